@@ -1,0 +1,1 @@
+//! The binding macros of Shanty.

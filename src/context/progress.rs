@@ -1,0 +1,32 @@
+//! Progress of what takes long, without saying how it is shown.
+
+/// Receives the progress of an operation. The terminal shows bars; everything else stays silent.
+pub trait Progress: Send + Sync {
+    /// Something that takes long starts; `total` in bytes, where known.
+    fn start(&self, label: &str, total: Option<u64>) -> Box<dyn ProgressItem>;
+    /// One line for a person: what is being done now, or a warning.
+    fn note(&self, text: &str);
+}
+
+/// One thing in progress. Dropping it ends it.
+pub trait ProgressItem: Send + Sync {
+    /// So many more bytes are done.
+    fn advance(&self, bytes: u64);
+    /// What is being done to it now, such as `verifying`.
+    fn phase(&self, phase: &str);
+}
+
+/// Shows nothing.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn start(&self, _label: &str, _total: Option<u64>) -> Box<dyn ProgressItem> {
+        Box::new(Silent)
+    }
+    fn note(&self, _text: &str) {}
+}
+
+impl ProgressItem for Silent {
+    fn advance(&self, _bytes: u64) {}
+    fn phase(&self, _phase: &str) {}
+}

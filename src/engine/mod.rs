@@ -1,0 +1,82 @@
+//! The trait that scripts talk to. `native` implements it on this machine; others may follow.
+//!
+//! It is synchronous and object-safe, on `model` types. Paths, pids and namespaces of the host do
+//! not appear in it. Whoever calls gives a [`Context`]: when to stop, where progress goes, which
+//! scope owns what is made.
+
+mod types;
+
+pub use types::{
+    BuildPlan, BuildStep, ContainerFilter, ExecIo, ImageFilter, LogLine, LogOptions, OutputSink, PullOptions,
+    PullPolicy, RunOutput, Stream,
+};
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::model::{ContainerInfo, ContainerSpec, ExecSpec, ImageInfo};
+use std::time::Duration;
+
+/// A container engine.
+pub trait Engine: Send + Sync {
+    // Images.
+
+    /// Fetches an image from its registry, whether or not it is here already.
+    fn pull(&self, cx: &Context, reference: &str, options: &PullOptions) -> Result<ImageInfo>;
+    /// An image of the store, by reference, id or prefix of one.
+    fn image(&self, cx: &Context, reference: &str) -> Result<ImageInfo>;
+    /// All images, newest first.
+    fn images(&self, cx: &Context, filter: &ImageFilter) -> Result<Vec<ImageInfo>>;
+    /// The whole config of an image, in the shape of `docker image inspect`.
+    fn inspect_image(&self, cx: &Context, reference: &str) -> Result<serde_json::Value>;
+    /// Gives an image another name.
+    fn tag_image(&self, cx: &Context, reference: &str, new: &str) -> Result<ImageInfo>;
+    /// Takes a name away; the image goes with its last name. `force` also takes an id with several names.
+    fn remove_image(&self, cx: &Context, reference: &str, force: bool) -> Result<()>;
+    /// Builds an image from steps.
+    fn build(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo>;
+
+    // Containers. `container` arguments are an id, a name, or a unique prefix of an id.
+
+    /// Makes a container without starting it; gives its id.
+    fn create(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String>;
+    /// Makes and starts a container; returns its id once its program has been executed.
+    fn run(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String>;
+    /// Runs one command in a container of its own, waits for it and removes it.
+    fn run_once(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy, io: ExecIo<'_>) -> Result<RunOutput>;
+    /// Starts a container; succeeds when it runs already.
+    fn start(&self, cx: &Context, container: &str) -> Result<()>;
+    /// Asks it to stop, and kills it after `timeout` (`None`: its own, or 10 s). Succeeds when it has stopped already.
+    fn stop(&self, cx: &Context, container: &str, timeout: Option<Duration>) -> Result<()>;
+    /// Sends a signal (`TERM`, `SIGTERM` or a number) to its first process.
+    fn kill(&self, cx: &Context, container: &str, signal: &str) -> Result<()>;
+    /// Waits until it has ended; gives its exit code. The deadline is the context's.
+    fn wait(&self, cx: &Context, container: &str) -> Result<i32>;
+    /// Removes it; `force` kills a running one first, `volumes` takes its anonymous volumes along.
+    fn remove(&self, cx: &Context, container: &str, force: bool, volumes: bool) -> Result<()>;
+    /// What is known about it now.
+    fn container(&self, cx: &Context, container: &str) -> Result<ContainerInfo>;
+    /// Containers, newest first; without `filter.all` only those that are alive.
+    fn containers(&self, cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerInfo>>;
+    /// Everything about it, in the shape of `docker inspect`.
+    fn inspect_container(&self, cx: &Context, container: &str) -> Result<serde_json::Value>;
+    /// Runs a command inside; waits for it unless `spec.detach`.
+    fn exec(&self, cx: &Context, container: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput>;
+    /// Gives each line of its log to `on_line`, oldest first, until it returns `false` or, without
+    /// `options.follow`, the end. Following ends when the container does.
+    fn logs(
+        &self,
+        cx: &Context,
+        container: &str,
+        options: &LogOptions,
+        on_line: &mut dyn FnMut(LogLine) -> Result<bool>,
+    ) -> Result<()>;
+    /// Whether a socket listens on this TCP port inside, and its published address, if any, accepts connections.
+    fn port_open(&self, cx: &Context, container: &str, port: u16) -> Result<bool>;
+
+    // Scopes.
+
+    /// Removes what the scope still owns, newest first; all failures are reported in one error.
+    fn end_scope(&self, cx: &Context, scope: &str) -> Result<()>;
+    /// Takes a container out of its scope: it outlives the script.
+    fn keep(&self, cx: &Context, container: &str) -> Result<()>;
+}

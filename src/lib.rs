@@ -1,0 +1,14 @@
+//! Shanty, a container engine that you script.
+//!
+//! The map of the crate; an arrow means "may import", nothing points back, and a test checks it:
+//!
+//! `main → cli → {repl, runner, testing} → docs → script → engine → native → build → container →
+//! {image, network, volume} → {runtime, registry, store, archive} → sys → context → {model, error}`
+//!
+//! `monitor` stands beside `cli`: a role of the binary, over `runtime` and `sys` only.
+
+pub mod context;
+pub mod engine;
+pub mod error;
+pub mod model;
+pub mod runtime;

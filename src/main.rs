@@ -1,0 +1,3 @@
+//! The exit code, and which role of the binary this process plays.
+
+fn main() {}

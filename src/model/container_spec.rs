@@ -1,0 +1,169 @@
+//! What a container is made from: the options of `run` and `create` after they were parsed.
+
+use super::{MountSpec, Platform, PortSpec};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Everything that `run` and `create` take. `Default` is a container without any option.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerSpec {
+    /// Image reference, as the user wrote it.
+    pub image: String,
+    /// Name; `None`: one is made up.
+    pub name: Option<String>,
+    /// Arguments of the entrypoint, or the command when there is none; `None`: the image's.
+    pub cmd: Option<Vec<String>>,
+    /// Entrypoint; `Some(vec![])` clears the image's.
+    pub entrypoint: Option<Vec<String>>,
+    /// Environment on top of the image's, in order.
+    pub env: Vec<(String, String)>,
+    /// Working directory; `None`: the image's, or `/`.
+    pub workdir: Option<String>,
+    /// `user`, `user:group`, `uid`, `uid:gid`.
+    pub user: Option<String>,
+    /// Supplementary groups, names or ids of the container.
+    pub group_add: Vec<String>,
+    /// Host name; `None`: the short id.
+    pub hostname: Option<String>,
+    /// NIS domain name.
+    pub domainname: Option<String>,
+    /// Labels on top of the image's.
+    pub labels: BTreeMap<String, String>,
+    /// Ports to publish on the host.
+    pub ports: Vec<PortSpec>,
+    /// Volumes, binds and tmpfs.
+    pub mounts: Vec<MountSpec>,
+    /// Networks by name; empty: the default bridge. `none`, `host` and `container:NAME` stand alone.
+    pub networks: Vec<String>,
+    /// Name servers instead of the host's.
+    pub dns: Vec<IpAddr>,
+    /// Search domains instead of the host's.
+    pub dns_search: Vec<String>,
+    /// Lines for `/etc/hosts`: (name, address).
+    pub extra_hosts: Vec<(String, String)>,
+    /// Processor limit, in processors (1.5 is one and a half).
+    pub cpus: Option<f64>,
+    /// Relative weight, 2 to 262144; 1024 is the default.
+    pub cpu_shares: Option<u64>,
+    /// Processors to run on, such as `0-3,5`.
+    pub cpuset: Option<String>,
+    /// Memory limit, bytes (cgroup `memory.max`).
+    pub memory: Option<u64>,
+    /// Memory and swap together, bytes; -1: unlimited swap.
+    pub memory_swap: Option<i64>,
+    /// Soft memory limit, bytes.
+    pub memory_reservation: Option<u64>,
+    /// Most processes; `None` or 0: no limit (Docker's default).
+    pub pids: Option<u64>,
+    /// Block I/O weight, 10 to 1000.
+    pub io_weight: Option<u16>,
+    /// Size of `/dev/shm`, bytes; `None`: 64 MiB.
+    pub shm_size: Option<u64>,
+    /// Resource limits of the process.
+    pub ulimits: Vec<Ulimit>,
+    /// The kernel's preference to kill it, -1000 to 1000.
+    pub oom_score_adj: Option<i32>,
+    /// The root file system is not writable.
+    pub read_only: bool,
+    /// All capabilities and devices, no seccomp, nothing masked.
+    pub privileged: bool,
+    /// Capabilities to add: `NET_ADMIN`, `CAP_NET_ADMIN`, `ALL`.
+    pub cap_add: Vec<String>,
+    /// Capabilities to drop.
+    pub cap_drop: Vec<String>,
+    /// `None`: Docker's default profile; `unconfined`; or the path of a profile.
+    pub seccomp: Option<String>,
+    /// Set `no_new_privs`.
+    pub no_new_privileges: bool,
+    /// Namespaced kernel parameters.
+    pub sysctls: BTreeMap<String, String>,
+    /// Run a small init as PID 1 that reaps and forwards signals.
+    pub init: bool,
+    /// A terminal.
+    pub tty: bool,
+    /// Keep standard input open.
+    pub stdin: bool,
+    /// Remove it when it ends.
+    pub remove: bool,
+    /// What happens when it ends.
+    pub restart: RestartPolicy,
+    /// Health check instead of the image's.
+    pub healthcheck: Option<HealthcheckSpec>,
+    /// Signal of `stop`; `None`: the image's, or TERM.
+    pub stop_signal: Option<String>,
+    /// Time between that signal and KILL; `None`: 10 s.
+    pub stop_timeout: Option<Duration>,
+    /// Platform to pull.
+    pub platform: Option<Platform>,
+    /// Replace a container of the same name.
+    pub replace: bool,
+    /// The scope of the script that owns it.
+    pub scope: Option<String>,
+}
+
+/// When to start a container again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never.
+    #[default]
+    No,
+    /// After a code other than 0, so many times; 0: without limit.
+    OnFailure(u32),
+    /// Always, also after a reboot.
+    Always,
+    /// Like `Always`, unless it was stopped by hand.
+    UnlessStopped,
+}
+
+/// One resource limit of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ulimit {
+    /// Name in lower case without `RLIMIT_`: `nofile`, `nproc`, …
+    pub name: String,
+    /// Soft limit; `u64::MAX`: unlimited.
+    pub soft: u64,
+    /// Hard limit; `u64::MAX`: unlimited.
+    pub hard: u64,
+}
+
+/// How to find out whether a container is healthy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthcheckSpec {
+    /// Docker's form: `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", line]`.
+    pub test: Vec<String>,
+    /// Between two checks; `None`: 30 s.
+    pub interval: Option<Duration>,
+    /// Of one check; `None`: 30 s.
+    pub timeout: Option<Duration>,
+    /// Failures in a row that make it unhealthy; `None`: 3.
+    pub retries: Option<u32>,
+    /// Failures do not count so long after the start.
+    pub start_period: Option<Duration>,
+    /// Between two checks in the start period; `None`: 5 s.
+    pub start_interval: Option<Duration>,
+}
+
+/// A command in a running container.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExecSpec {
+    /// The command and its arguments.
+    pub argv: Vec<String>,
+    /// Environment on top of the container's.
+    pub env: Vec<(String, String)>,
+    /// Working directory; `None`: the container's.
+    pub workdir: Option<String>,
+    /// User; `None`: the container's.
+    pub user: Option<String>,
+    /// What it reads on standard input; `None`: nothing.
+    pub stdin: Option<Vec<u8>>,
+    /// Give it a terminal.
+    pub tty: bool,
+    /// Return at once and leave it running.
+    pub detach: bool,
+}

@@ -1,0 +1,79 @@
+//! What a monitor is given, over its socket, to make a container out of a bundle.
+
+use super::network::NetworkPlan;
+use crate::model::{Id, RestartPolicy};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Version of this message. Fields are only added, with `#[serde(default)]`: monitors outlive an
+/// upgrade of the binary.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Everything a monitor needs beside the bundle's `config.json` (an OCI runtime spec, in
+/// `container_dir`, whose `root.path` is `rootfs.merged`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Launch {
+    /// [`PROTOCOL_VERSION`] of who sent it.
+    pub version: u32,
+    /// The container.
+    pub id: Id,
+    /// First eight digits of the root's id: part of every name on the host.
+    pub root_id8: String,
+    /// The root (`--root`) itself: the clean-up after `remove` is a command on it.
+    pub root: PathBuf,
+    /// `containers/<id>` of the root: `config.json`, `state.json`, `monitor.lock`, the log.
+    pub container_dir: PathBuf,
+    /// `/run/shanty/<id8>/<id>`: the control socket.
+    pub run_dir: PathBuf,
+    /// How to assemble the root file system.
+    pub rootfs: RootfsPlan,
+    /// How it is connected.
+    pub network: NetworkPlan,
+    /// Where its input and output go.
+    pub stdio: StdioPlan,
+    /// What happens when it ends.
+    #[serde(default)]
+    pub restart: RestartPolicy,
+    /// Kill the container when whoever launched it is gone (the script that owns its scope).
+    #[serde(default)]
+    pub die_with_caller: bool,
+    /// Run the clean-up command when it has ended.
+    #[serde(default)]
+    pub remove: bool,
+    /// Signal number of `stop`.
+    pub stop_signal: i32,
+    /// Time between that signal and KILL.
+    pub stop_timeout: Duration,
+}
+
+/// An overlay of a container.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RootfsPlan {
+    /// Unpacked layers, the topmost first.
+    pub layers: Vec<PathBuf>,
+    /// Where changes go.
+    pub upper: PathBuf,
+    /// The work directory that overlayfs wants beside it.
+    pub work: PathBuf,
+    /// Mount point; nothing is seen there from outside the container.
+    pub merged: PathBuf,
+    /// Files of the host to mount over the root: `/etc/hosts`, `/etc/resolv.conf`, `/etc/hostname`
+    /// are in the bundle's mounts instead.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+/// Where input and output of the program go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StdioPlan {
+    /// Output into the log (Docker's json-file format, `container.log` in `container_dir`); input from
+    /// `/dev/null`, or a pipe held open when `stdin` is set.
+    Log {
+        /// Keep standard input open.
+        stdin: bool,
+    },
+    /// Three descriptors sent along: the caller holds the other ends.
+    Passed,
+}

@@ -1,0 +1,4 @@
+//! The one test binary: a file a feature, `support` shared by all.
+#![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
+
+mod support;
