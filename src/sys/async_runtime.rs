@@ -1,0 +1,82 @@
+//! The asynchronous edge: one tokio runtime for the process, started by the first who needs it.
+//!
+//! Everything else is synchronous. Network clients hand their futures to [`block_on`]; what has to
+//! go on while the caller does something else is put on [`handle`].
+
+use crate::context::CancelToken;
+use crate::error::{Error, ErrorKind, Result};
+use std::future::Future;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Two: one may inflate TLS records while the other serves the remaining connections. The heavy
+/// work (hashing, unpacking) is done by the threads that block on the results.
+const WORKERS: usize = 2;
+
+/// Runs `future` to its end on the calling thread, or drops it as soon as there is a reason to
+/// stop. Never call it from a thread of the runtime itself: tokio panics on that.
+///
+/// Fails with `cancelled` or `timeout`, or as the future does.
+pub fn block_on<T>(cancel: &CancelToken, future: impl Future<Output = Result<T>>) -> Result<T> {
+    cancel.check()?;
+    handle()?.block_on(async {
+        tokio::select! {
+            biased;
+            result = future => result,
+            reason = cancel.cancelled() => Err(reason.error()),
+        }
+    })
+}
+
+/// The process's runtime, started now if nobody did before.
+///
+/// Fails with `io` when the process may not start threads.
+pub fn handle() -> Result<&'static Handle> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime.handle());
+    }
+    let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if RUNTIME.get().is_none() {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(WORKERS).thread_name("shanty-net").enable_all().build();
+        let runtime =
+            runtime.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start the network threads: {error}")))?;
+        // Nobody else can have set it: we hold the lock.
+        let _ = RUNTIME.set(runtime);
+    }
+    Ok(RUNTIME.get().expect("it was set under the lock").handle())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn block_on_gives_the_result_of_the_future() {
+        let answer = block_on(&CancelToken::new(), async { Ok(tokio::spawn(async { 42 }).await.unwrap()) });
+        assert_eq!(answer.unwrap(), 42);
+    }
+
+    #[test]
+    fn a_cancel_from_another_thread_ends_a_future_that_never_would() {
+        let token = CancelToken::new();
+        let other = token.clone();
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(move || other.cancel());
+            let error = block_on(&token, std::future::pending::<Result<()>>()).expect_err("it is cancelled");
+            assert!(error.is(ErrorKind::Cancelled));
+        });
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_deadline_ends_it_as_timeout() {
+        let token = CancelToken::new().child_with_timeout(Duration::from_millis(5));
+        let error = block_on(&token, std::future::pending::<Result<()>>()).expect_err("time is up");
+        assert!(error.is(ErrorKind::Timeout));
+    }
+}

@@ -1,0 +1,3 @@
+//! The only unsafe code and the only raw system calls: one kernel facility a file, each with a safe face.
+
+pub mod async_runtime;
