@@ -6,10 +6,9 @@
 
 mod types;
 
-pub use types::{
-    BuildPlan, BuildStep, ContainerFilter, ExecIo, ImageFilter, LogLine, LogOptions, OutputSink, PullOptions,
-    PullPolicy, RunOutput, Stream,
-};
+pub use types::{BuildPlan, BuildStep, PullOptions, PullPolicy};
+
+pub use crate::model::{ContainerFilter, ExecIo, ImageFilter, LogLine, LogOptions, OutputSink, RunOutput, Stream};
 
 use crate::context::Context;
 use crate::error::Result;

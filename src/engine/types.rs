@@ -1,7 +1,6 @@
 //! What goes into and comes out of an [`super::Engine`].
 
-use crate::error::Result;
-use crate::model::{HealthcheckSpec, Platform, Status};
+use crate::model::{HealthcheckSpec, Platform};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -24,100 +23,6 @@ pub enum PullPolicy {
 pub struct PullOptions {
     /// Platform to choose from an index; `None`: this machine's.
     pub platform: Option<Platform>,
-}
-
-/// Which images to list.
-#[derive(Clone, Debug, Default)]
-pub struct ImageFilter {
-    /// Repository name or pattern with `*`.
-    pub name: Option<String>,
-    /// Labels that must be there; an empty value matches any.
-    pub labels: Vec<(String, String)>,
-    /// Only images without (`true`) or with (`false`) a name.
-    pub dangling: Option<bool>,
-}
-
-/// Which containers to list.
-#[derive(Clone, Debug, Default)]
-pub struct ContainerFilter {
-    /// Also those that are not alive.
-    pub all: bool,
-    /// Part of the name.
-    pub name: Option<String>,
-    /// Labels that must be there; an empty value matches any.
-    pub labels: Vec<(String, String)>,
-    /// In this state.
-    pub status: Option<Status>,
-    /// Made from this image.
-    pub image: Option<String>,
-}
-
-/// One of the two output streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-impl Stream {
-    /// `stdout` or `stderr`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-}
-
-/// Receives output while a command runs; an error stops the command.
-pub type OutputSink<'a> = &'a mut dyn FnMut(Stream, &[u8]) -> Result<()>;
-
-/// What a command reads, and who sees its output as it comes.
-#[derive(Default)]
-pub struct ExecIo<'a> {
-    /// Standard input; `None`: nothing to read.
-    pub stdin: Option<Vec<u8>>,
-    /// Called with each chunk of output, besides collecting it.
-    pub on_output: Option<OutputSink<'a>>,
-}
-
-/// What a command left behind.
-#[derive(Clone, Debug, Default)]
-pub struct RunOutput {
-    /// As a shell gives it: 128 + signal, 126, 127.
-    pub code: i32,
-    /// Standard output, up to 64 MiB.
-    pub stdout: Vec<u8>,
-    /// Standard error, up to 64 MiB.
-    pub stderr: Vec<u8>,
-}
-
-/// Which lines of a log.
-#[derive(Clone, Debug, Default)]
-pub struct LogOptions {
-    /// Only the last so many lines.
-    pub tail: Option<usize>,
-    /// Only lines from this time on.
-    pub since: Option<jiff::Timestamp>,
-    /// Only lines before this time.
-    pub before: Option<jiff::Timestamp>,
-    /// Only this stream.
-    pub stream: Option<Stream>,
-    /// Go on with new lines until the container ends.
-    pub follow: bool,
-}
-
-/// One line of a log.
-#[derive(Clone, Debug)]
-pub struct LogLine {
-    /// The bytes without the line end.
-    pub text: Vec<u8>,
-    /// Where it was written to.
-    pub stream: Stream,
-    /// When the monitor read it.
-    pub time: jiff::Timestamp,
 }
 
 /// An image to be built from steps: `from(…)` and what was chained to it.
