@@ -1,0 +1,3 @@
+//! Containers: one verb a file.
+
+pub mod logs;
