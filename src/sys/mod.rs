@@ -1,3 +1,4 @@
 //! The only unsafe code and the only raw system calls: one kernel facility a file, each with a safe face.
 
 pub mod async_runtime;
+pub mod process;
