@@ -1,6 +1,6 @@
 //! What a container is made from: the options of `run` and `create` after they were parsed.
 
-use super::{MountSpec, Platform, PortSpec};
+use super::{MountSpec, Platform, PortSpec, RestartPolicy, Ulimit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -102,32 +102,6 @@ pub struct ContainerSpec {
     pub replace: bool,
     /// The scope of the script that owns it.
     pub scope: Option<String>,
-}
-
-/// When to start a container again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestartPolicy {
-    /// Never.
-    #[default]
-    No,
-    /// After a code other than 0, so many times; 0: without limit.
-    OnFailure(u32),
-    /// Always, also after a reboot.
-    Always,
-    /// Like `Always`, unless it was stopped by hand.
-    UnlessStopped,
-}
-
-/// One resource limit of a process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ulimit {
-    /// Name in lower case without `RLIMIT_`: `nofile`, `nproc`, …
-    pub name: String,
-    /// Soft limit; `u64::MAX`: unlimited.
-    pub soft: u64,
-    /// Hard limit; `u64::MAX`: unlimited.
-    pub hard: u64,
 }
 
 /// How to find out whether a container is healthy.

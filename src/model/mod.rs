@@ -1,20 +1,31 @@
 //! Pure data, no I/O: the nouns of containers and their text forms, one type a file.
 
+pub mod command;
 mod container_info;
 mod container_spec;
 mod digest;
+pub mod duration;
+pub mod env;
+pub mod extra_host;
 mod filter;
 mod id;
 mod image_info;
+pub mod label;
 mod mount;
+pub mod name;
 mod output;
 mod platform;
 mod port;
 mod reference;
+mod restart;
+pub mod signal;
+pub mod size;
 mod status;
+mod ulimit;
+mod user;
 
 pub use container_info::ContainerInfo;
-pub use container_spec::{ContainerSpec, ExecSpec, HealthcheckSpec, RestartPolicy, Ulimit};
+pub use container_spec::{ContainerSpec, ExecSpec, HealthcheckSpec};
 pub use digest::Digest;
 pub use filter::{ContainerFilter, ImageFilter};
 pub use id::{Id, short_id};
@@ -22,6 +33,9 @@ pub use image_info::ImageInfo;
 pub use mount::{MountKind, MountSpec};
 pub use output::{ExecIo, LogLine, LogOptions, OutputSink, RunOutput, Stream};
 pub use platform::Platform;
-pub use port::{PortSpec, Protocol, PublishedPort};
+pub use port::{PortSpec, Protocol, PublishedPort, parse_expose};
 pub use reference::Reference;
+pub use restart::RestartPolicy;
 pub use status::Status;
+pub use ulimit::Ulimit;
+pub use user::UserSpec;

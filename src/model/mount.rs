@@ -1,7 +1,10 @@
 //! What is mounted into a container: `data:/var/lib`, `./app:/app:ro`, a tmpfs.
 
+use super::name;
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
 
 /// Where the data of a mount comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,4 +45,182 @@ pub struct MountSpec {
     /// Mode of a tmpfs root, such as 0o1777.
     #[serde(default)]
     pub mode: Option<u32>,
+}
+
+/// Bind propagations (mount_namespaces(7)); `r` takes the mounts below along.
+const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
+/// Taken for Docker's sake: SELinux labels, and the caching of shared folders on other systems.
+const IGNORED: [&str; 5] = ["z", "Z", "consistent", "cached", "delegated"];
+
+impl MountSpec {
+    /// A mount without any option; the target is checked.
+    pub fn new(kind: MountKind, source: &str, target: &str) -> Result<Self> {
+        let path = Path::new(target);
+        if !path.is_absolute() || target.contains('\0') {
+            return Err(Error::invalid(format!("`{target}` is not an absolute path"))
+                .hint("give the path inside the container, such as `/data`"));
+        }
+        // The root itself cannot be mounted over; `/..` is the root, too.
+        if !path.components().any(|part| matches!(part, Component::Normal(_))) {
+            return Err(Error::invalid("the root `/` of a container cannot be mounted over"));
+        }
+        match kind {
+            MountKind::Volume if !source.is_empty() => name::check("volume", source)?,
+            MountKind::Bind if source.is_empty() => {
+                return Err(Error::invalid(format!("the bind at `{target}` has no source")));
+            }
+            _ => {}
+        }
+        Ok(Self {
+            kind,
+            source: source.to_owned(),
+            target: path.to_owned(),
+            read_only: false,
+            create: false,
+            nocopy: false,
+            propagation: None,
+            size: None,
+            mode: None,
+        })
+    }
+
+    /// Sets the bind propagation, which must be one that the kernel has.
+    pub fn with_propagation(mut self, propagation: &str) -> Result<Self> {
+        if !PROPAGATIONS.contains(&propagation) {
+            return Err(Error::invalid(format!("`{propagation}` is not a bind propagation"))
+                .hint(format!("it is one of {}", PROPAGATIONS.join(", "))));
+        }
+        if self.kind != MountKind::Bind {
+            return Err(Error::invalid(format!(
+                "`{propagation}` is for binds, and `{}` is none",
+                self.target.display()
+            )));
+        }
+        self.propagation = Some(propagation.to_owned());
+        Ok(self)
+    }
+
+    fn with_option(mut self, option: &str) -> Result<Self> {
+        match option {
+            "ro" | "readonly" => self.read_only = true,
+            "rw" => self.read_only = false,
+            "nocopy" if self.kind == MountKind::Volume => self.nocopy = true,
+            "nocopy" => return Err(Error::invalid("`nocopy` is for volumes, and this is a bind")),
+            option if IGNORED.contains(&option) => {}
+            option if PROPAGATIONS.contains(&option) => return self.with_propagation(option),
+            _ => {
+                return Err(Error::invalid(format!("`{option}` is not an option of a mount"))
+                    .hint("the options are `ro`, `rw`, `nocopy` and the propagations, such as `rshared`"));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Docker's short form `[SOURCE:]TARGET[:OPTIONS]`. A source that starts with `/`, `.` or `~` is a path of the
+/// host, which is made when it is missing; another one names a volume; none is an anonymous volume.
+impl FromStr for MountSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        read(text).map_err(|error| {
+            let hinted = error.hint_text().is_some();
+            let error = error.context(format!("mount `{text}`"));
+            if hinted {
+                error
+            } else {
+                error.hint("write it as `volume:/path`, `./folder:/path` or `./folder:/path:ro`")
+            }
+        })
+    }
+}
+
+fn read(text: &str) -> Result<MountSpec> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts[..] {
+        [target] => ("", target, ""),
+        // `/path:ro` would be a bind to a relative target otherwise.
+        [target, options] if target.starts_with('/') && !options.starts_with('/') => ("", target, options),
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
+        _ => return Err(Error::invalid("there are too many colons")),
+    };
+    if source.is_empty() && parts.len() > 2 || source.is_empty() && text.starts_with(':') {
+        return Err(Error::invalid("the source is empty"));
+    }
+    let is_path = source.starts_with(['/', '.', '~']);
+    if !is_path && source.contains('/') {
+        return Err(Error::invalid(format!("`{source}` is not a volume name"))
+            .hint(format!("write a folder of the host as `./{source}`")));
+    }
+    let kind = if is_path { MountKind::Bind } else { MountKind::Volume };
+    let mut mount = MountSpec::new(kind, source, target)?;
+    mount.create = is_path;
+    let options: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
+    if options.contains(&"ro") && options.contains(&"rw") {
+        return Err(Error::invalid("`ro` and `rw` exclude each other"));
+    }
+    options.into_iter().try_fold(mount, MountSpec::with_option)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Result<String> {
+        let mount: MountSpec = text.parse()?;
+        let flags = [
+            (mount.read_only, "ro"),
+            (mount.create, "create"),
+            (mount.nocopy, "nocopy"),
+            (mount.propagation.is_some(), mount.propagation.as_deref().unwrap_or_default()),
+        ];
+        let flags: Vec<&str> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+        Ok(format!("{:?} {} {} {}", mount.kind, mount.source, mount.target.display(), flags.join(",")))
+    }
+
+    #[test]
+    fn mounts_are_read_as_docker_reads_them() {
+        for (text, expected) in [
+            ("data:/var/lib", "Volume data /var/lib "),
+            ("data:/var/lib:ro", "Volume data /var/lib ro"),
+            ("data:/var/lib:nocopy,ro", "Volume data /var/lib ro,nocopy"),
+            ("/anonymous", "Volume  /anonymous "),
+            ("/anonymous:ro", "Volume  /anonymous ro"),
+            ("./app:/app", "Bind ./app /app create"),
+            (".:/app:rw", "Bind . /app create"),
+            ("~/x:/x", "Bind ~/x /x create"),
+            ("/a:/b:ro,z", "Bind /a /b ro,create"),
+            ("/a:/b:rshared", "Bind /a /b create,rshared"),
+        ] {
+            assert_eq!(shown(text).ok().as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_mount_is_refused() {
+        for text in [
+            "",
+            ":",
+            ":/x",
+            "::",
+            "data:",
+            "data:relative",
+            "relative",
+            "a/b:/x",
+            "d:/x",
+            "/a:/",
+            "/a:/..",
+            "/a:/b:bogus",
+            "/a:/b:ro,rw",
+            "/a:/b:nocopy",
+            "data:/x:rshared",
+            "/a:/b:ro:x",
+            "data:/x\0",
+        ] {
+            assert!(shown(text).is_err(), "{text:?}");
+        }
+        let error = "app/src:/src".parse::<MountSpec>().expect_err("a folder without `./`");
+        assert_eq!(error.hint_text(), Some("write a folder of the host as `./app/src`"));
+    }
 }
