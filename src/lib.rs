@@ -13,4 +13,5 @@ pub mod engine;
 pub mod error;
 pub mod model;
 pub mod runtime;
+pub mod store;
 pub mod sys;

@@ -1,5 +1,6 @@
 //! Pure data, no I/O: the nouns of containers and their text forms, one type a file.
 
+mod build_plan;
 pub mod command;
 mod container_info;
 mod container_spec;
@@ -24,6 +25,7 @@ mod status;
 mod ulimit;
 mod user;
 
+pub use build_plan::{BuildPlan, BuildStep};
 pub use container_info::ContainerInfo;
 pub use container_spec::{ContainerSpec, ExecSpec, HealthcheckSpec};
 pub use digest::Digest;

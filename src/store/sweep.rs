@@ -1,0 +1,104 @@
+//! Garbage: what no row refers to, and what dead processes left half done.
+
+use super::{Store, layout};
+use crate::error::{IoContext, Result};
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// What a sweep took away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Somebody adds content now, so that nothing was swept. The next sweep will.
+    pub busy: bool,
+    /// Blobs.
+    pub blobs: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Downloads and layers that were left half done.
+    pub partial: usize,
+}
+
+/// How long a broken download is kept to be resumed.
+const KEEP_PARTIAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Store {
+    /// Takes away blobs and layers that belong to no image, and what dead processes left half done.
+    /// Does nothing while another process adds content.
+    pub fn sweep(&self) -> Result<Swept> {
+        let mut swept = Swept::default();
+        match self.try_exclude_content()? {
+            Some(_alone) => {
+                // On the disk before the files go: else a power loss could bring the rows back alone.
+                self.write_durable(|tx| {
+                    tx.execute("DELETE FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)", [])?;
+                    Ok(())
+                })?;
+                let (blobs, layers) = self.referenced()?;
+                swept.blobs = self.move_out(layout::BLOBS, |name, _| !blobs.contains(name))?;
+                swept.layers = self.move_out(layout::LAYERS, |name, _| name != "tmp" && !layers.contains(name))?;
+                swept.partial = self.move_out(layout::PARTIAL_LAYERS, |_, _| true)?
+                    + self.move_out(layout::PARTIAL_BLOBS, |name, age| name.len() != 64 || age > KEEP_PARTIAL)?;
+            }
+            None => swept.busy = true,
+        }
+        self.empty_trash();
+        Ok(swept)
+    }
+
+    /// Digits of the blobs and layers that rows refer to.
+    fn referenced(&self) -> Result<(HashSet<String>, HashSet<String>)> {
+        let collect = |sql: &str| {
+            self.read(|db| {
+                let mut statement = db.prepare(sql)?;
+                let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+                let mut digits = HashSet::new();
+                for digest in rows {
+                    digits.insert(digest?.trim_start_matches("sha256:").to_owned());
+                }
+                Ok(digits)
+            })
+        };
+        let blobs = collect(
+            "SELECT id FROM images UNION SELECT manifest FROM images UNION SELECT blob FROM image_layers \
+             UNION SELECT blob FROM build_cache",
+        )?;
+        Ok((blobs, collect("SELECT chain_id FROM layers")?))
+    }
+
+    /// Renames what `unwanted` says (by name and age) from a folder of the root into the trash.
+    fn move_out(&self, folder: &str, unwanted: impl Fn(&str, Duration) -> bool) -> Result<usize> {
+        let (from, trash) = (self.root.join(folder), self.root.join(layout::TRASH));
+        let doing = || format!("cannot clean `{}`", from.display());
+        let mut moved = 0;
+        for entry in fs::read_dir(&from).doing(doing)? {
+            let entry = entry.doing(doing)?;
+            let age = entry.metadata().and_then(|metadata| metadata.modified()).map_or(Duration::ZERO, age);
+            if unwanted(&entry.file_name().to_string_lossy(), age) {
+                let slot = tempfile::Builder::new().prefix("x-").tempdir_in(&trash).doing(doing)?.keep();
+                fs::rename(entry.path(), slot.join("x")).doing(doing)?;
+                moved += 1;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Deletes what was moved out by anybody. Several may do this at once; what one misses the next takes.
+    fn empty_trash(&self) {
+        let Ok(entries) = fs::read_dir(self.root.join(layout::TRASH)) else { return };
+        for entry in entries.flatten() {
+            remove(&entry.path());
+        }
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_dir_all(path) {
+        tracing::debug!(path = %path.display(), %error, "left in the trash");
+    }
+}
+
+fn age(modified: SystemTime) -> Duration {
+    SystemTime::now().duration_since(modified).unwrap_or_default()
+}

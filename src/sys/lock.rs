@@ -1,0 +1,120 @@
+//! File locks that end with the process: `flock(2)`, waited for in a way that can be cancelled.
+
+use crate::context::CancelToken;
+use crate::error::{IoContext, Result};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How many may hold a lock at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// Any number, while nobody holds it exclusively.
+    Shared,
+    /// One.
+    Exclusive,
+}
+
+/// A held lock; dropping it releases it, and so does the end of the process.
+///
+/// Two handles exclude each other also inside one process, because `flock` belongs to the open file.
+#[derive(Debug)]
+pub struct FileLock(Flock<File>);
+
+/// A blocking `flock` could not be cancelled, so waiting is trying again, first soon, then rarely.
+const FIRST_RETRY: Duration = Duration::from_millis(1);
+const LAST_RETRY: Duration = Duration::from_millis(50);
+
+impl FileLock {
+    /// Takes the lock, or gives the file back when somebody else holds it.
+    pub fn try_lock(file: File, mode: LockMode) -> io::Result<std::result::Result<Self, File>> {
+        let argument = match mode {
+            LockMode::Shared => FlockArg::LockSharedNonblock,
+            LockMode::Exclusive => FlockArg::LockExclusiveNonblock,
+        };
+        match Flock::lock(file, argument) {
+            Ok(lock) => Ok(Ok(Self(lock))),
+            Err((file, Errno::EWOULDBLOCK)) => Ok(Err(file)),
+            Err((_, errno)) => Err(errno.into()),
+        }
+    }
+
+    /// Waits for the lock until `cancel` says stop.
+    pub fn lock(mut file: File, mode: LockMode, cancel: &CancelToken) -> Result<Self> {
+        let mut pause = FIRST_RETRY;
+        loop {
+            match Self::try_lock(file, mode).doing(|| "cannot lock a file")? {
+                Ok(lock) => return Ok(lock),
+                Err(back) => file = back,
+            }
+            cancel.sleep(pause)?;
+            pause = (pause * 2).min(LAST_RETRY);
+        }
+    }
+
+    /// Waits for an exclusive lock on what `path` names, which `open` opens or makes.
+    ///
+    /// Whoever holds the lock may rename the file away: then the lock of the next one would be on
+    /// something that the path no longer names, so `open` is called again.
+    pub fn lock_path(path: &Path, open: impl Fn() -> io::Result<File>, cancel: &CancelToken) -> Result<Self> {
+        loop {
+            let file = open().doing(|| format!("cannot open `{}`", path.display()))?;
+            let lock = Self::lock(file, LockMode::Exclusive, cancel)?;
+            if lock.is_still_at(path)? {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// The locked file.
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+
+    fn is_still_at(&self, path: &Path) -> Result<bool> {
+        let held = self.0.metadata().doing(|| format!("cannot look at `{}`", path.display()))?;
+        match path.symlink_metadata() {
+            Ok(named) => Ok(named.ino() == held.ino() && named.dev() == held.dev()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).doing(|| format!("cannot look at `{}`", path.display())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn an_exclusive_lock_keeps_others_out_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let open = || File::create(&path).unwrap();
+        let first = FileLock::try_lock(open(), LockMode::Exclusive).unwrap().unwrap();
+        assert!(FileLock::try_lock(open(), LockMode::Shared).unwrap().is_err());
+        let deadline = CancelToken::new().child_with_timeout(Duration::from_millis(20));
+        assert_eq!(FileLock::lock(open(), LockMode::Exclusive, &deadline).unwrap_err().kind(), ErrorKind::Timeout);
+        drop(first);
+        FileLock::try_lock(open(), LockMode::Exclusive).unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_file_renamed_away_by_its_holder_is_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let cancel = CancelToken::new();
+        let open = || File::options().create(true).truncate(false).write(true).open(&path);
+        let first = FileLock::lock_path(&path, open, &cancel).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| FileLock::lock_path(&path, open, &cancel).unwrap());
+            std::fs::rename(&path, dir.path().join("done")).unwrap();
+            drop(first);
+            assert!(second.join().unwrap().is_still_at(&path).unwrap());
+        });
+    }
+}
