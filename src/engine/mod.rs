@@ -29,6 +29,8 @@ pub trait Engine: Send + Sync {
     fn inspect_image(&self, cx: &Context, reference: &str) -> Result<serde_json::Value>;
     /// Gives an image another name.
     fn tag_image(&self, cx: &Context, reference: &str, new: &str) -> Result<ImageInfo>;
+    /// Takes the name `name` away from the image that `reference` means; the image stays, even without a name.
+    fn untag_image(&self, cx: &Context, reference: &str, name: &str) -> Result<ImageInfo>;
     /// Takes a name away; the image goes with its last name. `force` also takes an id with several names.
     fn remove_image(&self, cx: &Context, reference: &str, force: bool) -> Result<()>;
     /// Builds an image from steps.
@@ -71,6 +73,12 @@ pub trait Engine: Send + Sync {
     ) -> Result<()>;
     /// Whether a socket listens on this TCP port inside, and its published address, if any, accepts connections.
     fn port_open(&self, cx: &Context, container: &str, port: u16) -> Result<bool>;
+
+    // The engine.
+
+    /// What it is and runs on: `engine`, `root`, `kernel`, `cgroup`, `storage`, and the numbers of `images` and
+    /// `containers`. A map.
+    fn info(&self, cx: &Context) -> Result<serde_json::Value>;
 
     // Scopes.
 

@@ -34,6 +34,8 @@ pub struct ContainerSpec {
     pub labels: BTreeMap<String, String>,
     /// Ports to publish on the host.
     pub ports: Vec<PortSpec>,
+    /// What it listens on besides the image's ports, such as `80/tcp`: shown, not published.
+    pub expose: Vec<String>,
     /// Volumes, binds and tmpfs.
     pub mounts: Vec<MountSpec>,
     /// Networks by name; empty: the default bridge. `none`, `host` and `container:NAME` stand alone.

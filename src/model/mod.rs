@@ -32,7 +32,7 @@ pub use digest::Digest;
 pub use filter::{ContainerFilter, ImageFilter};
 pub use id::{Id, short_id};
 pub use image_info::ImageInfo;
-pub use mount::{MountKind, MountSpec};
+pub use mount::{MountKind, MountSpec, parse_mode};
 pub use output::{ExecIo, LogLine, LogOptions, OutputSink, RunOutput, Stream};
 pub use platform::Platform;
 pub use port::{PortSpec, Protocol, PublishedPort, parse_expose};

@@ -1,6 +1,6 @@
 //! What is mounted into a container: `data:/var/lib`, `./app:/app:ro`, a tmpfs.
 
-use super::name;
+use super::{name, size};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Component, Path, PathBuf};
@@ -84,6 +84,25 @@ impl MountSpec {
         })
     }
 
+    /// Docker's short form of a tmpfs: `/run` or `/run:size=64m,mode=1777,ro`. Those on by default may be named, too.
+    pub fn parse_tmpfs(text: &str) -> Result<Self> {
+        let (target, options) = text.split_once(':').unwrap_or((text, ""));
+        let mut mount = Self::new(MountKind::Tmpfs, "", target)?;
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            match option.split_once('=').unwrap_or((option, "")) {
+                ("size", size) => mount.size = Some(size::parse(size)?),
+                ("mode", mode) => mount.mode = Some(parse_mode(mode)?),
+                ("ro", "") => mount.read_only = true,
+                ("rw" | "noexec" | "nosuid" | "nodev", "") => {}
+                _ => {
+                    return Err(Error::unsupported(format!("`{option}` is not an option of a tmpfs here"))
+                        .hint("the options are `size=64m`, `mode=1777` and `ro`"));
+                }
+            }
+        }
+        Ok(mount)
+    }
+
     /// Sets the bind propagation, which must be one that the kernel has.
     pub fn with_propagation(mut self, propagation: &str) -> Result<Self> {
         if !PROPAGATIONS.contains(&propagation) {
@@ -115,6 +134,14 @@ impl MountSpec {
         }
         Ok(self)
     }
+}
+
+/// A file mode in octal digits, such as `755` or `1777`.
+pub fn parse_mode(text: &str) -> Result<u32> {
+    let mode = u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8).ok().filter(|mode| *mode <= 0o7777);
+    mode.ok_or_else(|| {
+        Error::invalid(format!("`{text}` is not a file mode")).hint("write it in octal, as `755` or `1777`")
+    })
 }
 
 /// Docker's short form `[SOURCE:]TARGET[:OPTIONS]`. A source that starts with `/`, `.` or `~` is a path of the
@@ -194,6 +221,16 @@ mod tests {
             ("/a:/b:rshared", "Bind /a /b create,rshared"),
         ] {
             assert_eq!(shown(text).ok().as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tmpfs_has_a_size_and_a_mode() {
+        let mount = MountSpec::parse_tmpfs("/run:size=64m,mode=1777,ro,noexec").unwrap();
+        assert_eq!((mount.size, mount.mode, mount.read_only), (Some(64 << 20), Some(0o1777), true));
+        assert!(MountSpec::parse_tmpfs("/run").is_ok());
+        for text in ["run", "", "/run:size=x", "/run:mode=999", "/run:exec", "/run:ro=1", "/run:mode=77777"] {
+            assert!(MountSpec::parse_tmpfs(text).is_err(), "{text}");
         }
     }
 
