@@ -3,5 +3,3 @@
 pub mod control;
 pub mod launch;
 pub mod network;
-pub mod overlay;
-pub mod state;

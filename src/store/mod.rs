@@ -10,7 +10,6 @@ mod content;
 mod database;
 mod layers;
 mod layout;
-pub mod scopes;
 mod sweep;
 
 pub use blobs::{BlobDownload, BlobWriter, NewBlob};
