@@ -3,3 +3,5 @@
 pub mod control;
 pub mod launch;
 pub mod network;
+pub mod overlay;
+pub mod state;

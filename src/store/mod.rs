@@ -10,6 +10,7 @@ mod content;
 mod database;
 mod layers;
 mod layout;
+pub mod scopes;
 mod sweep;
 
 pub use blobs::{BlobDownload, BlobWriter, NewBlob};

@@ -1,10 +1,18 @@
 //! The only unsafe code and the only raw system calls: one kernel facility a file, each with a safe face.
 
 pub mod async_runtime;
+pub mod capability;
+pub mod clone;
+pub mod close_range;
+pub mod fd_passing;
 pub mod fork;
 pub mod inode_flags;
 pub mod lock;
+pub mod mount;
 pub mod netlink;
 pub mod netns;
 pub mod nft;
+pub mod pidfd;
 pub mod process;
+pub mod record_lock;
+pub mod seccomp;

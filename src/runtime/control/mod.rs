@@ -1,1 +1,12 @@
 //! How commands talk to the monitor of a container: messages, and the caller's side of them.
+
+mod channel;
+mod connection;
+mod launch;
+mod program;
+pub mod protocol;
+
+pub use channel::Channel;
+pub use connection::{Connection, Execution, Exit, address_in};
+pub use launch::{MONITOR_ARGV0, Prepared, Started, launch, prepare};
+pub use program::set_program;

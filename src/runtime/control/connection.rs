@@ -1,0 +1,166 @@
+//! The requests to the monitor of a running container.
+
+use super::channel::Channel;
+use super::protocol::{Answer, Command, Event, ExecRequest, SOCKET_NAME, request};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::runtime::state::State;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::stat::Mode;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// As a shell gives it: 128 + signal.
+    pub code: i32,
+    /// Killed because it ran out of memory.
+    pub oom_killed: bool,
+}
+
+/// A connection to a monitor. Each request is answered before the next one is sent.
+#[derive(Debug)]
+pub struct Connection {
+    channel: Channel,
+}
+
+impl Connection {
+    /// Connects to the monitor whose run directory this is; `None` when there is none.
+    pub fn open(run_dir: &Path) -> Result<Option<Self>> {
+        let doing = || format!("cannot connect to `{}`", run_dir.join(SOCKET_NAME).display());
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let dir = match open(run_dir, flags, Mode::empty()) {
+            Err(Errno::ENOENT) => return Ok(None),
+            other => other.doing(doing)?,
+        };
+        let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).doing(doing)?;
+        let address = address_in(&dir).doing(doing)?;
+        match connect(socket.as_raw_fd(), &address) {
+            Ok(()) => Ok(Some(Self { channel: Channel::new(socket) })),
+            // Refused: the socket of a monitor that was killed.
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),
+            Err(errno) => Err(errno).doing(doing),
+        }
+    }
+
+    /// Waits until the container has ended.
+    pub fn wait(&mut self, cx: &Context) -> Result<Exit> {
+        self.send(Command::Wait, &[])?;
+        self.exit(cx)
+    }
+
+    /// Sends a signal to the container's first process.
+    pub fn signal(&mut self, cx: &Context, number: i32) -> Result<()> {
+        self.send(Command::Signal { number }, &[])?;
+        match self.next(cx)? {
+            Event::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Asks the container to stop and waits for it; it is killed after `timeout` (`None`: its own).
+    pub fn stop(&mut self, cx: &Context, timeout: Option<Duration>) -> Result<Exit> {
+        self.send(Command::Stop { timeout }, &[])?;
+        self.exit(cx)
+    }
+
+    /// What the monitor knows now.
+    pub fn status(&mut self, cx: &Context) -> Result<State> {
+        self.send(Command::Status, &[])?;
+        match self.next(cx)? {
+            Event::Status { state } => Ok(*state),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Runs a program inside with these descriptors as its input, output and error output. Returns once
+    /// it was executed.
+    ///
+    /// Fails with `exit`, code 126 or 127, when it could not be executed.
+    pub fn exec(mut self, cx: &Context, exec: ExecRequest, stdio: [OwnedFd; 3]) -> Result<Execution> {
+        self.send(Command::Exec { exec }, &stdio)?;
+        drop(stdio);
+        match self.next(cx)? {
+            Event::Started { pid, .. } => Ok(Execution { connection: self, pid }),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    pub(super) fn from_channel(channel: Channel) -> Self {
+        Self { channel }
+    }
+
+    pub(super) fn send(&self, command: Command, fds: &[OwnedFd]) -> Result<()> {
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        self.channel.send(&request(command), &fds)
+    }
+
+    pub(super) fn exit(&mut self, cx: &Context) -> Result<Exit> {
+        match self.next(cx)? {
+            Event::Exited { code, oom_killed } => Ok(Exit { code, oom_killed }),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// The monitor's next message. Fails as it says when it says that something failed.
+    pub(super) fn next(&mut self, cx: &Context) -> Result<Event> {
+        loop {
+            // Before waiting: a message may have come together with the one before it.
+            if let Some(line) = self.channel.next_line() {
+                let answer: Answer = serde_json::from_slice(&line)
+                    .map_err(|error| Error::new(ErrorKind::Io, format!("the monitor sent no answer: {error}")))?;
+                return match answer.event {
+                    Event::Failed { failure } => Err(failure.into()),
+                    Event::Refused { message } => Err(Error::conflict(message)),
+                    event => Ok(event),
+                };
+            }
+            if self.channel.has_ended() {
+                return Err(lost());
+            }
+            cx.cancel.wait_readable(Some(self.channel.as_fd()), None)?;
+            self.channel.fill()?;
+        }
+    }
+
+    /// Whether this failure means that the monitor has gone without an answer.
+    pub(super) fn is_lost(&self) -> bool {
+        self.channel.has_ended()
+    }
+}
+
+/// A program that was executed in a running container.
+///
+/// Dropping it before its end kills the program, unless it is detached.
+#[derive(Debug)]
+pub struct Execution {
+    connection: Connection,
+    /// Its pid on the host.
+    pub pid: i32,
+}
+
+impl Execution {
+    /// Waits for its end; gives the exit code as a shell does.
+    pub fn wait(mut self, cx: &Context) -> Result<i32> {
+        Ok(self.connection.exit(cx)?.code)
+    }
+}
+
+/// The control socket's address in a run directory. By descriptor: a socket's path may have 107 bytes
+/// only (unix(7)), and a run directory's is not limited.
+pub fn address_in(run_dir: &OwnedFd) -> nix::Result<UnixAddr> {
+    UnixAddr::new(format!("/proc/self/fd/{}/{SOCKET_NAME}", run_dir.as_raw_fd()).as_str())
+}
+
+fn lost() -> Error {
+    Error::new(ErrorKind::Io, "the monitor of the container is gone")
+        .hint("look at the container's state again: it is cleaned up by the next command")
+}
+
+fn unexpected(event: Event) -> Error {
+    Error::new(ErrorKind::Io, format!("the monitor gave an answer that does not belong here: {event:?}"))
+}

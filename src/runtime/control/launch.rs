@@ -1,0 +1,135 @@
+//! Starting the monitor of a container: `prepared → go → started`.
+
+use super::channel::Channel;
+use super::connection::{Connection, Exit};
+use super::program;
+use super::protocol::{Command, Event};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::runtime::launch::Launch;
+use crate::runtime::state::{self, UNSEEN_EXIT_CODE};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+
+/// Name that a monitor is executed under: how the binary knows its role.
+pub const MONITOR_ARGV0: &str = "shanty-monitor";
+
+/// Makes a container and executes its program.
+///
+/// `stdio` belongs to `StdioPlan::Passed`, `port_sockets` to the published ports of the plan, in its
+/// order. Fails with `exit` (126, 127) when the program cannot be executed; nothing is left then.
+pub fn launch(
+    cx: &Context,
+    launch: &Launch,
+    stdio: Option<[OwnedFd; 3]>,
+    port_sockets: Vec<OwnedFd>,
+) -> Result<Started> {
+    prepare(cx, launch, stdio, port_sockets)?.go(cx)
+}
+
+/// Makes a container up to its program. Dropping the result destroys it.
+pub fn prepare(
+    cx: &Context,
+    launch: &Launch,
+    stdio: Option<[OwnedFd; 3]>,
+    port_sockets: Vec<OwnedFd>,
+) -> Result<Prepared> {
+    cx.check()?;
+    std::fs::create_dir_all(&launch.run_dir)
+        .doing(|| format!("cannot make the directory `{}`", launch.run_dir.display()))?;
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+        .doing(|| "cannot make a socket pair")?;
+    let mut connection = Connection::from_channel(Channel::new(ours));
+    let fds: Vec<OwnedFd> = stdio.into_iter().flatten().chain(port_sockets).collect();
+    // Before the monitor exists: it finds the message waiting.
+    connection.send(Command::Launch { launch: Box::new(launch.clone()) }, &fds)?;
+    drop(fds);
+    spawn_monitor(&launch.run_dir, theirs)?;
+    match connection.next(cx)? {
+        Event::Prepared { pid } => Ok(Prepared { connection, pid, container_dir: launch.container_dir.clone() }),
+        other => Err(Error::new(ErrorKind::Io, format!("the monitor began with {other:?}"))),
+    }
+}
+
+/// A container that waits for `go`.
+#[derive(Debug)]
+pub struct Prepared {
+    connection: Connection,
+    /// Pid of its first process on the host.
+    pub pid: i32,
+    container_dir: PathBuf,
+}
+
+impl Prepared {
+    /// Executes the program.
+    pub fn go(mut self, cx: &Context) -> Result<Started> {
+        self.connection.send(Command::Go, &[])?;
+        match self.connection.next(cx)? {
+            Event::Started { pid, start_time, warnings } => Ok(Started {
+                connection: self.connection,
+                pid,
+                start_time,
+                warnings,
+                container_dir: self.container_dir,
+            }),
+            other => Err(Error::new(ErrorKind::Io, format!("the monitor answered with {other:?}"))),
+        }
+    }
+}
+
+/// A container whose program was executed. Dropping this does not end it.
+#[derive(Debug)]
+pub struct Started {
+    connection: Connection,
+    /// Pid of its first process on the host.
+    pub pid: i32,
+    /// Clock ticks from boot to its start.
+    pub start_time: u64,
+    /// What could not be done as asked, for a person.
+    pub warnings: Vec<String>,
+    container_dir: PathBuf,
+}
+
+impl Started {
+    /// Waits until the container has ended, on the connection that started it: the fastest way.
+    pub fn wait(&mut self, cx: &Context) -> Result<Exit> {
+        match self.connection.exit(cx) {
+            // The monitor was killed; what it wrote last is the truth, else its container went with it.
+            Err(_) if self.connection.is_lost() => {
+                let state = state::read(&self.container_dir)?;
+                let code = state.as_ref().and_then(|state| state.exit_code).unwrap_or(UNSEEN_EXIT_CODE);
+                Ok(Exit { code, oom_killed: state.is_some_and(|state| state.oom_killed) })
+            }
+            other => other,
+        }
+    }
+}
+
+fn spawn_monitor(run_dir: &Path, socket: OwnedFd) -> Result<()> {
+    let program = program::protected(run_dir)?;
+    // Without `pre_exec` this is a posix_spawn: no copy of a large address space is made, and it is
+    // safe beside other threads.
+    let child = std::process::Command::new(program.path())
+        .arg0(MONITOR_ARGV0)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(socket))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .doing(|| "cannot execute the monitor")?;
+    reap_ended_monitors(child);
+    Ok(())
+}
+
+/// Monitors outlive the launch, and may end while this process goes on: they are reaped at the next one.
+fn reap_ended_monitors(new: std::process::Child) {
+    static MONITORS: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
+    let mut monitors = MONITORS.lock().unwrap_or_else(PoisonError::into_inner);
+    monitors.retain_mut(|monitor| matches!(monitor.try_wait(), Ok(None)));
+    monitors.push(new);
+}

@@ -1,0 +1,107 @@
+//! Overlay file systems as mounts that are attached nowhere.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::mount::{FsContext, MountAttrs, c_path, clone_tree};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::Mode;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Directories to lay over each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Overlay<'a> {
+    /// The topmost first. Two at least when there is no `upper`.
+    pub lower: &'a [PathBuf],
+    /// Where changes go, and the work directory beside it; `None`: read-only.
+    pub upper: Option<(&'a Path, &'a Path)>,
+}
+
+impl Overlay<'_> {
+    /// Makes it, attached nowhere.
+    ///
+    /// `mount_point` is a directory that kernels before 6.8 need for a moment; the caller must be in a
+    /// mount namespace of its own there. `None`: such kernels fail with `unsupported`.
+    pub fn mount(&self, attrs: MountAttrs, mount_point: Option<&Path>) -> Result<OwnedFd> {
+        let context = FsContext::open(c"overlay").map_err(|errno| self.failed(errno, ""))?;
+        match self.configure(&context) {
+            Ok(()) => {}
+            Err(Errno::EINVAL) if Self::layers_one_by_one_unknown() => {
+                let Some(mount_point) = mount_point else { return Err(self.failed(Errno::ENOSYS, "")) };
+                return self.mount_as_before_6_8(mount_point).map_err(|errno| self.failed(errno, ""));
+            }
+            Err(errno) => return Err(self.failed(errno, &context.message())),
+        }
+        context.mount(attrs).map_err(|errno| self.failed(errno, &context.message()))
+    }
+
+    fn configure(&self, context: &FsContext) -> nix::Result<()> {
+        for layer in self.lower {
+            context.set(c"lowerdir+", &Name::of(layer)?.text)?;
+        }
+        if let Some((upper, work)) = self.upper {
+            context.set(c"upperdir", &Name::of(upper)?.text)?;
+            context.set(c"workdir", &Name::of(work)?.text)?;
+        }
+        Ok(())
+    }
+
+    /// Whether this kernel is one that takes all layers as one string only.
+    fn layers_one_by_one_unknown() -> bool {
+        let known = FsContext::open(c"overlay").and_then(|context| context.set(c"lowerdir+", c"/"));
+        known == Err(Errno::EINVAL)
+    }
+
+    /// The old mount(2): fsconfig(2) takes values of 255 bytes only, too short for all layers.
+    fn mount_as_before_6_8(&self, mount_point: &Path) -> nix::Result<OwnedFd> {
+        // Descriptors as names: short, so that 128 layers fit into the one page of options, and free of
+        // the `:` and `,` that would need escapes.
+        let named = |path: &Path| Name::by_descriptor(path);
+        let lower = self.lower.iter().map(|path| named(path)).collect::<nix::Result<Vec<_>>>()?;
+        let join = lower.iter().map(|name| name.text.to_string_lossy()).collect::<Vec<_>>().join(":");
+        let mut options = format!("lowerdir={join}");
+        let upper = self.upper.map(|(upper, work)| Ok::<_, Errno>((named(upper)?, named(work)?))).transpose()?;
+        if let Some((upper, work)) = &upper {
+            let (upper, work) = (upper.text.to_string_lossy(), work.text.to_string_lossy());
+            options.push_str(&format!(",upperdir={upper},workdir={work}"));
+        }
+        mount(Some(c"overlay"), mount_point, Some(c"overlay"), MsFlags::empty(), Some(options.as_str()))?;
+        let tree = clone_tree(nix::fcntl::AT_FDCWD, mount_point, false);
+        umount2(mount_point, MntFlags::MNT_DETACH)?;
+        tree
+    }
+
+    fn failed(&self, errno: Errno, message: &str) -> Error {
+        let missing = self.lower.iter().map(PathBuf::as_path).find(|path| !path.is_dir());
+        if let Some(path) = missing {
+            return Error::new(ErrorKind::Corrupt, format!("the layer `{}` is not there", path.display()))
+                .hint("pull the image again: `image(…).pull()`");
+        }
+        let detail = if message.is_empty() { String::new() } else { format!(" ({message})") };
+        let kind = if matches!(errno, Errno::ENODEV | Errno::ENOSYS) { ErrorKind::Unsupported } else { ErrorKind::Io };
+        Error::new(kind, format!("cannot mount an overlay of {} layers: {}{detail}", self.lower.len(), errno.desc()))
+    }
+}
+
+/// A directory as an overlay option: its path, or, where overlayfs would take that apart or
+/// fsconfig(2) find it too long, a descriptor's.
+struct Name {
+    text: CString,
+    _open: Option<OwnedFd>,
+}
+
+impl Name {
+    fn of(path: &Path) -> nix::Result<Self> {
+        let text = c_path(path)?;
+        let plain = |text: &CStr| text.count_bytes() < 256 && !text.to_bytes().iter().any(|b| b":,\\".contains(b));
+        if plain(&text) { Ok(Self { text, _open: None }) } else { Self::by_descriptor(path) }
+    }
+
+    fn by_descriptor(path: &Path) -> nix::Result<Self> {
+        let dir = open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let text = c_path(Path::new(&format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd())))?;
+        Ok(Self { text, _open: Some(dir) })
+    }
+}

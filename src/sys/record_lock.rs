@@ -1,0 +1,63 @@
+//! POSIX record locks (fcntl(2), `F_SETLK`): not inherited by a fork, and gone with the process.
+//!
+//! Closing *any* descriptor of the file drops them: a process opens a locked file once.
+
+use crate::error::{IoContext, Result};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// A write lock on a whole file, held until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct RecordLock {
+    _file: File,
+}
+
+impl RecordLock {
+    /// Takes the lock, creating the file; `None` when another process has it.
+    pub fn try_take(path: &Path) -> Result<Option<Self>> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .doing(|| format!("cannot open `{}`", path.display()))?;
+        match fcntl(&file, FcntlArg::F_SETLK(&whole_file(libc::F_WRLCK))) {
+            Ok(_) => Ok(Some(Self { _file: file })),
+            Err(Errno::EACCES | Errno::EAGAIN) => Ok(None),
+            Err(errno) => Err(errno).doing(|| format!("cannot lock `{}`", path.display())),
+        }
+    }
+}
+
+/// The process that holds the lock on a file; `None` when nobody does, or there is no such file.
+///
+/// Not for a file that this process has locked: its lock would be dropped.
+pub fn holder(path: &Path) -> Result<Option<i32>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.doing(|| format!("cannot open `{}`", path.display()))?,
+    };
+    let mut lock = whole_file(libc::F_WRLCK);
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).doing(|| format!("cannot look at the lock on `{}`", path.display()))?;
+    Ok((i32::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_pid))
+}
+
+fn whole_file(kind: i32) -> libc::flock {
+    libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_holds_a_file_that_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(holder(&dir.path().join("none")).unwrap(), None);
+    }
+}
