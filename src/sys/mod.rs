@@ -14,5 +14,6 @@ pub mod netns;
 pub mod nft;
 pub mod pidfd;
 pub mod process;
+pub mod pump;
 pub mod record_lock;
 pub mod seccomp;
