@@ -1,6 +1,4 @@
 //! The one test binary: a file a feature, `support` shared by all.
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
-mod architecture;
-mod fixture_images;
 mod support;

@@ -5,9 +5,11 @@
 
 mod io;
 
-pub use io::{IoContext, carried, errno_text};
+pub use io::{IoContext, errno_text};
 
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of everything that can fail in Shanty.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -119,6 +121,7 @@ struct Inner {
     context: Vec<String>,
     exit: Option<ExitDetails>,
     log_tail: Option<String>,
+    payload: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Error {
@@ -131,6 +134,7 @@ impl Error {
             context: Vec::new(),
             exit: None,
             log_tail: None,
+            payload: None,
         }))
     }
 
@@ -192,6 +196,18 @@ impl Error {
     pub fn as_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
+    }
+
+    /// Carries what a caller's callback threw through code that does not know its type.
+    #[must_use]
+    pub fn carrying(mut self, payload: Arc<dyn Any + Send + Sync>) -> Self {
+        self.0.payload = Some(payload);
+        self
+    }
+
+    /// What it carries.
+    pub fn payload(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.0.payload.as_ref()
     }
 
     /// What kind of failure it is.

@@ -230,7 +230,7 @@ mod tests {
             if asked == 2 {
                 use std::io::Write as _;
                 let mut log = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
-                write!(log, "{}", entry("second\n", "stdout", 2) + &entry("no line end", "stdout", 3)).unwrap();
+                write!(log, "{}", entry("second\n", "stdout", 2) + entry("no line end", "stdout", 3).as_str()).unwrap();
             }
             Ok(asked >= 2)
         };
