@@ -1,4 +1,6 @@
 //! The one test binary: a file a feature, `support` shared by all.
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
+mod architecture;
+mod fixture_images;
 mod support;

@@ -24,6 +24,9 @@ impl<T> IoContext<T> for nix::Result<T> {
 }
 
 fn from_io(error: &io::Error, doing: impl Display) -> Error {
+    if let Some(ours) = carried(error) {
+        return ours.clone().context(doing.to_string());
+    }
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::Denied,
@@ -40,6 +43,23 @@ fn from_io(error: &io::Error, doing: impl Display) -> Error {
     }
 }
 
+/// Our own error inside an I/O error: readers such as a layer's stream have to return `io::Error`,
+/// and what reads through them (decompression, tar) may wrap it once more.
+pub fn carried(error: &io::Error) -> Option<&Error> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(ours) = error.downcast_ref::<Error>() {
+            return Some(ours);
+        }
+        // `source` of an `io::Error` is that of the error it wraps, which would skip the latter.
+        next = match error.downcast_ref::<io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
 /// What the system says, without Rust's `(os error N)`, in lower case as our messages are.
 pub fn errno_text(error: &io::Error) -> String {
     let text = error.to_string();
@@ -48,5 +68,23 @@ pub fn errno_text(error: &io::Error) -> String {
     match chars.next() {
         Some(first) => first.to_lowercase().collect::<String>() + chars.as_str(),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_error_survives_the_way_through_readers() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("wrapped")]
+        struct Wrapped(#[source] io::Error);
+
+        let ours = io::Error::other(Error::corrupt("it is cut short"));
+        let twice = io::Error::other(Wrapped(ours));
+        let error = Err::<(), _>(twice).doing(|| "cannot read the layer").expect_err("it is an error");
+        assert!(error.is(ErrorKind::Corrupt));
+        assert_eq!(error.message(), "cannot read the layer: it is cut short");
     }
 }

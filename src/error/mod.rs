@@ -5,7 +5,7 @@
 
 mod io;
 
-pub use io::{IoContext, errno_text};
+pub use io::{IoContext, carried, errno_text};
 
 use std::any::Any;
 use std::fmt;

@@ -5,8 +5,7 @@ use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// The registry that names without a host mean.
-const DEFAULT_REGISTRY: &str = "docker.io";
+const DEFAULT_REGISTRY: &str = Reference::DEFAULT_REGISTRY;
 /// The longest repository name that distribution/reference accepts, host included.
 const MAX_NAME: usize = 255;
 
@@ -21,6 +20,9 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// The registry that names without a host mean.
+    pub const DEFAULT_REGISTRY: &str = "docker.io";
+
     /// Host and port of the registry: `docker.io`, `127.0.0.1:5000`.
     pub fn registry(&self) -> &str {
         &self.registry
@@ -44,6 +46,11 @@ impl Reference {
     /// Registry and repository: `docker.io/library/node`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// Whether this could be a tag.
+    pub fn is_tag(text: &str) -> bool {
+        check_tag(text).is_ok()
     }
 
     /// As people write the repository: `node`, `127.0.0.1:5000/app`.
@@ -207,9 +214,8 @@ fn check_component(component: &str) -> std::result::Result<(), String> {
             return Ok(());
         }
         match bytes[i] {
-            b'.' => i += 1,
             b'_' if bytes.get(i + 1) == Some(&b'_') => i += 2,
-            b'_' => i += 1,
+            b'.' | b'_' => i += 1,
             b'-' => {
                 while bytes.get(i) == Some(&b'-') {
                     i += 1;

@@ -28,7 +28,7 @@ pub fn block_on<T>(cancel: &CancelToken, future: impl Future<Output = Result<T>>
     })
 }
 
-/// The process's runtime, started now if nobody did before.
+/// The process's runtime, started now if nobody did before. Afterwards TLS clients can be built.
 ///
 /// Fails with `io` when the process may not start threads.
 pub fn handle() -> Result<&'static Handle> {
@@ -38,15 +38,16 @@ pub fn handle() -> Result<&'static Handle> {
         return Ok(runtime.handle());
     }
     let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-    if RUNTIME.get().is_none() {
-        let runtime =
-            Builder::new_multi_thread().worker_threads(WORKERS).thread_name("shanty-net").enable_all().build();
-        let runtime =
-            runtime.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start the network threads: {error}")))?;
-        // Nobody else can have set it: we hold the lock.
-        let _ = RUNTIME.set(runtime);
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime.handle());
     }
-    Ok(RUNTIME.get().expect("it was set under the lock").handle())
+    // reqwest is built without a cryptography provider; ring needs no cmake. It fails only when one
+    // is installed already, which then serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = Builder::new_multi_thread().worker_threads(WORKERS).thread_name("shanty-net").enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start the network threads: {error}")))?;
+    Ok(RUNTIME.get_or_init(|| runtime).handle())
 }
 
 #[cfg(test)]

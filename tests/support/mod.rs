@@ -1,1 +1,23 @@
-//! What the tests share: a `shanty` of their own, a registry, waiting for conditions.
+//! What the tests share: a `shanty` of their own, fixture images, waiting for conditions.
+//!
+//! A test reads like what a user does:
+//!
+//! ```ignore
+//! let layout = require!(fixture("busybox"));
+//! let shanty = Shanty::new();
+//! shanty.eval("print(1)").prints("1\n");
+//! shanty.eval("container(`nobody`).start()").fails_with("not_found");
+//! assert_eq!(shanty.json("containers()"), json!([]));
+//! ```
+
+mod call;
+mod fixtures;
+mod leaks;
+mod shanty;
+mod wait;
+
+pub use call::{Background, Call, Output};
+pub use fixtures::{Missing, fixture, fixture_image, note_skip, program};
+pub use leaks::{leaks, sweep};
+pub use shanty::Shanty;
+pub use wait::{wait_for, wait_until};

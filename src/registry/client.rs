@@ -1,0 +1,73 @@
+//! The synchronous face of the registry protocol.
+
+use super::auth::Subject;
+use super::blob::{self, BlobStream, Received};
+use super::options::Options;
+use super::resolve::{self, Resolved};
+use super::tags;
+use super::transport::{Ask, Transport};
+use crate::context::Context;
+use crate::error::Result;
+use crate::model::{Descriptor, Digest, Platform, Reference};
+use crate::sys::async_runtime::block_on;
+use std::sync::Arc;
+
+/// Talks to any number of registries; keeps connections and tokens. Clones share both, and may be
+/// used from several threads at once.
+#[derive(Clone)]
+pub struct Client(Arc<Transport>);
+
+impl Client {
+    /// A client that has not talked to anybody yet. No I/O.
+    pub fn new(options: Options) -> Self {
+        Self(Arc::new(Transport::new(options)))
+    }
+
+    /// Finds the manifest for a platform. Its bytes are verified: against the reference's digest,
+    /// or else against the one that the registry names.
+    ///
+    /// Fails with `not_found` (repository, tag, or no image for the platform), `unauthorized`,
+    /// `denied`, `network`, `corrupt`, and `unsupported` for what is no container image.
+    pub fn resolve(&self, cx: &Context, reference: &Reference, platform: &Platform) -> Result<Resolved> {
+        block_on(&cx.cancel, resolve::resolve(&self.0, reference, platform))
+            .map_err(|error| error.context(format!("cannot resolve `{reference}`")))
+    }
+
+    /// What the registry has under the reference now: compare with [`Resolved::digest`] to see
+    /// whether there is something newer. Costs one small request.
+    pub fn digest(&self, cx: &Context, reference: &Reference) -> Result<Digest> {
+        block_on(&cx.cancel, resolve::digest(&self.0, reference))
+            .map_err(|error| error.context(format!("cannot resolve `{reference}`")))
+    }
+
+    /// Starts to fetch a config or a layer of the reference's repository. Comes back at once; failures show
+    /// when it is read. Progress is reported under the digest's first 12 digits.
+    pub fn blob(&self, cx: &Context, reference: &Reference, blob: &Descriptor) -> Result<BlobStream> {
+        self.blob_after(cx, reference, blob, Received::nothing())
+    }
+
+    /// The same, from where an earlier process stopped: the stream gives what comes after `received`,
+    /// and the digest is verified over both.
+    pub fn blob_after(
+        &self,
+        cx: &Context,
+        reference: &Reference,
+        blob: &Descriptor,
+        received: Received,
+    ) -> Result<BlobStream> {
+        blob::start(self.0.clone(), cx, resolve::subject(reference), blob, received)
+    }
+
+    /// All tags of the reference's repository, in the registry's order.
+    pub fn tags(&self, cx: &Context, reference: &Reference) -> Result<Vec<String>> {
+        block_on(&cx.cancel, tags::list(&self.0, reference))
+            .map_err(|error| error.context(format!("cannot list the tags of `{}`", reference.familiar_name())))
+    }
+
+    /// Asks whether a registry (`docker.io`, `127.0.0.1:5000`) is there and accepts our credentials.
+    pub fn ping(&self, cx: &Context, registry: &str) -> Result<()> {
+        let subject = Subject { registry: registry.to_owned(), repository: String::new() };
+        let ask = Ask::get(&subject, "v2/".into(), "its API".into());
+        block_on(&cx.cancel, self.0.ask(&ask)).map(drop)
+    }
+}

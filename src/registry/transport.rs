@@ -1,0 +1,137 @@
+//! Asking a registry: authenticated, over the right scheme, tried again when that may help.
+
+use super::auth::{Auth, Subject};
+use super::backoff::Backoff;
+use super::endpoint;
+use super::failure::Failure;
+use super::http::{Http, Request};
+use super::options::Options;
+use super::refusal;
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use reqwest::{Method, Response, StatusCode};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use url::Url;
+
+/// What is asked of a registry.
+pub(super) struct Ask {
+    pub(super) subject: Subject,
+    pub(super) method: Method,
+    /// Below the registry's base, such as `v2/library/node/tags/list?n=100`.
+    pub(super) path: String,
+    pub(super) accept: Option<&'static str>,
+    /// First byte wanted; 0: all.
+    pub(super) from: u64,
+    /// What it is, for messages.
+    pub(super) what: String,
+}
+
+impl Ask {
+    /// A GET of everything.
+    pub(super) fn get(subject: &Subject, path: String, what: String) -> Self {
+        Self { subject: subject.clone(), method: Method::GET, path, accept: None, from: 0, what }
+    }
+}
+
+/// How a client reaches registries.
+pub(super) struct Transport {
+    pub(super) options: Options,
+    pub(super) http: Http,
+    auth: Auth,
+    /// Loopback registries, and whether they were found to speak TLS.
+    loopback: Mutex<HashMap<String, bool>>,
+}
+
+impl Transport {
+    pub(super) fn new(options: Options) -> Self {
+        let http = Http::new(&options);
+        let auth = Auth::new(options.credentials.clone());
+        Self { options, http, auth, loopback: Mutex::default() }
+    }
+
+    /// Asks until there is an answer or no hope.
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Response> {
+        let mut backoff = Backoff::new(&self.options.retry);
+        loop {
+            match self.ask_once(ask).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => backoff.after(failure).await?,
+            }
+        }
+    }
+
+    /// Asks for a small document until all of it has come.
+    pub(super) async fn ask_document(&self, ask: &Ask, limit: usize) -> Result<(Response, Bytes)> {
+        let mut backoff = Backoff::new(&self.options.retry);
+        loop {
+            let got = match self.ask_once(ask).await {
+                Ok(mut response) => self.http.body(&mut response, limit, &ask.what).await.map(|body| (response, body)),
+                Err(failure) => Err(failure),
+            };
+            match got {
+                Ok(got) => return Ok(got),
+                Err(failure) => backoff.after(failure).await?,
+            }
+        }
+    }
+
+    /// Asks, and answers the registry's challenge once. Gives successful answers only.
+    pub(super) async fn ask_once(&self, ask: &Ask) -> Result<Response, Failure> {
+        let base = self.base(&ask.subject.registry).await?;
+        let url = base.join(&ask.path).map_err(|_| Error::invalid(format!("`{}` is no path", ask.path)))?;
+        let mut request = Request {
+            method: ask.method.clone(),
+            url,
+            authorization: self.auth.known(&ask.subject),
+            accept: ask.accept,
+            from: ask.from,
+            form: None,
+        };
+        let mut response = self.http.exchange(&request).await?;
+        // Where it redirects to knows nothing of our credentials, so its challenges are not ours to answer.
+        if response.status() == StatusCode::UNAUTHORIZED && response.url().origin() == base.origin() {
+            let refused = request.authorization.take();
+            let answer = self.auth.answer(&self.http, &ask.subject, refused.as_ref(), &response).await?;
+            request.authorization = Some(answer);
+            response = self.http.exchange(&request).await?;
+        }
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let has_credentials = self.auth.has_credentials(&ask.subject);
+        Err(refusal::read(&self.http, response, &ask.subject, &ask.what, has_credentials).await)
+    }
+
+    /// HTTPS, except where nobody can listen or the user said so. A registry on a loopback address
+    /// is asked once whether it wants TLS after all.
+    async fn base(&self, registry: &str) -> Result<Url, Failure> {
+        let plain = endpoint::base(registry, false)?;
+        if self.options.insecure.iter().any(|insecure| insecure == registry) {
+            return Ok(plain);
+        }
+        if !endpoint::is_loopback(&plain) {
+            return Ok(endpoint::base(registry, true)?);
+        }
+        let known = self.loopback().get(registry).copied();
+        let tls = if let Some(tls) = known {
+            tls
+        } else {
+            let tls = self.wants_tls(&plain).await?;
+            self.loopback().insert(registry.to_owned(), tls);
+            tls
+        };
+        Ok(endpoint::base(registry, tls)?)
+    }
+
+    /// TLS servers answer plain HTTP with 400 (Go's, and so `docker-registry`; nginx).
+    async fn wants_tls(&self, plain: &Url) -> Result<bool, Failure> {
+        let ping = plain.join("v2/").map_err(|_| Error::invalid(format!("`{plain}` is no address")))?;
+        let response = self.http.exchange(&Request::get(ping)).await?;
+        Ok(response.status() == StatusCode::BAD_REQUEST)
+    }
+
+    fn loopback(&self) -> std::sync::MutexGuard<'_, HashMap<String, bool>> {
+        self.loopback.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,59 @@
+//! Serves what the packet filter does not lead to the container: connections and datagrams that reach
+//! the sockets which hold the published ports. These are `::1` and other IPv6 addresses, and loopback
+//! on kernels without `route_localnet`.
+//!
+//! The monitor watches the sockets, and at the first sign of life starts one process for all of them,
+//! which costs nothing where nobody uses IPv6.
+
+mod tcp;
+mod udp;
+
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::model::{Protocol, PublishedPort};
+use crate::sys::fork::fork_single_threaded;
+use nix::unistd::Pid;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::BorrowedFd;
+use std::thread;
+
+/// Stacks of the proxy's threads, bytes: their buffers are on the heap.
+const STACK: usize = 128 * 1024;
+
+/// Starts a child process that runs [`serve`] until this process ends, or it is killed. The caller
+/// reaps it, stops watching the sockets while it lives, and may start another when it has died.
+///
+/// # Errors
+/// `unsupported` in a process with several threads.
+pub fn start(ip: Ipv4Addr, ports: &[PublishedPort], sockets: &[BorrowedFd<'_>]) -> Result<Pid> {
+    fork_single_threaded(|| i32::from(serve(ip, ports, sockets).is_err()))
+}
+
+/// Forwards what comes in on `sockets`, which hold `ports` in the same order, to the container's
+/// address. Blocks until the sockets fail.
+pub fn serve(ip: Ipv4Addr, ports: &[PublishedPort], sockets: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut threads = Vec::new();
+    for (port, socket) in ports.iter().zip(sockets) {
+        let socket = socket.try_clone_to_owned().doing(|| "cannot copy the socket of a published port")?;
+        let target = SocketAddr::from((ip, port.container_port));
+        let protocol = port.protocol;
+        threads.push(
+            spawn(move || match protocol {
+                Protocol::Tcp => tcp::serve(&TcpListener::from(socket), target),
+                Protocol::Udp => udp::serve(&UdpSocket::from(socket), target),
+            })
+            .doing(|| "cannot start a thread")?,
+        );
+    }
+    for thread in threads {
+        thread
+            .join()
+            .map_err(|_| Error::new(ErrorKind::Io, "the proxy of a published port panicked"))?
+            .doing(|| "cannot serve a published port")?;
+    }
+    Ok(())
+}
+
+fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<thread::JoinHandle<T>> {
+    thread::Builder::new().stack_size(STACK).spawn(work)
+}

@@ -1,0 +1,34 @@
+//! fork(2) for processes of one thread.
+#![allow(unsafe_code)]
+
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{ForkResult, Pid, fork};
+use std::fs;
+
+/// Runs `child` in a child process, which exits with the code it gives and is killed when this
+/// process ends.
+///
+/// # Errors
+/// `unsupported` in a process with several threads: only the calling one would be there in the child,
+/// and the locks of the others would stay locked.
+pub fn fork_single_threaded(child: impl FnOnce() -> i32) -> Result<Pid> {
+    let path = "/proc/self/task";
+    let threads = fs::read_dir(path).doing(|| format!("cannot read `{path}`"))?.count();
+    if threads != 1 {
+        return Err(Error::new(ErrorKind::Unsupported, format!("cannot fork a process of {threads} threads")));
+    }
+    let parent = Pid::this();
+    // SAFETY: there is no other thread, so nothing in the child is in the middle of a change.
+    match unsafe { fork() }.doing(|| "cannot fork")? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            let armed = prctl::set_pdeathsig(Signal::SIGKILL);
+            // The parent may have ended before that.
+            let code = if armed.is_ok() && Pid::parent() == parent { child() } else { 1 };
+            // SAFETY: `_exit` has no precondition; destructors of the parent's values must not run here.
+            unsafe { libc::_exit(code) }
+        }
+    }
+}

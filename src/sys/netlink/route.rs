@@ -1,0 +1,210 @@
+//! Links, addresses and routes (rtnetlink(7)).
+
+use super::message::{Attributes, Reply, Request, attribute, attributes, u32_at};
+use super::socket::{NetlinkSocket, Refusal};
+use crate::error::Result;
+use libc::{
+    AF_INET, AF_UNSPEC, IFA_ADDRESS, IFA_LOCAL, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND,
+    IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
+    RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_OIF, RTA_PRIORITY, RTM_DELLINK,
+    RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, RTN_UNICAST, RTPROT_BOOT,
+};
+use nix::sys::socket::SockProtocol;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// The peer of a veth link, in its link data (`linux/veth.h`).
+const VETH_INFO_PEER: u16 = 1;
+/// The largest packet of a route, in its metrics (`linux/rtnetlink.h`).
+const RTAX_MTU: u16 = 2;
+/// Lengths of `struct ifinfomsg` and `struct rtmsg`.
+const LINK_HEADER: usize = 16;
+const ROUTE_HEADER: usize = 12;
+const CREATE: i32 = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+
+/// Number of the link with this name in the thread's network namespace.
+pub fn link_index(name: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(name).ok()
+}
+
+/// One IPv4 route of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteEntry {
+    /// First address of the destination.
+    pub destination: Ipv4Addr,
+    /// Length of the destination's prefix; 0: the default route.
+    pub prefix: u8,
+    /// Number of the link it leaves by; 0: none (a blackhole, several next hops).
+    pub link: u32,
+    /// The smaller is taken first.
+    pub priority: u32,
+    /// Largest packet, bytes, where the route itself has a limit.
+    pub mtu: Option<u32>,
+}
+
+/// Reads and changes links, addresses and routes of the namespace it was opened in.
+pub struct RouteSocket(NetlinkSocket);
+
+impl RouteSocket {
+    /// Opens it in the thread's network namespace.
+    pub fn open() -> Result<Self> {
+        NetlinkSocket::open(SockProtocol::NetlinkRoute).map(Self)
+    }
+
+    /// Makes a bridge that is up.
+    pub fn create_bridge(&mut self, name: &str, mtu: u32) -> Result<(), Refusal> {
+        self.change(|request| {
+            request.message(RTM_NEWLINK, CREATE, &link_header(0, true), |link| {
+                link.string(IFLA_IFNAME, name);
+                link.u32(IFLA_MTU, mtu);
+                link.nested(IFLA_LINKINFO, |info| info.bytes(IFLA_INFO_KIND, b"bridge"));
+            });
+        })
+    }
+
+    /// Makes a link of two ends in one message: `name` here, up, as a port of the link number `bridge`;
+    /// `peer` in the namespace `netns`, down (bringing it up at creation fails with ENOTCONN, since its
+    /// other end is not there yet). To create it here and move it costs 10 to 30 ms of RCU waits.
+    pub fn create_veth(
+        &mut self,
+        name: &str,
+        bridge: u32,
+        mtu: u32,
+        peer: &str,
+        peer_mac: [u8; 6],
+        netns: BorrowedFd<'_>,
+    ) -> Result<(), Refusal> {
+        let peer_attributes = |end: &mut Attributes<'_>| {
+            end.string(IFLA_IFNAME, peer);
+            end.u32(IFLA_MTU, mtu);
+            end.bytes(IFLA_ADDRESS, &peer_mac);
+            end.u32(IFLA_NET_NS_FD, netns.as_raw_fd() as u32);
+        };
+        self.change(|request| {
+            request.message(RTM_NEWLINK, CREATE, &link_header(0, true), |link| {
+                link.string(IFLA_IFNAME, name);
+                link.u32(IFLA_MTU, mtu);
+                link.u32(IFLA_MASTER, bridge);
+                link.nested(IFLA_LINKINFO, |info| {
+                    info.bytes(IFLA_INFO_KIND, b"veth");
+                    info.nested(IFLA_INFO_DATA, |data| {
+                        data.nested_after(VETH_INFO_PEER, &link_header(0, false), peer_attributes);
+                    });
+                });
+            });
+        })
+    }
+
+    /// Brings a link up.
+    pub fn set_up(&mut self, link: u32) -> Result<(), Refusal> {
+        self.change(|request| up(request, link))
+    }
+
+    /// Gives a link an IPv4 address.
+    pub fn add_address(&mut self, link: u32, ip: Ipv4Addr, prefix: u8) -> Result<(), Refusal> {
+        self.change(|request| address(request, link, ip, prefix))
+    }
+
+    /// Connects a fresh namespace in one request: loopback and `link` up, the address of `link`, and
+    /// the default route by `gateway`.
+    pub fn configure(&mut self, link: u32, ip: Ipv4Addr, prefix: u8, gateway: Ipv4Addr) -> Result<(), Refusal> {
+        self.change(|request| {
+            up(request, LOOPBACK);
+            address(request, link, ip, prefix);
+            up(request, link);
+            default_route(request, link, gateway);
+        })
+    }
+
+    /// Deletes a link. It waits for an RCU grace period: 20 ms and more.
+    pub fn delete_link(&mut self, link: u32) -> Result<(), Refusal> {
+        self.change(|request| request.message(RTM_DELLINK, NLM_F_ACK, &link_header(link, false), |_| {}))
+    }
+
+    /// Largest packet of a link, bytes.
+    pub fn link_mtu(&mut self, link: u32) -> Result<Option<u32>, Refusal> {
+        let mut request = Request::new();
+        request.message(RTM_GETLINK, NLM_F_ACK, &link_header(link, false), |_| {});
+        let replies = self.0.exchange(&request)?;
+        Ok(replies.iter().find_map(|reply| u32_at(attribute(reply.body.get(LINK_HEADER..)?, IFLA_MTU)?, 0)))
+    }
+
+    /// The IPv4 routes of the main and all other tables, without those of addresses of the host itself.
+    pub fn routes(&mut self) -> Result<Vec<RouteEntry>, Refusal> {
+        let mut request = Request::new();
+        let mut header = [0; ROUTE_HEADER];
+        header[0] = AF_INET as u8;
+        request.message(RTM_GETROUTE, NLM_F_DUMP, &header, |_| {});
+        Ok(self.0.exchange(&request)?.iter().filter_map(route).collect())
+    }
+
+    fn change(&mut self, messages: impl FnOnce(&mut Request)) -> Result<(), Refusal> {
+        let mut request = Request::new();
+        messages(&mut request);
+        self.0.exchange(&request).map(drop)
+    }
+}
+
+/// Loopback is the first link of every namespace.
+pub const LOOPBACK: u32 = 1;
+
+fn up(request: &mut Request, link: u32) {
+    request.message(RTM_NEWLINK, NLM_F_ACK, &link_header(link, true), |_| {});
+}
+
+fn address(request: &mut Request, link: u32, ip: Ipv4Addr, prefix: u8) {
+    // struct ifaddrmsg: family, prefix length, flags, scope, index.
+    let mut header = [AF_INET as u8, prefix, 0, RT_SCOPE_UNIVERSE, 0, 0, 0, 0];
+    header[4..].copy_from_slice(&link.to_ne_bytes());
+    request.message(RTM_NEWADDR, CREATE, &header, |attributes| {
+        attributes.bytes(IFA_LOCAL, &ip.octets());
+        attributes.bytes(IFA_ADDRESS, &ip.octets());
+    });
+}
+
+fn default_route(request: &mut Request, link: u32, gateway: Ipv4Addr) {
+    // struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags.
+    let header = [AF_INET as u8, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0, 0, 0, 0];
+    request.message(RTM_NEWROUTE, CREATE, &header, |attributes| {
+        attributes.bytes(RTA_GATEWAY, &gateway.octets());
+        attributes.u32(RTA_OIF, link);
+    });
+}
+
+/// `struct ifinfomsg`: family, padding, type, index, flags, change mask.
+fn link_header(index: u32, up: bool) -> [u8; LINK_HEADER] {
+    let mut header = [0; LINK_HEADER];
+    header[0] = AF_UNSPEC as u8;
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    if up {
+        header[8..12].copy_from_slice(&(IFF_UP as u32).to_ne_bytes());
+        header[12..16].copy_from_slice(&(IFF_UP as u32).to_ne_bytes());
+    }
+    header
+}
+
+fn route(reply: &Reply) -> Option<RouteEntry> {
+    const PREFIX: usize = 1;
+    const KIND: usize = 7;
+    // Others are the host's own addresses and their broadcasts.
+    if reply.body.get(KIND) != Some(&RTN_UNICAST) {
+        return None;
+    }
+    let mut entry = RouteEntry {
+        destination: Ipv4Addr::UNSPECIFIED,
+        prefix: *reply.body.get(PREFIX)?,
+        link: 0,
+        priority: 0,
+        mtu: None,
+    };
+    for (kind, value) in attributes(reply.body.get(ROUTE_HEADER..)?) {
+        match kind {
+            RTA_DST => entry.destination = Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?),
+            RTA_OIF => entry.link = u32_at(value, 0)?,
+            RTA_PRIORITY => entry.priority = u32_at(value, 0)?,
+            RTA_METRICS => entry.mtu = attribute(value, RTAX_MTU).and_then(|value| u32_at(value, 0)),
+            _ => {}
+        }
+    }
+    Some(entry)
+}

@@ -1,0 +1,119 @@
+//! The instructions of nftables' virtual machine that our rules consist of.
+
+use super::{DATA_VALUE, LIST_ELEMENT};
+use crate::sys::netlink::Attributes;
+use libc::{NFPROTO_IPV4, NFT_NAT_DNAT, NFT_REG_VERDICT, NFT_REG32_00, NFT_REG32_01};
+
+/// One instruction. Values go through registers of four bytes, of which ours use the first.
+#[derive(Clone, Debug)]
+pub(super) enum Expression {
+    /// Loads a property of the packet (`NFT_META_…`).
+    Meta(i32),
+    /// Loads a property of the connection (`NFT_CT_…`).
+    Connection(i32),
+    /// Loads the type of the route to the destination address, such as `RTN_LOCAL`.
+    DestinationType,
+    /// Loads bytes of a header (`NFT_PAYLOAD_…_HEADER`) into the register number `register`.
+    Payload { header: i32, offset: u32, length: u32, register: i32 },
+    /// Keeps the bits of the mask.
+    Mask(Vec<u8>),
+    /// Goes on when what was loaded compares so (`NFT_CMP_…`).
+    Compare(i32, Vec<u8>),
+    /// Replaces key by value; ends the rule when the map has no such key.
+    Lookup(&'static str),
+    /// Sends the packet to the address and port of the first two registers.
+    DestinationNat,
+    /// Gives the packet the address of the link it leaves by.
+    Masquerade,
+    /// Counts packets.
+    Counter,
+    /// Ends with a verdict (`NF_…` or `NFT_RETURN`).
+    Verdict(i32),
+}
+
+/// Attributes of an entry of the list: the instruction's name and data.
+const NAME: u16 = 1;
+const DATA: u16 = 2;
+/// `nft_fib`: give the type of address; look at the destination.
+const FIB_RESULT_ADDRESS_TYPE: u32 = 3;
+const FIB_FLAG_DESTINATION: u32 = 2;
+
+impl Expression {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Meta(_) => "meta",
+            Self::Connection(_) => "ct",
+            Self::DestinationType => "fib",
+            Self::Payload { .. } => "payload",
+            Self::Mask(_) => "bitwise",
+            Self::Compare(..) => "cmp",
+            Self::Lookup(_) => "lookup",
+            Self::DestinationNat => "nat",
+            Self::Masquerade => "masq",
+            Self::Counter => "counter",
+            Self::Verdict(_) => "immediate",
+        }
+    }
+
+    /// Writes it as an entry of a rule's list.
+    pub(super) fn write(&self, list: &mut Attributes<'_>) {
+        list.nested(LIST_ELEMENT, |entry| {
+            entry.string(NAME, self.name());
+            entry.nested(DATA, |data| self.write_data(data));
+        });
+    }
+
+    /// The attributes' numbers are those of each instruction's own list in `nf_tables.h`.
+    fn write_data(&self, data: &mut Attributes<'_>) {
+        const FIRST: u32 = NFT_REG32_00 as u32;
+        match self {
+            Self::Meta(key) | Self::Connection(key) => {
+                data.be32(1, FIRST);
+                data.be32(2, *key as u32);
+            }
+            Self::DestinationType => {
+                data.be32(1, FIRST);
+                data.be32(2, FIB_RESULT_ADDRESS_TYPE);
+                data.be32(3, FIB_FLAG_DESTINATION);
+            }
+            Self::Payload { header, offset, length, register } => {
+                data.be32(1, *register as u32);
+                data.be32(2, *header as u32);
+                data.be32(3, *offset);
+                data.be32(4, *length);
+            }
+            Self::Mask(mask) => {
+                data.be32(1, FIRST);
+                data.be32(2, FIRST);
+                data.be32(3, mask.len() as u32);
+                data.nested(4, |value| value.bytes(DATA_VALUE, mask));
+                data.nested(5, |value| value.bytes(DATA_VALUE, &vec![0; mask.len()]));
+            }
+            Self::Compare(operator, bytes) => {
+                data.be32(1, FIRST);
+                data.be32(2, *operator as u32);
+                data.nested(3, |value| value.bytes(DATA_VALUE, bytes));
+            }
+            Self::Lookup(map) => {
+                data.string(1, map);
+                data.be32(2, FIRST);
+                data.be32(3, FIRST);
+            }
+            Self::DestinationNat => {
+                data.be32(1, NFT_NAT_DNAT as u32);
+                data.be32(2, NFPROTO_IPV4 as u32);
+                data.be32(3, FIRST);
+                data.be32(5, NFT_REG32_01 as u32);
+            }
+            Self::Masquerade | Self::Counter => {}
+            Self::Verdict(verdict) => {
+                const DATA_VERDICT: u16 = 2;
+                const VERDICT_CODE: u16 = 1;
+                data.be32(1, NFT_REG_VERDICT as u32);
+                data.nested(2, |value| {
+                    value.nested(DATA_VERDICT, |code| code.be32(VERDICT_CODE, *verdict as u32));
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What is there: tables, chains, rules, elements.
+
+use super::batch::{Map, NftSocket};
+use super::{
+    DATA_VALUE, FAMILY_HEADER, LIST_ELEMENT, chain, element, ipv4_header, message_type, rule_attribute, table,
+};
+use crate::sys::netlink::{Attributes, Refusal, Reply, Request, attribute, attributes};
+use libc::{NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETSETELEM, NFT_MSG_GETTABLE, NLM_F_ACK, NLM_F_DUMP};
+use nix::errno::Errno;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// An element of a [`Map`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// Address (unspecified where the map has none) and port of the host.
+    pub published: SocketAddrV4,
+    /// Address and port of the container.
+    pub target: SocketAddrV4,
+}
+
+/// A rule as the kernel lists it.
+#[derive(Clone, Debug)]
+pub struct ListedRule {
+    /// Its number in the table, for deleting it.
+    pub handle: u64,
+    /// Its comment.
+    pub comment: Option<String>,
+}
+
+impl NftSocket {
+    /// Whether there is such a table.
+    pub fn has_table(&mut self, name: &str) -> Result<bool, Refusal> {
+        let found = self.get(NFT_MSG_GETTABLE, NLM_F_ACK, |table| table.string(table::NAME, name))?;
+        Ok(!found.is_empty())
+    }
+
+    /// The names of all IPv4 tables.
+    pub fn tables(&mut self) -> Result<Vec<String>, Refusal> {
+        let tables = self.get(NFT_MSG_GETTABLE, NLM_F_DUMP, |_| {})?;
+        Ok(tables.iter().filter_map(|reply| text(attribute(content(reply)?, table::NAME)?)).collect())
+    }
+
+    /// Whether a chain drops what no rule of it decides; `None`: there is no such chain.
+    pub fn chain_drops(&mut self, table: &str, name: &str) -> Result<Option<bool>, Refusal> {
+        let found = self.get(NFT_MSG_GETCHAIN, NLM_F_ACK, |chain| {
+            chain.string(chain::TABLE, table);
+            chain.string(chain::NAME, name);
+        })?;
+        let Some(attributes) = found.first().and_then(content) else { return Ok(None) };
+        let policy = attribute(attributes, chain::POLICY).and_then(|value| value.try_into().ok());
+        Ok(Some(policy.map(i32::from_be_bytes) == Some(libc::NF_DROP)))
+    }
+
+    /// The rules of a chain; none when there is no such chain.
+    pub fn rules(&mut self, table: &str, chain: &str) -> Result<Vec<ListedRule>, Refusal> {
+        let rules = self.get(NFT_MSG_GETRULE, NLM_F_DUMP, |rule| {
+            rule.string(rule_attribute::TABLE, table);
+            rule.string(rule_attribute::CHAIN, chain);
+        })?;
+        Ok(rules.iter().filter_map(listed_rule).collect())
+    }
+
+    /// The elements of a map; none when there is no such map.
+    pub fn elements(&mut self, table: &str, map: Map) -> Result<Vec<Element>, Refusal> {
+        let lists = self.get(NFT_MSG_GETSETELEM, NLM_F_DUMP, |list| {
+            list.string(element::LIST_TABLE, table);
+            list.string(element::LIST_SET, map.name());
+        })?;
+        let lists = lists.iter().filter_map(|reply| attribute(content(reply)?, element::LIST_ELEMENTS));
+        Ok(lists
+            .flat_map(attributes)
+            .filter(|(kind, _)| *kind == LIST_ELEMENT)
+            .filter_map(|(_, bytes)| listed_element(map, bytes))
+            .collect())
+    }
+
+    fn get(
+        &mut self,
+        operation: i32,
+        flags: i32,
+        filter: impl FnOnce(&mut Attributes<'_>),
+    ) -> Result<Vec<Reply>, Refusal> {
+        let mut request = Request::new();
+        request.message(message_type(operation), flags, &ipv4_header(), filter);
+        match self.0.exchange(&request) {
+            Err(refusal) if refusal.errno == Errno::ENOENT => Ok(Vec::new()),
+            result => result,
+        }
+    }
+}
+
+fn content(reply: &Reply) -> Option<&[u8]> {
+    reply.body.get(FAMILY_HEADER..)
+}
+
+fn text(value: &[u8]) -> Option<String> {
+    let value = value.strip_suffix(&[0]).unwrap_or(value);
+    String::from_utf8(value.to_vec()).ok()
+}
+
+fn listed_rule(reply: &Reply) -> Option<ListedRule> {
+    let attributes = content(reply)?;
+    let handle = u64::from_be_bytes(attribute(attributes, rule_attribute::HANDLE)?.try_into().ok()?);
+    let comment = attribute(attributes, rule_attribute::USER_DATA).and_then(|data| match data {
+        [rule_attribute::USER_DATA_COMMENT, length, rest @ ..] => text(rest.get(..usize::from(*length))?),
+        _ => None,
+    });
+    Some(ListedRule { handle, comment })
+}
+
+fn listed_element(map: Map, bytes: &[u8]) -> Option<Element> {
+    let key = attribute(attribute(bytes, element::KEY)?, DATA_VALUE)?;
+    let target = attribute(attribute(bytes, element::DATA)?, DATA_VALUE)?;
+    let published =
+        if map.has_address() { address_and_port(key)? } else { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port(key)?) };
+    Some(Element { published, target: address_and_port(target)? })
+}
+
+fn address_and_port(bytes: &[u8]) -> Option<SocketAddrV4> {
+    let ip = Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(..4)?).ok()?);
+    Some(SocketAddrV4::new(ip, port(bytes.get(4..)?)?))
+}
+
+fn port(bytes: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(..2)?.try_into().ok()?))
+}

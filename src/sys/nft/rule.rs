@@ -1,0 +1,168 @@
+//! Rules: what has to match, and what happens then.
+
+use super::batch::Map;
+use super::expression::Expression;
+use crate::sys::netlink::Attributes;
+use libc::{
+    IPPROTO_TCP, IPPROTO_UDP, NF_ACCEPT, NF_DROP, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_CT_STATE, NFT_CT_STATUS,
+    NFT_META_IIFNAME, NFT_META_L4PROTO, NFT_META_OIFNAME, NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER,
+    NFT_REG32_00, NFT_REG32_01, RTN_LOCAL,
+};
+use std::net::Ipv4Addr;
+
+/// Offsets of the addresses in an IPv4 header, and of the destination port in a TCP or UDP header.
+const SOURCE_ADDRESS: u32 = 12;
+const DESTINATION_ADDRESS: u32 = 16;
+const DESTINATION_PORT: u32 = 2;
+/// `NF_CT_STATE_BIT` of established and related connections.
+const STATE_ESTABLISHED_OR_RELATED: u32 = (1 << 1) | (1 << 2);
+/// `IPS_DST_NAT`: the connection's destination was translated.
+const STATUS_DESTINATION_NAT: u32 = 1 << 5;
+
+/// Which link a packet came by or leaves by.
+#[derive(Clone, Copy, Debug)]
+pub enum Interface<'a> {
+    /// This one.
+    Is(&'a str),
+    /// Any other.
+    IsNot(&'a str),
+    /// One whose name starts so.
+    StartsWith(&'a str),
+}
+
+/// A rule in the making: matches in order, then what happens.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Rule(Vec<Expression>);
+
+impl Rule {
+    /// Matches everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The link that the packet came by.
+    pub fn input(self, interface: Interface<'_>) -> Self {
+        self.interface(NFT_META_IIFNAME, interface)
+    }
+
+    /// The link that the packet leaves by.
+    pub fn output(self, interface: Interface<'_>) -> Self {
+        self.interface(NFT_META_OIFNAME, interface)
+    }
+
+    fn interface(self, key: i32, interface: Interface<'_>) -> Self {
+        // A whole name is compared with its padding; a part of one without.
+        let padded = |name: &str| {
+            let mut bytes = name.as_bytes().to_vec();
+            bytes.resize(libc::IFNAMSIZ, 0);
+            bytes
+        };
+        let (operator, bytes) = match interface {
+            Interface::Is(name) => (NFT_CMP_EQ, padded(name)),
+            Interface::IsNot(name) => (NFT_CMP_NEQ, padded(name)),
+            Interface::StartsWith(start) => (NFT_CMP_EQ, start.as_bytes().to_vec()),
+        };
+        self.then(Expression::Meta(key)).then(Expression::Compare(operator, bytes))
+    }
+
+    /// The packet comes from an address of this network.
+    pub fn from_network(self, network: Ipv4Addr, prefix: u8) -> Self {
+        self.network(SOURCE_ADDRESS, network, prefix)
+    }
+
+    /// The packet goes to an address of this network.
+    pub fn to_network(self, network: Ipv4Addr, prefix: u8) -> Self {
+        self.network(DESTINATION_ADDRESS, network, prefix)
+    }
+
+    fn network(self, offset: u32, network: Ipv4Addr, prefix: u8) -> Self {
+        let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+        self.then(load(NFT_PAYLOAD_NETWORK_HEADER, offset, 4, NFT_REG32_00))
+            .then(Expression::Mask(mask.to_be_bytes().to_vec()))
+            .then(Expression::Compare(NFT_CMP_EQ, network.octets().to_vec()))
+    }
+
+    /// The packet goes to an address of the host itself.
+    pub fn to_this_host(self) -> Self {
+        self.then(Expression::DestinationType)
+            .then(Expression::Compare(NFT_CMP_EQ, u32::from(RTN_LOCAL).to_ne_bytes().to_vec()))
+    }
+
+    /// The packet belongs to a connection that was let through before.
+    pub fn established(self) -> Self {
+        self.connection(NFT_CT_STATE, STATE_ESTABLISHED_OR_RELATED)
+    }
+
+    /// The packet's destination was translated: it came to a published port.
+    pub fn published(self) -> Self {
+        self.connection(NFT_CT_STATUS, STATUS_DESTINATION_NAT)
+    }
+
+    fn connection(self, key: i32, bits: u32) -> Self {
+        self.then(Expression::Connection(key))
+            .then(Expression::Mask(bits.to_ne_bytes().to_vec()))
+            .then(Expression::Compare(NFT_CMP_NEQ, vec![0; 4]))
+    }
+
+    /// Sends the packet where the map leads its destination; without an entry the next rule is tried.
+    pub fn destination_nat(self, map: Map) -> Self {
+        let protocol = match map {
+            Map::TcpAddresses | Map::TcpPorts => IPPROTO_TCP,
+            Map::UdpAddresses | Map::UdpPorts => IPPROTO_UDP,
+        };
+        let rule =
+            self.then(Expression::Meta(NFT_META_L4PROTO)).then(Expression::Compare(NFT_CMP_EQ, vec![protocol as u8]));
+        let rule = if map.has_address() {
+            rule.then(load(NFT_PAYLOAD_NETWORK_HEADER, DESTINATION_ADDRESS, 4, NFT_REG32_00)).then(load(
+                NFT_PAYLOAD_TRANSPORT_HEADER,
+                DESTINATION_PORT,
+                2,
+                NFT_REG32_01,
+            ))
+        } else {
+            rule.then(load(NFT_PAYLOAD_TRANSPORT_HEADER, DESTINATION_PORT, 2, NFT_REG32_00))
+        };
+        rule.then(Expression::Lookup(map.name())).then(Expression::DestinationNat)
+    }
+
+    /// The packet gets the address of the link it leaves by.
+    pub fn masquerade(self) -> Self {
+        self.then(Expression::Masquerade)
+    }
+
+    /// The packet may go on to the next chain.
+    pub fn accept(self) -> Self {
+        self.then(Expression::Verdict(NF_ACCEPT))
+    }
+
+    /// The packet is thrown away.
+    pub fn drop_packet(self) -> Self {
+        self.then(Expression::Verdict(NF_DROP))
+    }
+
+    /// The calling chain goes on with the packet.
+    pub fn return_to_caller(self) -> Self {
+        self.then(Expression::Verdict(libc::NFT_RETURN))
+    }
+
+    /// Packets are counted, as by every rule of `iptables`.
+    pub fn counted(self) -> Self {
+        self.then(Expression::Counter)
+    }
+
+    fn then(mut self, expression: Expression) -> Self {
+        self.0.push(expression);
+        self
+    }
+
+    pub(super) fn write(&self, list: &mut Attributes<'_>) {
+        for expression in &self.0 {
+            expression.write(list);
+        }
+    }
+}
+
+fn load(header: i32, offset: u32, length: u32, register: i32) -> Expression {
+    Expression::Payload { header, offset, length, register }
+}
