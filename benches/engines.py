@@ -1,0 +1,303 @@
+"""The engines that are measured, each behind the same few verbs.
+
+An engine that is not installed raises `Absent` when it is made. `start_times` gives one duration in seconds for
+each container that was started, waited for and removed; `pull` the duration of one pull into an empty store.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Absent(Exception):
+    """Why an engine cannot be measured here."""
+
+
+def program(name):
+    path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if path is None:
+        raise Absent(f"`{name}` is not installed")
+    return path
+
+
+def run(*command, **options):
+    """Runs a command quietly; its output is shown when it fails."""
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **options)
+    if result.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: code {result.returncode}\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def timed(*command, **options):
+    started = time.perf_counter()
+    run(*command, **options)
+    return time.perf_counter() - started
+
+
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until(condition, limit=30):
+    deadline = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError("what was waited for did not happen")
+        time.sleep(0.002)
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Registry:
+    """Debian's docker-registry on a loopback port, holding fixture images."""
+
+    def __init__(self, folder, images):
+        os.makedirs(folder)
+        self.port = free_port()
+        config = {
+            "version": 0.1,
+            "log": {"accesslog": {"disabled": True}, "level": "error"},
+            "storage": {"filesystem": {"rootdirectory": f"{folder}/data"}},
+            "http": {"addr": f"127.0.0.1:{self.port}"},
+        }
+        with open(f"{folder}/config.yml", "w") as file:
+            json.dump(config, file)  # JSON is YAML
+        self.log = open(f"{folder}/log", "w")
+        self.process = subprocess.Popen(
+            [program("docker-registry"), "serve", f"{folder}/config.yml"], stdout=self.log, stderr=self.log
+        )
+        try:
+            wait_until(lambda: answers(self.port))
+            for source, name in images:
+                run("skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", source, f"docker://{self.name(name)}")
+        except RuntimeError:
+            self.stop()
+            raise
+
+    def name(self, image):
+        return f"127.0.0.1:{self.port}/{image}"
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Runc:
+    name = "runc"
+    networks = ("none",)
+
+    def __init__(self, folder, rootfs):
+        self.program = program("runc")
+        self.folder = folder
+        self.version = run(self.program, "--version").split("\n")[0].removeprefix("runc version ")
+        os.makedirs(f"{folder}/state")
+        run(self.program, "spec", cwd=folder)
+        with open(f"{folder}/config.json") as file:
+            spec = json.load(file)
+        spec["process"]["terminal"] = False
+        spec["process"]["args"] = ["/bin/true"]
+        # This machine may not allow more than it has; it makes no difference to the time.
+        spec["process"].pop("rlimits", None)
+        spec["root"] = {"path": rootfs, "readonly": False}
+        with open(f"{folder}/config.json", "w") as file:
+            json.dump(spec, file)
+
+    def start_times(self, network, times):
+        name = f"bench-{os.getpid()}"
+        command = [self.program, "--root", f"{self.folder}/state", "run", "--bundle", self.folder, name]
+        return [timed(*command) for _ in range(times)]
+
+    def stop(self):
+        pass
+
+
+class Docker:
+    """Docker's daemon with folders and a socket of its own; `iptables` is left alone."""
+
+    name = "docker"
+    networks = ("none", "bridge")
+
+    def __init__(self, folder, generation=0):
+        daemon = program("dockerd")
+        self.folder = f"{folder}/{generation}"
+        os.makedirs(self.folder)
+        socket_path = f"{self.folder}/docker.sock"
+        client = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else program("docker")
+        self.client = [client, "-H", f"unix://{socket_path}"]
+        self.log = open(f"{self.folder}/log", "w")
+        self.process = subprocess.Popen(
+            [
+                daemon,
+                *("--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec"),
+                *("-H", f"unix://{socket_path}", "--pidfile", f"{self.folder}/pid"),
+                *("--iptables=false", "--bridge=none", "--ip-forward=false"),
+            ],
+            stdout=self.log,
+            stderr=self.log,
+            env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+        )
+        self.network = None
+        try:
+            wait_until(lambda: subprocess.run([*self.client, "version"], capture_output=True).returncode == 0)
+        except RuntimeError:
+            self.stop()
+            raise Absent(f"dockerd does not start here, see {self.folder}/log")
+        self.version = run(*self.client, "version", "--format", "{{.Server.Version}}").strip()
+
+    def pull(self, image):
+        return timed(*self.client, "pull", "--quiet", image)
+
+    def prepare(self, image):
+        self.pull(image)
+        self.image = image
+        self.network = f"bench-{os.getpid()}"
+        run(*self.client, "network", "create", "--opt", "com.docker.network.bridge.enable_ip_masquerade=false", self.network)
+
+    def start_times(self, network, times):
+        network = self.network if network == "bridge" else network
+        command = [*self.client, "run", "--rm", "--network", network, self.image, "/bin/true"]
+        return [timed(*command) for _ in range(times)]
+
+    def sleeper(self):
+        """Starts a container that sleeps; gives the pid of the process that looks after it."""
+        name = run(*self.client, "run", "--detach", "--network", "none", self.image, "sleep", "1000").strip()
+        pid = int(run(*self.client, "inspect", "--format", "{{.State.Pid}}", name))
+        return parent_of(pid), lambda: run(*self.client, "rm", "--force", name)
+
+    def stop(self):
+        if self.network:
+            subprocess.run([*self.client, "network", "rm", self.network], capture_output=True)
+        self.process.terminate()
+        self.process.wait()
+        unmount_below(self.folder)
+
+
+class Podman:
+    """Podman with a store of its own, and the limits that an ordinary virtual machine allows."""
+
+    name = "podman"
+    networks = ("none",)  # its bridge would change the machine's iptables
+
+    def __init__(self, folder, generation=0):
+        self.folder = f"{folder}/{generation}"
+        os.makedirs(self.folder)
+        stores = ["--root", f"{self.folder}/root", "--runroot", f"{self.folder}/run", "--tmpdir", f"{self.folder}/tmp"]
+        self.client = [program("podman"), *stores, "--storage-driver", "overlay", "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none"]
+        self.version = run(self.client[0], "--version").split()[-1]
+        run(*self.client, "info")  # makes the store
+
+    def pull(self, image):
+        return timed(*self.client, "pull", "--quiet", "--tls-verify=false", image)
+
+    def prepare(self, image):
+        self.pull(image)
+        self.image = image
+
+    def _run(self, *options):
+        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
+        return [*self.client, "run", *limits, "--network", "none", *options, self.image]
+
+    def start_times(self, network, times):
+        return [timed(*self._run("--rm"), "/bin/true") for _ in range(times)]
+
+    def sleeper(self):
+        name = run(*self._run("--detach"), "sleep", "1000").strip()
+        pid = int(run(*self.client, "inspect", "--format", "{{.State.Pid}}", name))
+        return parent_of(pid), lambda: run(*self.client, "rm", "--force", "--time", "0", name)
+
+    def stop(self):
+        unmount_below(self.folder)
+
+
+class Shanty:
+    name = "shanty"
+    networks = ("none", "bridge")
+
+    def __init__(self, folder, binary, generation=0):
+        self.binary = os.path.abspath(binary)
+        self.root = f"{folder}/{generation}"
+        self.environment = {**os.environ, "SHANTY_ROOT": self.root}
+        self.version = run(self.binary, "--version").split()[-1]
+
+    def eval(self, code):
+        return json.loads(run(self.binary, "eval", "--json", code, env=self.environment))
+
+    def pull(self, image):
+        return timed(self.binary, "eval", f'image("{image}").pull(); ()', env=self.environment)
+
+    def prepare(self, image):
+        self.pull(image)
+        self.image = image
+
+    def start_times(self, network, times):
+        """Measured inside one script, as its author would see it."""
+        script = [self.binary, "run", "--json", f"{HERE}/exec.rhai", self.image, network, str(times)]
+        return [milliseconds / 1000 for milliseconds in json.loads(run(*script, env=self.environment))]
+
+    def sleeper(self):
+        code = f'let c = image("{self.image}").run(["sleep", "1000"], #{{ network: "none" }}); [c.id, c.pid]'
+        name, pid = self.eval(code)
+        return parent_of(pid), lambda: self.eval(f'container("{name}").remove(#{{ force: true }}); ()')
+
+    def left(self):
+        """What containers have on the machine at this moment: mounts, control groups, links, folders."""
+        with open("/proc/self/mounts") as file:
+            found = [line.split()[1] for line in file if line.split()[1].startswith(self.root)]
+        id8 = self.id8()
+        for hierarchy in ["", *os.listdir("/sys/fs/cgroup")]:
+            group = f"/sys/fs/cgroup/{hierarchy}/shanty/{id8}"
+            found += folders(group)
+        found += [link for link in os.listdir("/sys/class/net") if re.fullmatch(f"sh{id8}.+", link)]
+        found += folders(f"{self.root}/containers") + folders(f"/run/shanty/{id8}")
+        return found
+
+    def id8(self):
+        import sqlite3
+
+        with sqlite3.connect(f"{self.root}/shanty.db") as database:
+            return database.execute("SELECT value FROM meta WHERE key = 'root_id'").fetchone()[0][:8]
+
+    def stop(self):
+        """Takes away what the root itself, not a container, has on the machine: bridge, table, control groups."""
+        if not os.path.exists(f"{self.root}/shanty.db"):
+            return
+        id8 = self.id8()
+        for command in [["ip", "link", "delete", f"sh{id8}"], ["nft", "delete", "table", "ip", f"shanty-{id8}"], ["nft", "delete", "table", "inet", f"shanty-{id8}"]]:
+            subprocess.run(command, capture_output=True)
+        for hierarchy in ["", *os.listdir("/sys/fs/cgroup")]:
+            try:
+                os.rmdir(f"/sys/fs/cgroup/{hierarchy}/shanty/{id8}")
+            except OSError:
+                pass  # this hierarchy has none
+        unmount_below(self.root)
+        shutil.rmtree(f"/run/shanty/{id8}", ignore_errors=True)
+
+
+def folders(path):
+    try:
+        return [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+
+
+def unmount_below(folder):
+    with open("/proc/self/mounts") as file:
+        mounts = [line.split()[1] for line in file]
+    for mount in reversed([mount for mount in mounts if mount.startswith(folder + "/")]):
+        subprocess.run(["umount", "--lazy", mount], capture_output=True)
