@@ -87,6 +87,7 @@ fn expand_fn(attribute: &ApiAttribute, item: &ItemFn) -> syn::Result<TokenStream
 struct Getter {
     column: bool,
     lazy: bool,
+    shown: Option<syn::Path>,
 }
 
 impl Getter {
@@ -99,8 +100,10 @@ impl Getter {
                     getter.column = true;
                 } else if meta.path.is_ident("lazy") {
                     getter.lazy = true;
+                } else if meta.path.is_ident("shown") {
+                    getter.shown = Some(meta.value()?.parse()?);
                 } else {
-                    return Err(meta.error("expected `column` or `lazy`"));
+                    return Err(meta.error("expected `column`, `lazy` or `shown`"));
                 }
                 Ok(())
             })?;
@@ -187,12 +190,14 @@ fn entry(entry: &Entry<'_>) -> TokenStream {
         },
     );
     let kind = match entry.getter {
-        Some(Getter { column, lazy }) => {
+        Some(Getter { column, lazy, .. }) => {
             quote!(crate::script::binding::Kind::Property { column: #column, lazy: #lazy })
         }
         None if entry.receiver.is_some() => quote!(crate::script::binding::Kind::Method),
         None => quote!(crate::script::binding::Kind::Function),
     };
+    let shown = entry.getter.and_then(|getter| getter.shown.as_ref());
+    let shown = shown.map_or_else(|| quote!(None), |path| quote!(Some(#path)));
     let returns = match &entry.signature.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, ty) => quote!(#ty),
@@ -207,6 +212,7 @@ fn entry(entry: &Entry<'_>) -> TokenStream {
                 name: #name,
                 kind: #kind,
                 order: #order,
+                shown: #shown,
                 doc: #doc,
                 parameters: &[#(#parameters),*],
                 returns: <#returns as crate::script::binding::IntoScript>::type_name,

@@ -18,7 +18,8 @@ use syn::parse_macro_input;
 /// - `#[api(name = "…")]`: another name than the Rust one.
 ///
 /// On a method, `#[get(column)]` also shows the property in records and tables, and `#[get(lazy)]`
-/// keeps it out of JSON because asking for it is costly.
+/// keeps it out of JSON because asking for it is costly. `#[get(column, shown = path)]` names a
+/// `fn(&Dynamic) -> String` for where people read another form than the value: ids, sizes.
 #[proc_macro_attribute]
 pub fn api(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let attribute = parse_macro_input!(attribute as attributes::ApiAttribute);

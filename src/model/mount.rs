@@ -119,6 +119,15 @@ impl MountSpec {
         Ok(self)
     }
 
+    /// Sets options as they stand in the short form: `ro,nocopy`.
+    pub fn with_options(self, options: &str) -> Result<Self> {
+        let options: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
+        if options.contains(&"ro") && options.contains(&"rw") {
+            return Err(Error::invalid("`ro` and `rw` exclude each other"));
+        }
+        options.into_iter().try_fold(self, Self::with_option)
+    }
+
     fn with_option(mut self, option: &str) -> Result<Self> {
         match option {
             "ro" | "readonly" => self.read_only = true,
@@ -183,11 +192,7 @@ fn read(text: &str) -> Result<MountSpec> {
     let kind = if is_path { MountKind::Bind } else { MountKind::Volume };
     let mut mount = MountSpec::new(kind, source, target)?;
     mount.create = is_path;
-    let options: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
-    if options.contains(&"ro") && options.contains(&"rw") {
-        return Err(Error::invalid("`ro` and `rw` exclude each other"));
-    }
-    options.into_iter().try_fold(mount, MountSpec::with_option)
+    mount.with_options(options)
 }
 
 #[cfg(test)]

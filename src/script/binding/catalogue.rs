@@ -26,6 +26,8 @@ pub struct FunctionDoc {
     pub kind: Kind,
     /// Its place in the `impl` block: the order of columns.
     pub order: usize,
+    /// How people read the property in records and tables, where that is not its value.
+    pub shown: Option<fn(&Dynamic) -> String>,
     /// The doc comment: Markdown.
     pub doc: &'static str,
     /// What a script gives, in order; not the receiver.

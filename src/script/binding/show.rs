@@ -36,7 +36,7 @@ pub fn record(value: &Dynamic, call: &Call<'_>) -> String {
     }
     match columns
         .iter()
-        .map(|column| Ok((column.name, cell(&read(value, column, call)?, call))))
+        .map(|column| Ok((column.name, column_cell(column, &read(value, column, call)?, call))))
         .collect::<Result<Vec<_>>>()
     {
         Ok(fields) => {
@@ -81,7 +81,7 @@ fn fields(row: &Dynamic, call: &Call<'_>) -> Vec<(String, String)> {
         let row = (doc.snapshot)(row, call).unwrap_or_else(|_| row.clone());
         let columns = properties(doc, true);
         let text = |column: &'static FunctionDoc| match read(&row, column, call) {
-            Ok(value) => cell(&value, call),
+            Ok(value) => column_cell(column, &value, call),
             Err(error) => error.kind().to_string(),
         };
         return columns.into_iter().map(|column| (column.name.to_owned(), text(column))).collect();
@@ -89,6 +89,14 @@ fn fields(row: &Dynamic, call: &Call<'_>) -> Vec<(String, String)> {
     match row.read_lock::<Map>() {
         Some(map) => map.iter().map(|(key, value)| (key.to_string(), cell(value, call))).collect(),
         None => vec![("value".to_owned(), cell(row, call))],
+    }
+}
+
+/// The value of a property inside a table or a record.
+fn column_cell(column: &FunctionDoc, value: &Dynamic, call: &Call<'_>) -> String {
+    match column.shown {
+        Some(shown) if !value.is_unit() => shown(value),
+        _ => cell(value, call),
     }
 }
 

@@ -1,0 +1,89 @@
+//! `container.logs()` and `container.follow()`.
+
+use super::Container;
+use crate::error::{Error, Result};
+use crate::model::{LogOptions, Stream};
+use crate::script::api::log_line::LogLine;
+use crate::script::binding::{Call, Callback, IntoScript, Options, api};
+use std::time::Duration;
+
+/// Options of `logs`.
+#[derive(Default, Options)]
+pub struct LogsOptions {
+    /// Only the last so many lines.
+    pub tail: Option<usize>,
+    /// Only lines from this time on.
+    pub since: Option<jiff::Timestamp>,
+    /// Only lines before this time.
+    #[option(alias = "until")]
+    pub before: Option<jiff::Timestamp>,
+    /// Puts the time before each line.
+    pub timestamps: bool,
+    /// Only `"stdout"` or `"stderr"`.
+    pub stream: Option<String>,
+}
+
+/// Options of `follow`.
+#[derive(Default, Options)]
+pub struct FollowOptions {
+    /// Those of `logs`.
+    #[option(flatten)]
+    pub logs: LogsOptions,
+    /// Stops following after this time.
+    pub timeout: Option<Duration>,
+}
+
+#[api]
+impl Container {
+    /// What it has written, as text.
+    ///
+    /// # Example (engine)
+    /// print(container("web").logs(#{ tail: 20 }));
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn logs(&self, call: &Call, options: LogsOptions) -> Result<String> {
+        let timestamps = options.timestamps;
+        let mut text = Vec::new();
+        call.engine()?.logs(&call.context(), self.reference(), &options.lines(false)?, &mut |line| {
+            if timestamps {
+                text.extend_from_slice(format!("{} ", line.time).as_bytes());
+            }
+            text.extend_from_slice(&line.text);
+            text.push(b'\n');
+            Ok(true)
+        })?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Gives each line (`.text`, `.stream`, `.time`) as it comes, from the first one on, until the container ends or
+    /// the callback returns `false`. In the callback `this` is the container. Gives the container.
+    ///
+    /// # Example (engine)
+    /// container("web").follow(|line| print(this.name + ": " + line.text));
+    ///
+    /// # Errors
+    /// `timeout`, `not_found`, and what the callback throws.
+    pub fn follow(&self, call: &Call, options: FollowOptions, on_line: Callback) -> Result<Container> {
+        let cx = call.context().with_timeout(options.timeout);
+        let lines = options.logs.lines(true)?;
+        call.engine()?.logs(&cx, self.reference(), &lines, &mut |line| {
+            on_line.call_until_false(call, vec![LogLine::from(line).into_script()?])
+        })?;
+        Ok(Self::new(self.reference()))
+    }
+}
+
+impl LogsOptions {
+    fn lines(self, follow: bool) -> Result<LogOptions> {
+        let stream = match self.stream.as_deref() {
+            None | Some("all") => None,
+            Some("stdout") => Some(Stream::Stdout),
+            Some("stderr") => Some(Stream::Stderr),
+            Some(other) => {
+                return Err(Error::invalid(format!("`{other}` is not a stream")).hint("it is `stdout` or `stderr`"));
+            }
+        };
+        Ok(LogOptions { tail: self.tail, since: self.since, before: self.before, stream, follow })
+    }
+}

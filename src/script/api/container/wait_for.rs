@@ -1,0 +1,270 @@
+//! `container.wait_for()`: waits until a container is ready, or has died.
+
+use super::Container;
+use super::http_probe::is_answered;
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, ExitDetails, Result};
+use crate::model::{ContainerInfo, ExecIo, ExecSpec, LogOptions, Status, duration};
+use crate::script::api::values::{CommandLine, ContainerPort};
+use crate::script::binding::{Call, Options, api};
+use rhai::Dynamic;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_INTERVAL: Duration = Duration::from_millis(50);
+/// The end of the log that is shown when a container dies.
+const LOG_TAIL: usize = 20;
+
+/// Options of `wait_for`. With several conditions all must hold.
+#[derive(Default, Options)]
+pub struct WaitForOptions {
+    /// A TCP port of the container: something listens on it inside, and where it is published it accepts connections.
+    pub port: Option<ContainerPort>,
+    /// A path (`"/health"`, with `port` or the one port that is published) or URL that answers with a code below 400.
+    pub http: Option<String>,
+    /// A text that a line of the log contains.
+    pub log: Option<String>,
+    /// `true`: its health check succeeds.
+    pub healthy: bool,
+    /// A command inside that ends with code 0.
+    pub exec: Option<CommandLine>,
+    /// It ends: with this code, or `true` for any.
+    pub exit: Option<Dynamic>,
+    /// Gives up after this time: 60 s.
+    pub timeout: Option<Duration>,
+    /// Between two looks: 50 ms.
+    pub interval: Option<Duration>,
+}
+
+#[api]
+impl Container {
+    /// Waits until it is ready: `port`, `http`, `log`, `healthy`, `exec` or `exit`. Gives the container.
+    ///
+    /// # Example (engine)
+    /// container("web").wait_for(#{ port: 3000, timeout: "30s" });
+    ///
+    /// # Errors
+    /// `exit` with the end of its log when it dies first, `timeout`, `conflict` when it was never started.
+    pub fn wait_for(&self, call: &Call, options: WaitForOptions) -> Result<Container> {
+        let timeout = options.timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let interval = options.interval.unwrap_or(DEFAULT_INTERVAL);
+        let conditions = conditions(options)?;
+        let caller = call.context();
+        let wait = Wait {
+            engine: &*call.engine()?,
+            cx: caller.with_timeout(Some(timeout)),
+            container: self.reference(),
+            interval,
+        };
+        for condition in &conditions {
+            wait.until(condition).map_err(|error| match error.kind() {
+                // The caller's own deadline or Ctrl-C is not ours to explain.
+                ErrorKind::Timeout if caller.check().is_ok() => wait.late(condition, timeout),
+                _ => error,
+            })?;
+        }
+        Ok(Self::new(self.reference()))
+    }
+}
+
+/// What is waited for.
+#[derive(Debug, PartialEq)]
+enum Condition {
+    Port(u16),
+    Http { address: String, port: Option<u16> },
+    Log(String),
+    Healthy,
+    Exec(Vec<String>),
+    Exit(Option<i32>),
+}
+
+/// As it reads after "did not".
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(port) => write!(f, "listen on port {port}"),
+            Self::Http { address, .. } => write!(f, "answer on `{address}`"),
+            Self::Log(text) => write!(f, "log `{text}`"),
+            Self::Healthy => f.write_str("become healthy"),
+            Self::Exec(argv) => write!(f, "let `{}` succeed", argv.join(" ")),
+            Self::Exit(_) => f.write_str("end"),
+        }
+    }
+}
+
+fn conditions(options: WaitForOptions) -> Result<Vec<Condition>> {
+    let port = options.port.map(|ContainerPort(port, _)| port);
+    let http = options.http.map(|address| Condition::Http { address, port });
+    let exit = options.exit.map(exit_code).transpose()?;
+    let exec = options.exec.map(|CommandLine(argv)| Condition::Exec(argv));
+    let healthy = options.healthy.then_some(Condition::Healthy);
+    let all =
+        [port.map(Condition::Port), http, options.log.map(Condition::Log), healthy, exec, exit.map(Condition::Exit)];
+    let all: Vec<Condition> = all.into_iter().flatten().collect();
+    if all.is_empty() {
+        return Err(Error::invalid("it is not said what to wait for")
+            .hint("give one of `port`, `http`, `log`, `healthy`, `exec`, `exit`"));
+    }
+    Ok(all)
+}
+
+fn exit_code(value: Dynamic) -> Result<Option<i32>> {
+    match (value.as_int(), value.as_bool()) {
+        (Ok(code), _) if (0..=255).contains(&code) => Ok(Some(code as i32)),
+        (_, Ok(true)) => Ok(None),
+        _ => Err(Error::invalid("`exit` takes a code from 0 to 255, or `true` for any")),
+    }
+}
+
+/// One waiting for one container.
+struct Wait<'a> {
+    engine: &'a dyn Engine,
+    cx: Context,
+    container: &'a str,
+    interval: Duration,
+}
+
+impl Wait<'_> {
+    fn until(&self, condition: &Condition) -> Result<()> {
+        match condition {
+            Condition::Exit(code) => self.ended(*code),
+            Condition::Log(text) => self.logged(text),
+            _ => loop {
+                // Looked at before the condition: a container that died after it held is still a success.
+                let info = self.engine.container(&self.cx, self.container)?;
+                if self.holds(condition, &info)? {
+                    return Ok(());
+                }
+                self.alive(&info, condition)?;
+                self.cx.cancel.sleep(self.interval)?;
+            },
+        }
+    }
+
+    fn holds(&self, condition: &Condition, info: &ContainerInfo) -> Result<bool> {
+        if !info.status.is_alive() {
+            return Ok(false);
+        }
+        let held = match condition {
+            Condition::Port(port) => self.engine.port_open(&self.cx, self.container, *port),
+            Condition::Http { address, port } => is_answered(&self.cx, &url(address, *port, info)?),
+            Condition::Healthy if info.health.is_none() => {
+                return Err(Error::invalid(format!("container `{}` has no health check", info.name))
+                    .hint("give `run` a `healthcheck`, or wait for a `port`"));
+            }
+            Condition::Healthy => Ok(info.health.as_deref() == Some("healthy")),
+            Condition::Exec(argv) => {
+                let spec = ExecSpec { argv: argv.clone(), ..ExecSpec::default() };
+                self.engine.exec(&self.cx, self.container, &spec, ExecIo::default()).map(|output| output.code == 0)
+            }
+            Condition::Log(_) | Condition::Exit(_) => Ok(false),
+        };
+        match held {
+            // It ended between the two looks; the next one says so, with its log.
+            Err(error) if error.is(ErrorKind::Conflict) && !self.still_alive()? => Ok(false),
+            held => held,
+        }
+    }
+
+    fn still_alive(&self) -> Result<bool> {
+        Ok(self.engine.container(&self.cx, self.container)?.status.is_alive())
+    }
+
+    /// The container can still become what is waited for.
+    fn alive(&self, info: &ContainerInfo, condition: &Condition) -> Result<()> {
+        match info.status {
+            Status::Running | Status::Paused | Status::Restarting => Ok(()),
+            Status::Created => Err(Error::conflict(format!("container `{}` was never started", info.name))
+                .hint("start it first: `.start()`")),
+            Status::Exited | Status::Removing | Status::Dead => {
+                let code = info.exit_code.unwrap_or_default();
+                let details = ExitDetails { code, ..ExitDetails::default() };
+                let message = format!("container `{}` ended with code {code} and did not {condition}", info.name);
+                Err(self.with_log(Error::exit(message, details)))
+            }
+        }
+    }
+
+    fn logged(&self, text: &str) -> Result<()> {
+        let condition = Condition::Log(text.to_owned());
+        let mut found = false;
+        loop {
+            let info = self.engine.container(&self.cx, self.container)?;
+            // Following ends with the container; one that is started again goes on.
+            let options = LogOptions { follow: info.status.is_alive(), ..LogOptions::default() };
+            self.engine.logs(&self.cx, self.container, &options, &mut |line| {
+                found = String::from_utf8_lossy(&line.text).contains(text);
+                Ok(!found)
+            })?;
+            if found {
+                return Ok(());
+            }
+            self.alive(&info, &condition)?;
+            self.cx.cancel.sleep(self.interval)?;
+        }
+    }
+
+    fn ended(&self, wanted: Option<i32>) -> Result<()> {
+        let info = self.engine.container(&self.cx, self.container)?;
+        if info.status == Status::Created {
+            return self.alive(&info, &Condition::Exit(wanted));
+        }
+        let code = self.engine.wait(&self.cx, self.container)?;
+        if wanted.is_none_or(|wanted| wanted == code) {
+            return Ok(());
+        }
+        let details = ExitDetails { code, ..ExitDetails::default() };
+        Err(self.with_log(Error::exit(format!("container `{}` ended with code {code}", info.name), details)))
+    }
+
+    fn late(&self, condition: &Condition, timeout: Duration) -> Error {
+        let message = format!("container `{}` did not {condition} within {}", self.name(), duration::format(timeout));
+        self.with_log(Error::new(ErrorKind::Timeout, message).hint("look at its log, or give a longer `timeout`"))
+    }
+
+    fn name(&self) -> String {
+        let info = self.engine.container(&Context::background(), self.container);
+        info.map_or_else(|_| self.container.to_owned(), |info| info.name)
+    }
+
+    /// Adds the end of the log, if there is any; our own time may be up already.
+    fn with_log(&self, error: Error) -> Error {
+        let mut lines = Vec::new();
+        let options = LogOptions { tail: Some(LOG_TAIL), ..LogOptions::default() };
+        let read = self.engine.logs(&Context::background(), self.container, &options, &mut |line| {
+            lines.push(String::from_utf8_lossy(&line.text).into_owned());
+            Ok(true)
+        });
+        if read.is_ok() && !lines.is_empty() { error.log_tail(lines.join("\n")) } else { error }
+    }
+}
+
+/// Where to ask: a URL as it is; a path on the port's published address, or else on the container's own.
+fn url(address: &str, port: Option<u16>, info: &ContainerInfo) -> Result<String> {
+    if address.contains("://") {
+        return Ok(address.to_owned());
+    }
+    let path = if address.starts_with('/') { address.to_owned() } else { format!("/{address}") };
+    let published = match port {
+        Some(port) => info.ports.iter().find(|published| published.container_port == port),
+        None => info.ports.first(),
+    };
+    let (ip, port) = match (published, port, info.ip) {
+        (Some(published), ..) if published.host_ip.is_unspecified() => {
+            (IpAddr::from([127, 0, 0, 1]), published.host_port)
+        }
+        (Some(published), ..) => (published.host_ip, published.host_port),
+        (None, Some(port), Some(ip)) => (ip, port),
+        (None, ..) => {
+            return Err(Error::invalid(format!("container `{}` publishes no port for `{address}`", info.name))
+                .hint("add the `port`, or give a whole URL"));
+        }
+    };
+    Ok(match ip {
+        IpAddr::V4(ip) => format!("http://{ip}:{port}{path}"),
+        IpAddr::V6(ip) => format!("http://[{ip}]:{port}{path}"),
+    })
+}

@@ -1,0 +1,318 @@
+//! The options of `run`, `create` and `image.exec`: Docker's names, with Compose's and docker-py's as aliases.
+
+use super::values::{
+    CommandLine, Environment, ExposedPorts, ExtraHosts, Healthcheck, Labels, Mounts, OneOrMany, Ports, Pull, Restart,
+    Stdin, Swap, TmpfsMounts, Ulimits, absolute, host_value,
+};
+use crate::engine::PullPolicy;
+use crate::error::{Error, IoContext, Result};
+use crate::model::{ContainerSpec, MountKind, MountSpec, UserSpec, env, name, signal};
+use crate::script::binding::{Options, Size};
+use rhai::Dynamic;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a container is made with.
+#[derive(Clone, Default, Options)]
+pub struct RunOptions {
+    /// Name; one is made up without it.
+    #[option(alias = "container_name")]
+    pub name: Option<String>,
+    /// Arguments of the entrypoint, or the command when the image has none.
+    #[option(alias = "command")]
+    pub cmd: Option<CommandLine>,
+    /// Program to run instead of the image's; `[]` clears it.
+    pub entrypoint: Option<CommandLine>,
+    /// Environment on top of the image's: a map or `["K=V"]`; `K` alone takes the host's value.
+    #[option(alias = "environment")]
+    pub env: Environment,
+    /// Files of `K=V` lines; `env` goes before them.
+    pub env_file: OneOrMany,
+    /// Working directory.
+    #[option(alias = "working_dir")]
+    pub workdir: Option<String>,
+    /// `user`, `user:group`, `1000`, `1000:1000`.
+    pub user: Option<OneOrMany>,
+    /// Further groups, names or numbers.
+    pub group_add: OneOrMany,
+    /// Host name inside.
+    pub hostname: Option<String>,
+    /// NIS domain name inside.
+    pub domainname: Option<String>,
+    /// Labels on top of the image's.
+    #[option(alias = "label")]
+    pub labels: Labels,
+    /// Ports to publish: `"8080:80"`, `"127.0.0.1:53:53/udp"`, `80` for a free port of the host.
+    #[option(alias = "publish")]
+    pub ports: Ports,
+    /// Ports that are said to be listened on.
+    pub expose: ExposedPorts,
+    /// Volumes and folders: `"data:/var/lib"`, `"./app:/app:ro"`.
+    #[option(alias = "mounts", alias = "volume", alias = "mount", alias = "binds")]
+    pub volumes: Mounts,
+    /// Mounts of memory: `"/run"`, `"/run:size=64m"`.
+    pub tmpfs: TmpfsMounts,
+    /// Network: a name, `none`, `host` or `container:NAME`.
+    #[option(alias = "network_mode", alias = "net")]
+    pub network: Option<String>,
+    /// Networks by name.
+    pub networks: OneOrMany,
+    /// Other names in its networks.
+    #[option(alias = "network_aliases")]
+    pub aliases: Option<Dynamic>,
+    /// Fixed address in its network.
+    #[option(alias = "ipv4_address")]
+    pub ip: Option<Dynamic>,
+    /// Name servers instead of the host's.
+    pub dns: OneOrMany,
+    /// Search domains instead of the host's.
+    pub dns_search: OneOrMany,
+    /// Lines for `/etc/hosts`: `["name:address"]` or a map.
+    #[option(alias = "add_host")]
+    pub extra_hosts: ExtraHosts,
+    /// Processor limit: 1.5 is one and a half.
+    pub cpus: Option<f64>,
+    /// Relative weight; 1024 is the default.
+    pub cpu_shares: Option<u64>,
+    /// Processors to run on: `"0-3,5"`.
+    #[option(alias = "cpuset_cpus")]
+    pub cpuset: Option<String>,
+    /// Memory limit.
+    #[option(alias = "mem_limit")]
+    pub memory: Option<Size>,
+    /// Memory and swap together; -1: unlimited swap.
+    #[option(alias = "memswap_limit")]
+    pub memory_swap: Option<Swap>,
+    /// Soft memory limit.
+    #[option(alias = "mem_reservation")]
+    pub memory_reservation: Option<Size>,
+    /// Most processes; -1 or 0: no limit.
+    #[option(alias = "pids_limit")]
+    pub pids: Option<i64>,
+    /// Block I/O weight, 10 to 1000.
+    #[option(alias = "blkio_weight")]
+    pub io_weight: Option<u16>,
+    /// Size of `/dev/shm`: 64m.
+    pub shm_size: Option<Size>,
+    /// Resource limits: `["nofile=1024:2048"]` or a map.
+    #[option(alias = "ulimit")]
+    pub ulimits: Ulimits,
+    /// The kernel's preference to kill it when memory runs out, -1000 to 1000.
+    pub oom_score_adj: Option<i32>,
+    /// The root file system is not writable.
+    pub read_only: bool,
+    /// All capabilities and devices, no filter, nothing hidden.
+    pub privileged: bool,
+    /// Capabilities to add: `NET_ADMIN`, `ALL`.
+    pub cap_add: OneOrMany,
+    /// Capabilities to drop.
+    pub cap_drop: OneOrMany,
+    /// `unconfined`, or the path of a system call filter.
+    pub seccomp: Option<String>,
+    /// Programs cannot gain privileges, as by setuid.
+    pub no_new_privileges: bool,
+    /// User namespace.
+    #[option(alias = "userns_mode")]
+    pub userns: Option<Dynamic>,
+    /// Process namespace of the host or another container.
+    #[option(alias = "pid_mode")]
+    pub pid: Option<Dynamic>,
+    /// IPC namespace of the host or another container.
+    #[option(alias = "ipc_mode")]
+    pub ipc: Option<Dynamic>,
+    /// Devices of the host.
+    #[option(alias = "device")]
+    pub devices: Option<Dynamic>,
+    /// Kernel parameters of its namespaces.
+    #[option(alias = "sysctl")]
+    pub sysctls: Labels,
+    /// A small init as process 1 that reaps and forwards signals.
+    pub init: bool,
+    /// A terminal.
+    pub tty: bool,
+    /// Keeps standard input open; for `exec` and `sh` of an image: the text that is read.
+    #[option(alias = "stdin_open", alias = "interactive")]
+    pub stdin: Stdin,
+    /// Removes it when it ends.
+    #[option(alias = "rm", alias = "auto_remove")]
+    pub remove: Option<bool>,
+    /// `no`, `on-failure:3`, `always`, `unless-stopped`.
+    #[option(alias = "restart_policy")]
+    pub restart: Restart,
+    /// How to find out whether it is healthy.
+    #[option(alias = "health")]
+    pub healthcheck: Option<Healthcheck>,
+    /// What happens when it is unhealthy.
+    pub on_unhealthy: Option<Dynamic>,
+    /// Signal of `stop`.
+    pub stop_signal: Option<String>,
+    /// Time between that signal and KILL: 10 s.
+    #[option(alias = "stop_grace_period")]
+    pub stop_timeout: Option<Duration>,
+    /// Where the log goes.
+    #[option(alias = "logging", alias = "log_config")]
+    pub log: Option<Dynamic>,
+    /// Platform to pull: `linux/arm64`.
+    pub platform: Option<String>,
+    /// When to ask the registry: `missing`, `always`, `newer`, `never`.
+    #[option(alias = "pull_policy")]
+    pub pull: Pull,
+    /// The OCI runtime.
+    pub runtime: Option<Dynamic>,
+    /// Replaces a container of the same name.
+    pub replace: bool,
+}
+
+impl RunOptions {
+    /// When to ask the registry.
+    pub fn pull_policy(&self) -> PullPolicy {
+        self.pull.0
+    }
+
+    /// The container that these options describe. Relative paths of the host start at `folder`.
+    pub fn into_spec(self, image: &str, folder: &Path) -> Result<ContainerSpec> {
+        self.refuse_what_comes_later()?;
+        if let Some(name) = &self.name {
+            name::check("container", name)?;
+        }
+        if let Some(signal) = &self.stop_signal {
+            signal::number(signal)?;
+        }
+        let environment = self.environment(folder)?;
+        let mounts = self.mounts(folder);
+        Ok(ContainerSpec {
+            image: image.to_owned(),
+            name: self.name,
+            cmd: self.cmd.map(|CommandLine(argv)| argv),
+            entrypoint: self.entrypoint.map(|CommandLine(argv)| argv),
+            env: environment,
+            workdir: self.workdir,
+            user: self.user.map(user).transpose()?,
+            group_add: self.group_add.0,
+            hostname: self.hostname,
+            domainname: self.domainname,
+            labels: self.labels.0.into_iter().collect(),
+            ports: self.ports.0,
+            expose: self.expose.0,
+            mounts,
+            networks: networks(self.network, self.networks.0)?,
+            dns: addresses(&self.dns.0)?,
+            dns_search: self.dns_search.0,
+            extra_hosts: self.extra_hosts.0,
+            cpus: self.cpus.map(positive).transpose()?,
+            cpu_shares: self.cpu_shares,
+            cpuset: self.cpuset,
+            memory: self.memory.map(|Size(bytes)| bytes),
+            memory_swap: self.memory_swap.map(|Swap(bytes)| bytes),
+            memory_reservation: self.memory_reservation.map(|Size(bytes)| bytes),
+            pids: self.pids.map(|count| u64::try_from(count).unwrap_or(0)),
+            io_weight: self.io_weight,
+            shm_size: self.shm_size.map(|Size(bytes)| bytes),
+            ulimits: self.ulimits.0,
+            oom_score_adj: self.oom_score_adj,
+            read_only: self.read_only,
+            privileged: self.privileged,
+            cap_add: self.cap_add.0,
+            cap_drop: self.cap_drop.0,
+            seccomp: self.seccomp.map(|profile| seccomp(profile, folder)),
+            no_new_privileges: self.no_new_privileges,
+            sysctls: self.sysctls.0.into_iter().collect::<BTreeMap<_, _>>(),
+            init: self.init,
+            tty: self.tty,
+            stdin: match self.stdin {
+                Stdin::Closed => false,
+                Stdin::Open => true,
+                Stdin::Data(_) => {
+                    return Err(Error::unsupported("a container that goes on running takes no text as `stdin`")
+                        .hint("use `exec` or `sh`, or `stdin: true`"));
+                }
+            },
+            remove: self.remove.unwrap_or(false),
+            restart: self.restart.0,
+            healthcheck: self.healthcheck.map(|Healthcheck(check)| check),
+            stop_signal: self.stop_signal,
+            stop_timeout: self.stop_timeout,
+            platform: self.platform.map(|platform| platform.parse()).transpose()?,
+            replace: self.replace,
+            scope: None,
+        })
+    }
+
+    /// Options that this version knows and cannot do: never ignored.
+    fn refuse_what_comes_later(&self) -> Result<()> {
+        let later = [
+            ("aliases", &self.aliases),
+            ("ip", &self.ip),
+            ("userns", &self.userns),
+            ("pid", &self.pid),
+            ("ipc", &self.ipc),
+            ("devices", &self.devices),
+            ("on_unhealthy", &self.on_unhealthy),
+            ("log", &self.log),
+            ("runtime", &self.runtime),
+        ];
+        match later.iter().find(|(_, value)| value.is_some()) {
+            Some((name, _)) => Err(Error::unsupported(format!("the option `{name}` cannot be used in this version"))
+                .hint(format!("leave `{name}` out"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The files first, so that `env` wins.
+    fn environment(&self, folder: &Path) -> Result<Vec<(String, String)>> {
+        let mut variables = Vec::new();
+        for path in &self.env_file.0 {
+            let file = absolute(folder, path);
+            let content = std::fs::read(&file).doing(|| format!("cannot read `{}`", file.display()))?;
+            variables.extend(env::parse_file(path, &content, &host_value)?);
+        }
+        variables.extend(self.env.0.iter().cloned());
+        Ok(variables)
+    }
+
+    fn mounts(&self, folder: &Path) -> Vec<MountSpec> {
+        let mut mounts: Vec<MountSpec> = self.volumes.0.iter().chain(&self.tmpfs.0).cloned().collect();
+        for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Bind) {
+            mount.source = absolute(folder, &mount.source).to_string_lossy().into_owned();
+        }
+        mounts
+    }
+}
+
+/// `network: "x"` is one of `networks: ["x"]`.
+fn networks(network: Option<String>, networks: Vec<String>) -> Result<Vec<String>> {
+    let all: Vec<String> = network.into_iter().chain(networks).collect();
+    let alone = |name: &String| matches!(name.as_str(), "none" | "host") || name.starts_with("container:");
+    if let (Some(name), true) = (all.iter().find(|name| alone(name)), all.len() > 1) {
+        return Err(Error::invalid(format!("the network `{name}` cannot be combined with others")));
+    }
+    Ok(all)
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<IpAddr>> {
+    let address = |text: &String| {
+        let invalid = || Error::invalid(format!("`{text}` is not the address of a name server"));
+        text.trim().parse().map_err(|_| invalid().hint("write it as `192.0.2.53`"))
+    };
+    texts.iter().map(address).collect()
+}
+
+fn user(OneOrMany(texts): OneOrMany) -> Result<String> {
+    let text = texts.concat();
+    text.parse::<UserSpec>()?;
+    Ok(text)
+}
+
+fn positive(cpus: f64) -> Result<f64> {
+    if cpus.is_finite() && cpus >= 0.0 {
+        Ok(cpus)
+    } else {
+        Err(Error::invalid(format!("`{cpus}` is not a number of processors")).hint("write it as `cpus: 1.5`"))
+    }
+}
+
+fn seccomp(profile: String, folder: &Path) -> String {
+    if profile == "unconfined" { profile } else { absolute(folder, &profile).to_string_lossy().into_owned() }
+}

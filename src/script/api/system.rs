@@ -1,0 +1,42 @@
+//! `version()`, `info()` and `keep()`.
+
+use super::container::Container;
+use crate::error::Result;
+use crate::model::Platform;
+use crate::script::binding::{Call, api};
+use rhai::Map;
+use serde_json::Value;
+
+/// What this program is: `version`, `platform`.
+///
+/// # Example
+/// print(version().version);
+#[api]
+pub fn version() -> Map {
+    Map::from([
+        ("version".into(), env!("CARGO_PKG_VERSION").into()),
+        ("platform".into(), Platform::host().to_string().into()),
+    ])
+}
+
+/// What the engine is and runs on: its root, the kernel, and the numbers of images and containers.
+///
+/// # Example (engine)
+/// print(info());
+#[api]
+pub fn info(call: &Call) -> Result<Value> {
+    call.engine()?.info(&call.context())
+}
+
+/// Takes a container out of its scope: it outlives the script. Gives the container.
+///
+/// # Example (engine)
+/// scope(|| keep(image("node:18").run(#{ name: "web" })));
+///
+/// # Errors
+/// `not_found`.
+#[api]
+pub fn keep(call: &Call, container: Container) -> Result<Container> {
+    call.engine()?.keep(&call.context(), container.reference())?;
+    Ok(container)
+}
