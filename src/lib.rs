@@ -12,6 +12,7 @@ pub mod context;
 pub mod engine;
 pub mod error;
 pub mod model;
+pub mod network;
 pub mod registry;
 pub mod runtime;
 pub mod script;

@@ -9,8 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One migration a version; `PRAGMA user_version` counts those that were applied.
-const MIGRATIONS: [&[&str]; 1] =
-    [&[include_str!("schema/meta.sql"), include_str!("schema/images.sql"), include_str!("schema/containers.sql")]];
+const MIGRATIONS: [&[&str]; 1] = [&[
+    include_str!("schema/meta.sql"),
+    include_str!("schema/images.sql"),
+    include_str!("schema/containers.sql"),
+    include_str!("schema/networks.sql"),
+]];
 
 /// How long to wait for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

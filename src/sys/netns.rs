@@ -14,6 +14,9 @@ pub fn current() -> Result<OwnedFd> {
 
 /// Runs `work` with this thread in another network namespace, and returns. Other threads stay where
 /// they are, so never call it on a thread of a pool.
+///
+/// # Panics
+/// When the kernel does not let it return: the thread could only go on in the wrong place.
 pub fn inside<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let here = current()?;
     setns(netns, CloneFlags::CLONE_NEWNET).doing(|| "cannot enter the network namespace")?;

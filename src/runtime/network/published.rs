@@ -60,7 +60,7 @@ pub fn withdraw(socket: &mut NftSocket, table: &str, ip: Ipv4Addr, ports: &[Publ
         batch.delete_element(table, map, key);
         match socket.commit(batch) {
             Err(refusal) if refusal.errno != Errno::ENOENT => {
-                failures.push(refusal.doing(format!("port {key}")).message())
+                failures.push(refusal.doing(format!("port {key}")).message());
             }
             _ => {}
         }

@@ -210,7 +210,10 @@ mod tests {
         request.message(16, 0, &[], |attributes| attributes.string(3, "eth0"));
         for end in 0..request.bytes().len() {
             assert!(replies(&request.bytes()[..end]).is_empty());
-            assert!(end < HEADER || attributes(&request.bytes()[HEADER..end]).next().is_none());
+        }
+        let attribute_length = 4 + "eth0\0".len();
+        for end in 0..attribute_length {
+            assert!(attributes(&request.bytes()[HEADER..HEADER + end]).next().is_none());
         }
     }
 }

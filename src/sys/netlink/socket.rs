@@ -33,7 +33,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn of(errno: Errno) -> Self {
+    /// A failure that was not about a message.
+    pub fn of(errno: Errno) -> Self {
         Self { errno, detail: None, message: 0 }
     }
 

@@ -55,14 +55,12 @@ fn forward(client: TcpStream, target: SocketAddr) {
 /// Moves bytes one way until `from` ends, and passes the end on. A connection that broke is broken for
 /// both sides.
 fn copy(from: &TcpStream, to: &TcpStream) {
-    let shutdown = match splice_all(from, to) {
-        Ok(()) => Shutdown::Write,
-        Err(_) => {
-            let _ = from.shutdown(Shutdown::Both);
-            Shutdown::Both
-        }
-    };
-    let _ = to.shutdown(shutdown);
+    if splice_all(from, to).is_ok() {
+        let _ = to.shutdown(Shutdown::Write);
+    } else {
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
 }
 
 fn splice_all(from: &TcpStream, to: &TcpStream) -> nix::Result<()> {

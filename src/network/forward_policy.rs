@@ -1,0 +1,83 @@
+//! Gets along with a host that forwards nothing by default, as Docker and `ufw` set it up: a packet has
+//! to be accepted by their chain as well as by ours.
+
+use super::{host_lock, link_prefix, table};
+use crate::error::Result;
+use crate::store::Store;
+use crate::sys::netlink::Refusal;
+use crate::sys::nft::{Batch, Interface, ListedRule, NftSocket, Rule};
+use nix::errno::Errno;
+
+/// Where `iptables` (in its nftables form) has the chain of the kernel's forward hook.
+const TABLE: &str = "filter";
+const FORWARD: &str = "FORWARD";
+/// The chain that Docker calls first and leaves to others.
+const DOCKER_USER: &str = "DOCKER-USER";
+
+/// Lets the containers of this root through where the host's policy is to drop. Our own table still
+/// decides what may reach them.
+pub fn admit(store: &Store, nft: &mut NftSocket) -> Result<()> {
+    if needs_rules(store, nft).map_err(doing)?.is_none() {
+        return Ok(());
+    }
+    let _lock = host_lock::hold()?;
+    admit_locked(store, nft)
+}
+
+/// The same, for a caller that holds the lock of the host's network.
+pub fn admit_locked(store: &Store, nft: &mut NftSocket) -> Result<()> {
+    let Some(chain) = needs_rules(store, nft).map_err(doing)? else { return Ok(()) };
+    let links = link_prefix(store);
+    let ours = Interface::StartsWith(&links);
+    let mut rules = Vec::new();
+    if chain == DOCKER_USER {
+        // Docker goes on to decide who reaches its own containers.
+        for theirs in ["docker", "br-"] {
+            rules.push(Rule::new().input(ours).output(Interface::StartsWith(theirs)).counted().return_to_caller());
+        }
+    }
+    rules.push(Rule::new().input(ours).counted().accept());
+    rules.push(Rule::new().output(ours).counted().accept());
+
+    let mut batch = Batch::new();
+    // Each goes to the start of the chain, so the last one is put there first.
+    for rule in rules.iter().rev() {
+        batch.insert_rule(TABLE, chain, rule, &table(store));
+    }
+    nft.commit(batch).map_err(doing)
+}
+
+/// Takes back what [`admit`] did.
+pub fn withdraw(store: &Store, nft: &mut NftSocket) -> Result<()> {
+    for chain in [DOCKER_USER, FORWARD] {
+        let rules = nft.rules(TABLE, chain).map_err(doing)?;
+        let mut batch = Batch::new();
+        for rule in rules.iter().filter(|rule| is_ours(store, rule)) {
+            batch.delete_rule(TABLE, chain, rule.handle);
+        }
+        match nft.commit(batch) {
+            // Docker or a person took them away at the same time.
+            Err(refusal) if refusal.errno != Errno::ENOENT => return Err(doing(refusal)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The chain that our rules are missing from, where there is a need for them.
+fn needs_rules(store: &Store, nft: &mut NftSocket) -> Result<Option<&'static str>, Refusal> {
+    if nft.chain_drops(TABLE, FORWARD)? != Some(true) {
+        return Ok(None);
+    }
+    let chain = if nft.chain_drops(TABLE, DOCKER_USER)?.is_some() { DOCKER_USER } else { FORWARD };
+    let there = nft.rules(TABLE, chain)?.iter().any(|rule| is_ours(store, rule));
+    Ok((!there).then_some(chain))
+}
+
+fn is_ours(store: &Store, rule: &ListedRule) -> bool {
+    rule.comment.as_deref() == Some(&table(store))
+}
+
+fn doing(refusal: Refusal) -> crate::error::Error {
+    refusal.doing("cannot change the host's forward policy")
+}

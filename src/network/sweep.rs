@@ -1,0 +1,54 @@
+//! Takes away what containers left that are gone, for example because their monitor was killed.
+
+use super::{address, table};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
+use crate::sys::nft::{Batch, Map, NftSocket};
+use nix::errno::Errno;
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+
+/// Frees the addresses of containers that are not alive, and removes the published ports that lead to
+/// nobody. `is_live` gets container ids, and must say yes to one that is being started.
+///
+/// It is asked after the addresses were read, so one that is taken meanwhile is safe.
+pub fn sweep(store: &Store, is_live: impl Fn(&str) -> bool) -> Result<()> {
+    let gone: Vec<_> = store.read(address::all)?.into_iter().filter(|address| !is_live(&address.container)).collect();
+    if !gone.is_empty() {
+        store.write(|tx| gone.iter().try_for_each(|address| address::give_up_serial(tx, address.serial)))?;
+    }
+    remove_stale_elements(store)
+}
+
+fn remove_stale_elements(store: &Store) -> Result<()> {
+    let table = table(store);
+    let mut nft = NftSocket::open()?;
+    let mut published = Vec::new();
+    for map in Map::ALL {
+        let elements = nft.elements(&table, map).map_err(|refusal| refusal.doing("cannot list published ports"))?;
+        published.extend(elements.into_iter().map(|element| (map, element)));
+    }
+    if published.is_empty() {
+        return Ok(());
+    }
+    // Read after the elements: a port is published after its address was taken.
+    let in_use: HashSet<Ipv4Addr> = store.read(address::all)?.into_iter().map(|address| address.ip).collect();
+    let mut failures = Vec::new();
+    for (map, element) in published {
+        if in_use.contains(element.target.ip()) {
+            continue;
+        }
+        let mut batch = Batch::new();
+        batch.delete_element(&table, map, element.published);
+        match nft.commit(batch) {
+            Err(refusal) if refusal.errno != Errno::ENOENT => {
+                failures.push(refusal.doing(format!("port {}", element.published)).message());
+            }
+            _ => {}
+        }
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Io, format!("cannot remove stale published ports: {}", failures.join("; "))))
+}
