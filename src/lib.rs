@@ -7,6 +7,7 @@
 //!
 //! `monitor` stands beside `cli`: a role of the binary, over `runtime` and `sys` only.
 
+pub mod archive;
 pub mod container;
 pub mod context;
 pub mod engine;

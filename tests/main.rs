@@ -3,4 +3,5 @@
 
 mod architecture;
 mod fixture_images;
+mod layers;
 mod support;

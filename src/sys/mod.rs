@@ -17,3 +17,5 @@ pub mod process;
 pub mod pump;
 pub mod record_lock;
 pub mod seccomp;
+pub mod openat2;
+pub mod xattr;

@@ -1,0 +1,21 @@
+//! Layers as tar: read, unpacked into a folder for overlayfs, written from a folder.
+//!
+//! An archive is hostile input. [`unpack`] changes nothing outside its folder, whatever the archive says,
+//! and refuses with `corrupt` what no honest archive has.
+
+mod compression;
+mod header;
+mod limits;
+mod member;
+mod pack;
+mod pax;
+mod pipeline;
+mod reader;
+mod tree;
+mod unpack;
+pub mod whiteout;
+
+pub use compression::Compression;
+pub use limits::Limits;
+pub use pack::{PackOptions, pack};
+pub use unpack::{Unpacked, unpack};

@@ -1,0 +1,376 @@
+//! The folder being unpacked into. Every path is resolved inside it, nothing that exists is opened for writing.
+
+use super::member::{Member, Time};
+use super::whiteout::{OPAQUE_XATTR, OVERLAY_XATTRS};
+use crate::error::{Error, IoContext, Result};
+use crate::sys::{openat2, xattr};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{
+    FchmodatFlags, FileStat, Mode, SFlag, UtimensatFlags, fchmod, fchmodat, fstatat, futimens, mkdirat, mknodat,
+    utimensat,
+};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat};
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::rc::Rc;
+
+/// A folder tree that an archive fills. Nobody else changes it meanwhile.
+///
+/// `parent` arguments are paths in normal form, found or made below the root; `name` arguments are
+/// one component.
+pub struct Tree {
+    root: Rc<OwnedFd>,
+    /// Folders that were found, by path. Emptied when a folder or link goes away.
+    open: HashMap<Vec<u8>, Rc<OwnedFd>>,
+    last: (Vec<u8>, Rc<OwnedFd>),
+    /// Making a file changes its folder's time, so these are set at the end; in order, for locality.
+    times: BTreeMap<Vec<u8>, Time>,
+}
+
+/// Open folders are few beside the usual limit of 1024 descriptors, also when eight layers are unpacked at once.
+const MAX_OPEN: usize = 64;
+const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
+
+impl Tree {
+    /// Takes an existing folder as the root.
+    pub fn open(root: &Path) -> Result<Self> {
+        let folder = File::open(root).doing(|| format!("cannot open `{}`", root.display()))?;
+        let root = Rc::new(OwnedFd::from(folder));
+        Ok(Self { last: (Vec::new(), root.clone()), root, open: HashMap::new(), times: BTreeMap::new() })
+    }
+
+    /// Writes a file; `fill` gives its bytes to what it is given.
+    pub fn file(
+        &mut self,
+        parent: &[u8],
+        name: &[u8],
+        member: &Member,
+        fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = self.make(parent, name, |folder| openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
+        let mut file = File::from(fd);
+        fill(&mut |bytes| file.write_all(bytes).doing(|| "cannot write"))?;
+        // Changing the owner takes setuid and capabilities away, so it comes first.
+        fchown(&file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
+        fchmod(&file, mode(member)).map_err(refused)?;
+        set_attributes(&file, b"", member)?;
+        let time = timespec(member.mtime);
+        futimens(&file, &time, &time).map_err(refused)
+    }
+
+    /// Makes a folder, or gives an existing one other attributes.
+    pub fn directory(&mut self, parent: &[u8], name: &[u8], member: &Member) -> Result<()> {
+        let folder = self.folder(parent)?;
+        let mut opaque = false;
+        match mkdirat(&folder, name, Mode::S_IRWXU) {
+            Ok(()) => {}
+            Err(Errno::EEXIST) => {
+                let existing = look(&folder, name)?;
+                if kind(&existing) != SFlag::S_IFDIR {
+                    // Its whiteout came first: what is below the new folder stays hidden.
+                    opaque = is_whiteout(&existing);
+                    self.remove(parent, name)?;
+                    mkdirat(&folder, name, Mode::S_IRWXU).map_err(refused)?;
+                }
+            }
+            Err(errno) => return Err(refused(errno)),
+        }
+        own(&folder, name, member)?;
+        fchmodat(&folder, name, mode(member), FchmodatFlags::FollowSymlink).map_err(refused)?;
+        set_attributes(&*folder, name, member)?;
+        if opaque {
+            set_opaque(&folder, name)?;
+        }
+        self.times.insert(member.path.as_bytes().to_vec(), member.mtime);
+        Ok(())
+    }
+
+    /// Gives the root its attributes.
+    pub fn root_directory(&mut self, member: &Member) -> Result<()> {
+        fchown(&self.root, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
+        fchmod(&self.root, mode(member)).map_err(refused)?;
+        set_attributes(&*self.root, b"", member)?;
+        self.times.insert(Vec::new(), member.mtime);
+        Ok(())
+    }
+
+    /// Makes a symbolic link. Its target is only text.
+    pub fn symlink(&mut self, parent: &[u8], name: &[u8], target: &[u8], member: &Member) -> Result<()> {
+        self.make(parent, name, |folder| symlinkat(target, folder, name))?;
+        let folder = self.folder(parent)?;
+        own(&folder, name, member)?;
+        set_attributes(&*folder, name, member)?;
+        set_time(&folder, name, member.mtime)
+    }
+
+    /// Makes another name of a file that is there.
+    pub fn hard_link(&mut self, parent: &[u8], name: &[u8], target: &super::member::Path) -> Result<()> {
+        let lost = || Error::corrupt(format!("the archive is damaged: its hard link to `{target}` leads nowhere"));
+        let (target_parent, target_name) = target.split().ok_or_else(lost)?;
+        let from = match openat2::open_in_root(&*self.root, target_parent, FOLDER) {
+            Ok(folder) => folder,
+            Err(error) => return Err(if is_our_trouble(&error) { refused_io(&error) } else { lost() }),
+        };
+        let linked = self.make(parent, name, |folder| linkat(&from, target_name, folder, name, AtFlags::empty()));
+        // The kernel refuses links to folders with EPERM, which would read like a lack of rights.
+        match look(&from, target_name) {
+            Ok(target) if kind(&target) == SFlag::S_IFDIR => Err(lost()),
+            _ => linked,
+        }
+    }
+
+    /// Makes a device or a pipe. It is never opened.
+    pub fn node(&mut self, parent: &[u8], name: &[u8], kind: u32, device: u64, member: &Member) -> Result<()> {
+        let kind = SFlag::from_bits_truncate(kind);
+        self.make(parent, name, |folder| mknodat(folder, name, kind, Mode::empty(), device))?;
+        let folder = self.folder(parent)?;
+        own(&folder, name, member)?;
+        fchmodat(&folder, name, mode(member), FchmodatFlags::FollowSymlink).map_err(refused)?;
+        set_attributes(&*folder, name, member)?;
+        set_time(&folder, name, member.mtime)
+    }
+
+    /// Hides `name` of the layers below: a character device 0/0. What this layer itself has under the name
+    /// stays (OCI image spec, layer.md: whiteouts apply to lower layers only), and a folder of it no longer
+    /// shows what is below.
+    pub fn whiteout(&mut self, parent: &[u8], name: &[u8]) -> Result<()> {
+        let folder = self.folder(parent)?;
+        match mknodat(&folder, name, SFlag::S_IFCHR, Mode::empty(), 0) {
+            Err(Errno::EEXIST) if kind(&look(&folder, name)?) == SFlag::S_IFDIR => set_opaque(&folder, name),
+            Ok(()) | Err(Errno::EEXIST) => Ok(()),
+            Err(errno) => Err(refused(errno)),
+        }
+    }
+
+    /// Hides everything of the layers below in a folder.
+    pub fn opaque(&mut self, folder: &[u8]) -> Result<()> {
+        let folder = self.folder(folder)?;
+        set_opaque(&folder, b"")
+    }
+
+    /// Sets the times of the folders: nothing is made after this.
+    pub fn finish(mut self) -> Result<()> {
+        for (path, time) in std::mem::take(&mut self.times) {
+            if path.is_empty() {
+                let time = timespec(time);
+                futimens(&self.root, &time, &time).map_err(refused)?;
+                continue;
+            }
+            let (parent, name) = match path.iter().rposition(|byte| *byte == b'/') {
+                Some(slash) => (&path[..slash], &path[slash + 1..]),
+                None => (&b""[..], &path[..]),
+            };
+            let parent = self.folder(parent)?;
+            set_time(&parent, name, time)?;
+        }
+        Ok(())
+    }
+
+    /// Makes something new under a name; what was there before goes away (the later member of an archive wins).
+    fn make<T>(
+        &mut self,
+        parent: &[u8],
+        name: &[u8],
+        make: impl Fn(std::os::fd::BorrowedFd<'_>) -> nix::Result<T>,
+    ) -> Result<T> {
+        let folder = self.folder(parent)?;
+        match make(folder.as_fd()) {
+            Err(Errno::EEXIST) => {
+                self.remove(parent, name)?;
+                make(folder.as_fd()).map_err(refused)
+            }
+            other => other.map_err(refused),
+        }
+    }
+
+    fn remove(&mut self, parent: &[u8], name: &[u8]) -> Result<()> {
+        let folder = self.folder(parent)?;
+        let existing = look(&folder, name)?;
+        match kind(&existing) {
+            SFlag::S_IFDIR => {
+                let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
+                let path = Path::new(&path).join(std::ffi::OsStr::from_bytes(name));
+                std::fs::remove_dir_all(&path).doing(|| "cannot replace a folder")?;
+                self.forget_times(parent, name);
+                self.forget_folders();
+            }
+            SFlag::S_IFLNK => {
+                unlinkat(&folder, name, UnlinkatFlags::NoRemoveDir).map_err(refused)?;
+                self.forget_folders();
+            }
+            _ => unlinkat(&folder, name, UnlinkatFlags::NoRemoveDir).map_err(refused)?,
+        }
+        Ok(())
+    }
+
+    fn forget_folders(&mut self) {
+        self.open.clear();
+        self.last = (Vec::new(), self.root.clone());
+    }
+
+    fn forget_times(&mut self, parent: &[u8], name: &[u8]) {
+        let path = if parent.is_empty() { name.to_vec() } else { [parent, name].join(&b'/') };
+        self.times.remove(&path);
+        let below = [&path[..], b"/"].concat();
+        let gone: Vec<_> = self
+            .times
+            .range(below.clone()..)
+            .map(|(path, _)| path)
+            .take_while(|path| path.starts_with(&below))
+            .cloned()
+            .collect();
+        for path in gone {
+            self.times.remove(&path);
+        }
+    }
+
+    /// A folder by its path; those that no member has made are made.
+    fn folder(&mut self, path: &[u8]) -> Result<Rc<OwnedFd>> {
+        if path.is_empty() {
+            return Ok(self.root.clone());
+        }
+        if self.last.0 == path {
+            return Ok(self.last.1.clone());
+        }
+        let folder = if let Some(folder) = self.open.get(path) {
+            folder.clone()
+        } else {
+            let folder = Rc::new(self.find_or_make(path)?);
+            if self.open.len() >= MAX_OPEN {
+                self.open.clear();
+            }
+            self.open.insert(path.to_vec(), folder.clone());
+            folder
+        };
+        self.last = (path.to_vec(), folder.clone());
+        Ok(folder)
+    }
+
+    fn find_or_make(&self, path: &[u8]) -> Result<OwnedFd> {
+        match openat2::open_in_root(&*self.root, path, FOLDER) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other.map_err(|error| refused_io(&error)),
+        }
+        let mut above: Option<OwnedFd> = None;
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(index, _)| index);
+        let mut start = 0;
+        for end in ends.chain([path.len()]) {
+            let found = openat2::open_in_root(&*self.root, &path[..end], FOLDER);
+            let folder = match found {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let parent = above.as_ref().unwrap_or(&self.root);
+                    let name = &path[start..end];
+                    // EEXIST: a link that leads nowhere has the name.
+                    mkdirat(parent, name, Mode::S_IRWXU).map_err(refused)?;
+                    fchmodat(parent, name, Mode::from_bits_truncate(0o755), FchmodatFlags::FollowSymlink)
+                        .map_err(refused)?;
+                    openat2::open_in_root(&*self.root, &path[..end], FOLDER)
+                }
+                other => other,
+            };
+            above = Some(folder.map_err(|error| refused_io(&error))?);
+            start = end + 1;
+        }
+        above.ok_or_else(|| Error::corrupt("the archive is damaged: a name is empty"))
+    }
+}
+
+fn own(folder: &OwnedFd, name: &[u8], member: &Member) -> Result<()> {
+    let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
+    fchownat(folder, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).map_err(refused)
+}
+
+fn look(folder: &OwnedFd, name: &[u8]) -> Result<FileStat> {
+    fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(refused)
+}
+
+fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}
+
+fn is_whiteout(stat: &FileStat) -> bool {
+    kind(stat) == SFlag::S_IFCHR && stat.st_rdev == 0
+}
+
+fn mode(member: &Member) -> Mode {
+    Mode::from_bits_truncate(member.mode)
+}
+
+fn timespec(time: Time) -> TimeSpec {
+    TimeSpec::new(time.seconds, time.nanoseconds)
+}
+
+fn set_time(folder: &OwnedFd, name: &[u8], time: Time) -> Result<()> {
+    let time = timespec(time);
+    utimensat(folder, name, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(refused)
+}
+
+fn set_opaque(folder: &OwnedFd, name: &[u8]) -> Result<()> {
+    let name = CString::new(name).map_err(|_| Error::corrupt("the archive is damaged: a name has a zero byte"))?;
+    xattr::set_at(folder.as_fd(), &name, OPAQUE_XATTR, b"y").doing(|| "cannot make a folder opaque")
+}
+
+/// Attributes that this file system cannot keep are left out, as Docker does. Those of overlayfs are not the image's to set.
+fn set_attributes(folder: &impl AsFd, name: &[u8], member: &Member) -> Result<()> {
+    if member.xattrs.is_empty() {
+        return Ok(());
+    }
+    let damaged = || Error::corrupt("the archive is damaged: an extended attribute has no proper name");
+    let name = CString::new(name).map_err(|_| damaged())?;
+    for (attribute, value) in &member.xattrs {
+        if OVERLAY_XATTRS.iter().any(|prefix| attribute.starts_with(prefix)) {
+            continue;
+        }
+        let attribute = CString::new(attribute.as_slice()).map_err(|_| damaged())?;
+        match xattr::set_at(folder.as_fd(), &name, &attribute, value) {
+            Ok(()) => {}
+            // `user.` attributes are for files and folders only (xattr(7)), and fail with EPERM elsewhere.
+            Err(error) if xattr::is_unsupported(&error) || error.raw_os_error() == Some(libc::EPERM) => {
+                tracing::debug!(path = %member.path, ?attribute, "attribute left out");
+            }
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ERANGE | libc::E2BIG)) => {
+                return Err(damaged());
+            }
+            Err(error) => return Err(refused_io(&error)),
+        }
+    }
+    Ok(())
+}
+
+fn refused(errno: Errno) -> Error {
+    refused_io(&errno.into())
+}
+
+/// What the kernel says about a name or link that makes no sense is the archive's fault, the rest is ours.
+fn refused_io(error: &io::Error) -> Error {
+    if is_our_trouble(error) {
+        let result: io::Result<()> = Err(io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO)));
+        return result.doing(|| "cannot write").expect_err("made from an error");
+    }
+    Error::corrupt(format!("the archive is damaged: its path leads nowhere ({})", crate::error::errno_text(error)))
+}
+
+fn is_our_trouble(error: &io::Error) -> bool {
+    !matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ENOENT
+                | libc::ENOTDIR
+                | libc::ELOOP
+                | libc::ENAMETOOLONG
+                | libc::EISDIR
+                | libc::EEXIST
+                | libc::EXDEV
+                | libc::EMLINK
+                | libc::EILSEQ
+        )
+    )
+}
