@@ -248,7 +248,7 @@ class Shanty:
     def start_times(self, network, times):
         """Measured inside one script, as its author would see it."""
         script = [self.binary, "run", "--json", f"{HERE}/exec.rhai", self.image, network, str(times)]
-        return [milliseconds / 1000 for milliseconds in json.loads(run(*script, env=self.environment))]
+        return json.loads(run(*script, env=self.environment))
 
     def sleeper(self):
         code = f'let c = image("{self.image}").run(["sleep", "1000"], #{{ network: "none" }}); [c.id, c.pid]'
