@@ -4,4 +4,6 @@
 mod architecture;
 mod fixture_images;
 mod layers;
+mod registry;
+mod registry_faults;
 mod support;

@@ -6,11 +6,14 @@ use std::fmt;
 use std::str::FromStr;
 
 const DEFAULT_REGISTRY: &str = Reference::DEFAULT_REGISTRY;
-/// The longest repository name that distribution/reference accepts, host included.
-const MAX_NAME: usize = 255;
+/// What references without tag and digest mean.
+const DEFAULT_TAG: &str = "latest";
+/// The longest path inside a registry that distribution/reference accepts.
+const MAX_REPOSITORY: usize = 255;
 
 /// A normalized image reference. `Display` gives the familiar form (`node:18`),
-/// [`Reference::canonical`] the full one (`docker.io/library/node:18`).
+/// [`Reference::canonical`] the full one (`docker.io/library/node:18`). It has either a tag or a digest:
+/// a tag beside a digest says nothing more and is dropped, as Docker does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
     registry: String,
@@ -33,9 +36,9 @@ impl Reference {
         &self.repository
     }
 
-    /// The tag; `latest` when neither tag nor digest was given.
+    /// The tag, `latest` when none was given; `None` when it is pinned to a digest.
     pub fn tag(&self) -> Option<&str> {
-        self.tag.as_deref().or(if self.digest.is_none() { Some("latest") } else { None })
+        self.tag.as_deref()
     }
 
     /// The digest it is pinned to.
@@ -144,10 +147,11 @@ fn parse(text: &str) -> std::result::Result<Reference, String> {
     }
     let repository =
         if registry == DEFAULT_REGISTRY && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
-    if registry.len() + 1 + repository.len() > MAX_NAME {
-        return Err(format!("the name is longer than {MAX_NAME} characters"));
+    if repository.len() > MAX_REPOSITORY {
+        return Err(format!("the name is longer than {MAX_REPOSITORY} characters"));
     }
-    Ok(Reference { registry: registry.to_owned(), repository, tag: tag.map(str::to_owned), digest })
+    let tag = if digest.is_some() { None } else { Some(tag.unwrap_or(DEFAULT_TAG).to_owned()) };
+    Ok(Reference { registry: registry.to_owned(), repository, tag, digest })
 }
 
 /// Docker's rule: the first component is a host when it has a dot, a colon, upper case, or is `localhost`.
@@ -223,5 +227,96 @@ fn check_component(component: &str) -> std::result::Result<(), String> {
             }
             _ => return Err(format!("`{component}` is not a valid part of a name")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn references_are_normalized() {
+        // As written; canonical; familiar. `@` stands for a digest.
+        let cases = [
+            ("node", "docker.io/library/node:latest", "node:latest"),
+            ("node:18", "docker.io/library/node:18", "node:18"),
+            ("library/node", "docker.io/library/node:latest", "node:latest"),
+            ("docker.io/node", "docker.io/library/node:latest", "node:latest"),
+            ("index.docker.io/library/node", "docker.io/library/node:latest", "node:latest"),
+            ("team/app", "docker.io/team/app:latest", "team/app:latest"),
+            ("library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest"),
+            ("library", "docker.io/library/library:latest", "library:latest"),
+            ("node@", "docker.io/library/node@", "node@"),
+            ("node:18@", "docker.io/library/node@", "node@"),
+            ("localhost/app", "localhost/app:latest", "localhost/app:latest"),
+            ("localhost:5000/app:v1", "localhost:5000/app:v1", "localhost:5000/app:v1"),
+            ("127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b:latest", "127.0.0.1:5000/a/b:latest"),
+            ("[::1]:5000/app", "[::1]:5000/app:latest", "[::1]:5000/app:latest"),
+            ("Host/app", "Host/app:latest", "Host/app:latest"),
+            ("ghcr.io/o/x__y/a---b.c", "ghcr.io/o/x__y/a---b.c:latest", "ghcr.io/o/x__y/a---b.c:latest"),
+            // Without a slash the part before the colon is no host.
+            ("example.com:5000", "docker.io/library/example.com:5000", "example.com:5000"),
+        ];
+        let digest = |text: &str| text.replace('@', &format!("@sha256:{HEX}"));
+        for (written, canonical, familiar) in cases {
+            let reference: Reference = digest(written).parse().expect(written);
+            assert_eq!(reference.canonical(), digest(canonical), "{written}");
+            assert_eq!(reference.to_string(), digest(familiar), "{written}");
+            assert_eq!(reference.canonical().parse::<Reference>().unwrap(), reference, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused() {
+        let long_tag = format!("a:{}", "t".repeat(129));
+        let long_name = format!("host.example/{}", "a".repeat(256));
+        let cases = [
+            "",
+            ":tag",
+            "@",
+            "a/",
+            "/a",
+            "a//b",
+            "-a",
+            "a-",
+            "a..b",
+            "a___b",
+            "a._b",
+            "a b",
+            "a\n",
+            "Node",
+            "a/B",
+            "a:",
+            "a:-t",
+            "a:t:u",
+            "a@sha256:abc",
+            "a@sha512:abc",
+            "a@b@c",
+            "-host.example/a",
+            "host-.example/a",
+            "ho_st.example/a",
+            "host.example:/a",
+            "host.example:x/a",
+            "[::1]5000/a",
+            "[::1%eth0]:5000/a",
+            "[]/a",
+            "fc00::1:5000/a",
+            "https://host.example/a",
+            HEX,
+            &long_tag,
+            &long_name,
+        ];
+        for text in cases {
+            assert!(text.parse::<Reference>().is_err(), "`{text}` was accepted");
+        }
+        assert!(format!("host.example/{}", "a".repeat(255)).parse::<Reference>().is_ok());
+    }
+
+    #[test]
+    fn a_name_in_upper_case_gets_the_lower_one_as_hint() {
+        let error = "team/Node:18".parse::<Reference>().expect_err("upper case");
+        assert!(error.hint_text().unwrap().contains("`team/node:18`"), "{error:?}");
     }
 }

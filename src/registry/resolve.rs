@@ -102,13 +102,12 @@ async fn fetch(transport: &Transport, reference: &Reference) -> Result<(Document
 
 fn ask(reference: &Reference) -> Ask {
     let subject = subject(reference);
-    let what = match reference.digest() {
-        Some(digest) => format!("manifest `{digest}` of `{}`", reference.familiar_name()),
-        None => format!("tag `{}` of `{}`", reference.tag().unwrap_or_default(), reference.familiar_name()),
-    };
-    let version = match reference.digest() {
-        Some(digest) => digest.to_string(),
-        None => reference.tag().unwrap_or_default().to_owned(),
+    let name = reference.familiar_name();
+    let (what, version) = if let Some(digest) = reference.digest() {
+        (format!("manifest `{digest}` of `{name}`"), digest.to_string())
+    } else {
+        let tag = reference.tag().unwrap_or_default();
+        (format!("tag `{tag}` of `{name}`"), tag.to_owned())
     };
     let path = format!("v2/{}/manifests/{version}", subject.repository);
     Ask { accept: Some(manifest::ACCEPT), ..Ask::get(&subject, path, what) }
@@ -128,7 +127,7 @@ async fn explain(transport: &Transport, reference: &Reference, error: Error) -> 
     let Ok(tags) = tags::first_page(transport, reference).await else {
         return no_repository(reference);
     };
-    let Some(wanted) = reference.tag().filter(|_| reference.digest().is_none()) else { return error };
+    let Some(wanted) = reference.tag() else { return error };
     let near = tags.iter().map(|tag| (strsim::jaro_winkler(tag, wanted), tag));
     match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((likeness, tag)) if likeness > 0.7 => {

@@ -13,6 +13,7 @@
 mod call;
 mod fixtures;
 mod leaks;
+pub mod registry;
 mod shanty;
 mod wait;
 

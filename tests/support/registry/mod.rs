@@ -1,0 +1,9 @@
+//! Registries for tests: Debian's `docker-registry`, and one that misbehaves as told.
+
+mod faulty;
+mod image;
+mod real;
+
+pub use faulty::{Fault, FaultyRegistry, Login};
+pub use image::Image;
+pub use real::{Certificate, Registry};
