@@ -124,3 +124,33 @@ fn quietly(command: &mut Command) {
     // What is to be deleted is mostly not there, and the program may be missing.
     drop(command.output());
 }
+
+#[test]
+fn leaks_of_every_kind_are_found_and_swept() {
+    let ip = crate::require!(super::program("ip"));
+    let root = tempfile::tempdir().unwrap();
+    let id8 = &format!("{:08x}", std::process::id()); // of no real root: those are random
+    assert_eq!(leaks(root.path(), id8), Vec::<String>::new());
+
+    let mount = root.path().join("merged");
+    fs::create_dir(&mount).unwrap();
+    let flags = nix::mount::MsFlags::empty();
+    nix::mount::mount(Some("none"), &mount, Some("tmpfs"), flags, None::<&str>).unwrap();
+    let hierarchy = entries(Path::new("/sys/fs/cgroup")).into_iter().find(|path| path.join("cgroup.procs").exists());
+    let hierarchy = hierarchy.unwrap_or_else(|| "/sys/fs/cgroup".into());
+    fs::create_dir_all(hierarchy.join("shanty").join(id8).join("container/init")).unwrap();
+    let link = format!("sh{id8}a");
+    assert!(Command::new(ip).args(["link", "add", &link, "type", "bridge"]).status().unwrap().success());
+    let mut process = Command::new("sleep").arg("1000").env("SHANTY_ROOT", root.path()).spawn().unwrap();
+    fs::create_dir_all(run_dir(id8).join("container")).unwrap();
+
+    let found = leaks(root.path(), id8).join("\n");
+    sweep(root.path(), id8);
+    process.wait().unwrap();
+    let left = leaks(root.path(), id8);
+
+    for kind in ["mount ", "control group ", "link ", "process ", "/run/shanty"] {
+        assert!(found.contains(kind), "no {kind}in:\n{found}");
+    }
+    assert_eq!(left, Vec::<String>::new());
+}
