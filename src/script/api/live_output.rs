@@ -59,3 +59,31 @@ impl<'a, 'b> LiveOutput<'a, 'b> {
         self.on_line.call(self.call, vec![line.into_script()?]).map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::RunOutput;
+    use crate::script::api::recording_engine::RecordingEngine;
+
+    #[test]
+    fn chunks_become_lines_and_this_is_the_receiver() {
+        let engine = RecordingEngine::default();
+        engine.with(|recording| {
+            recording.output = RunOutput { code: 0, stdout: b"first line\r\n\nlast".into(), stderr: b"oops\n".into() };
+        });
+        let printed = engine.eval(
+            r#"let c = container("web");
+               c.exec("x", |line| print(`${this.name} ${line.stream}: ${line.text}`));"#,
+        );
+        // What has no line end comes when the command has ended.
+        assert_eq!(printed.unwrap(), "web stdout: first line\nweb stdout: \nweb stderr: oops\nweb stdout: last");
+    }
+
+    #[test]
+    fn what_the_callback_throws_comes_out_as_it_was_thrown() {
+        let engine = RecordingEngine::default();
+        engine.with(|recording| recording.output.stdout = b"a\n".into());
+        let printed = engine.eval(r#"try { container("web").exec("x", |line| throw 42) } catch (e) { print(e) }"#);
+        assert_eq!(printed.unwrap(), "42");
+    }
+}

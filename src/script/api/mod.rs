@@ -7,6 +7,8 @@ mod image;
 mod live_output;
 mod log_line;
 mod output;
+#[cfg(test)]
+mod recording_engine;
 mod result;
 mod run_options;
 mod shown;

@@ -316,3 +316,158 @@ fn positive(cpus: f64) -> Result<f64> {
 fn seccomp(profile: String, folder: &Path) -> String {
     if profile == "unconfined" { profile } else { absolute(folder, &profile).to_string_lossy().into_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::PullPolicy;
+    use crate::error::ErrorKind;
+    use crate::model::{ContainerSpec, HealthcheckSpec, MountKind, RestartPolicy, Ulimit};
+    use crate::script::api::recording_engine::RecordingEngine;
+    use std::time::Duration;
+
+    fn spec(options: &str) -> ContainerSpec {
+        let engine = RecordingEngine::default();
+        engine.eval(&format!("image(\"node:18\").run(#{{ {options} }});")).unwrap();
+        engine.with(|recording| recording.specs.remove(0))
+    }
+
+    #[test]
+    fn options_become_a_spec() {
+        let spec = spec(
+            r#"name: "web", cmd: "node app.js", entrypoint: [], env: #{ A: 1, B: "x" }, workdir: "/app", user: 1000,
+               labels: ["app=shop"], hostname: "h", networks: ["none"], dns: "1.1.1.1", extra_hosts: ["db:10.0.0.2"],
+               cpus: 1.5, memory: "512m", memory_swap: -1, pids: -1, shm_size: 1024, cap_add: "NET_ADMIN",
+               ulimits: #{ nofile: #{ soft: 10, hard: 20 } }, init: true, tty: true, stdin: true, remove: true,
+               restart: "on-failure:3", stop_signal: "INT", stop_timeout: "1m30s", platform: "linux/arm64",
+               expose: 80, healthcheck: "true", replace: true, sysctls: #{ "net.core.somaxconn": 1024 }"#,
+        );
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let expected = ContainerSpec {
+            image: "node:18".into(),
+            name: Some("web".into()),
+            cmd: Some(vec!["node".into(), "app.js".into()]),
+            entrypoint: Some(vec![]),
+            env: vec![pair("A", "1"), pair("B", "x")],
+            workdir: Some("/app".into()),
+            user: Some("1000".into()),
+            labels: [pair("app", "shop")].into(),
+            hostname: Some("h".into()),
+            networks: vec!["none".into()],
+            dns: vec!["1.1.1.1".parse().unwrap()],
+            extra_hosts: vec![pair("db", "10.0.0.2")],
+            cpus: Some(1.5),
+            memory: Some(512 << 20),
+            memory_swap: Some(-1),
+            pids: Some(0),
+            shm_size: Some(1024),
+            cap_add: vec!["NET_ADMIN".into()],
+            ulimits: vec![Ulimit { name: "nofile".into(), soft: 10, hard: 20 }],
+            init: true,
+            tty: true,
+            stdin: true,
+            remove: true,
+            restart: RestartPolicy::OnFailure(3),
+            stop_signal: Some("INT".into()),
+            stop_timeout: Some(Duration::from_secs(90)),
+            platform: Some("linux/arm64".parse().unwrap()),
+            expose: vec!["80/tcp".into()],
+            healthcheck: Some(HealthcheckSpec {
+                test: vec!["CMD-SHELL".into(), "true".into()],
+                ..HealthcheckSpec::default()
+            }),
+            replace: true,
+            sysctls: [pair("net.core.somaxconn", "1024")].into(),
+            ..ContainerSpec::default()
+        };
+        assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn the_keys_of_compose_and_docker_py_mean_the_same() {
+        for (names, alias) in [
+            (r#"name: "web""#, r#"container_name: "web""#),
+            (r#"cmd: "a b""#, r#"command: ["a", "b"]"#),
+            (r#"env: #{ A: "1" }"#, r#"environment: ["A=1"]"#),
+            (r#"workdir: "/a""#, r#"working_dir: "/a""#),
+            (r#"memory: "1k", cpuset: "0""#, r#"mem_limit: 1024, cpuset_cpus: "0""#),
+            (r#"remove: true, stdin: true"#, r#"rm: true, stdin_open: true"#),
+            (r#"remove: true"#, r#"auto_remove: true"#),
+            (r#"pids: 5, io_weight: 10"#, r#"pids_limit: 5, blkio_weight: 10"#),
+            (r#"restart: "on-failure:2""#, r#"restart_policy: #{ Name: "on-failure", MaximumRetryCount: 2 }"#),
+            (r#"network: "none""#, r#"networks: ["none"]"#),
+            (r#"network: "host""#, r#"network_mode: "host""#),
+            (r#"ports: ["8080:80"]"#, r#"ports: #{ "80/tcp": 8080 }"#),
+            (
+                r#"ports: ["127.0.0.1:53:53/udp"]"#,
+                r#"ports: [#{ target: 53, published: 53, host_ip: "127.0.0.1", protocol: "udp" }]"#,
+            ),
+            (r#"ports: [80]"#, r#"ports: #{ "80/tcp": () }"#),
+            (r#"ports: ["127.0.0.1::80"]"#, r#"ports: [#{ target: 80, host_ip: "127.0.0.1" }]"#),
+            (r#"volumes: ["./a:/a:ro"]"#, r#"mounts: [#{ source: "./a", target: "/a", read_only: true }]"#),
+            (r#"volumes: ["dd:/a"]"#, r#"volumes: #{ dd: "/a" }"#),
+            (r#"volumes: ["/x:/a:ro"]"#, r#"volumes: #{ "/x": #{ bind: "/a", mode: "ro" } }"#),
+            (
+                r#"tmpfs: "/t:size=1m,mode=755""#,
+                r#"mounts: [#{ "type": "tmpfs", target: "/t", size: "1m", mode: 0o755 }]"#,
+            ),
+            (r#"healthcheck: ["CMD", "x"]"#, r#"health: #{ test: ["x"] }"#),
+            (r#"healthcheck: false"#, r#"healthcheck: #{ disable: true }"#),
+        ] {
+            assert_eq!(spec(names), spec(alias), "{alias}");
+        }
+    }
+
+    #[test]
+    fn relative_host_paths_start_at_the_scripts_folder() {
+        let mounts = spec(r#"volumes: ["./app:/app", "data:/data"], tmpfs: ["/run"]"#).mounts;
+        let shown: Vec<_> = mounts.iter().map(|mount| (mount.kind, mount.source.as_str())).collect();
+        assert_eq!(shown, [(MountKind::Bind, "/scripts/app"), (MountKind::Volume, "data"), (MountKind::Tmpfs, "")]);
+    }
+
+    #[test]
+    fn variables_of_a_file_come_before_those_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.env");
+        std::fs::write(&file, "A=file\nB=file\n").unwrap();
+        let env = spec(&format!("env: #{{ A: \"given\" }}, env_file: \"{}\"", file.display())).env;
+        assert_eq!(env.last(), Some(&("A".to_owned(), "given".to_owned())));
+        assert!(env.contains(&("B".to_owned(), "file".to_owned())));
+    }
+
+    #[test]
+    fn what_is_wrong_or_not_possible_is_refused_by_name() {
+        for (options, kind, text) in [
+            (r#"devices: ["/dev/kvm"]"#, ErrorKind::Unsupported, "`devices`"),
+            (r#"runtime: "crun""#, ErrorKind::Unsupported, "`runtime`"),
+            (r#"pid_mode: "host""#, ErrorKind::Unsupported, "`pid`"),
+            (r#"stdin: "text""#, ErrorKind::Unsupported, "`stdin`"),
+            (r#"nmae: "web""#, ErrorKind::Invalid, "`nmae`"),
+            (r#"name: "-x""#, ErrorKind::Invalid, "`-x`"),
+            (r#"memory: "lots""#, ErrorKind::Invalid, "option `memory`"),
+            (r#"memory: []"#, ErrorKind::Invalid, "option `memory`"),
+            (r#"ports: ["8080:80", "x"]"#, ErrorKind::Invalid, "item 2"),
+            (r#"env: #{ A: [] }"#, ErrorKind::Invalid, "variable `A`"),
+            (r#"networks: ["none", "x"]"#, ErrorKind::Invalid, "`none`"),
+            (r#"cmd: "a | b""#, ErrorKind::Invalid, "`|`"),
+            (r#"stop_signal: "HUPP""#, ErrorKind::Invalid, "`HUPP`"),
+            (r#"restart: "sometimes""#, ErrorKind::Invalid, "`sometimes`"),
+            (r#"dns: ["x"]"#, ErrorKind::Invalid, "`x`"),
+            (r#"cpus: -1"#, ErrorKind::Invalid, "`-1`"),
+        ] {
+            let script = format!("image(\"node:18\").run(#{{ {options} }});");
+            let error = RecordingEngine::default().eval(&script).expect_err(options);
+            assert!(error.is(kind) && error.message().contains(text), "{options}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_may_come_before_the_options_but_only_once() {
+        let engine = RecordingEngine::default();
+        engine.eval(r#"image("a").run("x y", #{ pull: "never" }); image("a").create(["z"]);"#).unwrap();
+        engine.with(|recording| {
+            assert_eq!(recording.specs[0].cmd, Some(vec!["x".to_owned(), "y".to_owned()]));
+            assert_eq!(recording.calls, [format!("run {:?}", PullPolicy::Never), "create Missing".into()]);
+        });
+        assert!(engine.eval(r#"image("a").run("x", #{ cmd: "y" })"#).is_err());
+    }
+}

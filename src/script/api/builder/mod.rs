@@ -67,3 +67,58 @@ fn inside(path: &str) -> Result<String> {
     }
     Ok(path.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::BuildStep;
+    use crate::error::ErrorKind;
+    use crate::script::api::recording_engine::RecordingEngine;
+    use std::path::Path;
+
+    #[test]
+    fn nothing_is_built_before_the_end_and_a_step_leaves_its_builder_alone() {
+        let engine = RecordingEngine::default();
+        let script = r#"
+            let base = from("scratch").host_program("/bin/sh");
+            let one = base.write("/a", "text", #{ mode: 0o755 }).env("K", "v").expose(80);
+            let two = base.sh("x && y").label(#{ a: "b" }).cmd("sh -l");
+            print([base.steps, one.steps, two.steps]);
+        "#;
+        assert_eq!(engine.eval(script).unwrap(), "[1, 4, 4]");
+        assert!(engine.with(|recording| recording.plans.is_empty()));
+        engine.eval(&format!("{script} print(two.tag(\"t:1\").tags);")).unwrap();
+        let plan = engine.with(|recording| recording.plans.remove(0));
+        assert_eq!(
+            (plan.from.as_str(), plan.tags, plan.context.as_path()),
+            ("scratch", vec!["t:1".to_owned()], Path::new("/scripts"))
+        );
+        let argv = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            plan.steps,
+            [
+                BuildStep::HostProgram { path: "/bin/sh".into() },
+                BuildStep::Run { argv: argv(&["/bin/sh", "-c", "x && y"]) },
+                BuildStep::Labels([("a".to_owned(), "b".to_owned())].into()),
+                BuildStep::Cmd(argv(&["sh", "-l"])),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_before_anything_is_built() {
+        for (script, kind) in [
+            (r#"from("UPPER")"#, ErrorKind::Invalid),
+            (r#"from("a").copy("x", "/x", #{ from: "b" })"#, ErrorKind::Unsupported),
+            (r#"from("a").run("x", #{ network: "none" })"#, ErrorKind::Unsupported),
+            (r#"from("a").user("a b")"#, ErrorKind::Invalid),
+            (r#"from("a").stop_signal("X")"#, ErrorKind::Invalid),
+            (r#"from("a").expose("x")"#, ErrorKind::Invalid),
+            (r#"from("a").write("", "x")"#, ErrorKind::Invalid),
+            (r#"from("a").env("=x")"#, ErrorKind::Invalid),
+            (r#"from("a").tag("not a name")"#, ErrorKind::Invalid),
+        ] {
+            let error = RecordingEngine::default().eval(script).expect_err(script);
+            assert!(error.is(kind), "{script}: {error:?}");
+        }
+    }
+}

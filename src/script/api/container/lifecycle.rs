@@ -67,3 +67,37 @@ impl Container {
         Ok(Self::new(self.reference()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::error::ErrorKind;
+    use crate::script::api::recording_engine::RecordingEngine;
+
+    #[test]
+    fn each_verb_is_one_call_and_gives_the_container() {
+        let engine = RecordingEngine::default();
+        let script = r#"
+            let c = container("web");
+            c.start().stop(#{ timeout: 3 }).restart();
+            c.kill().kill("SIGHUP").kill(9).remove(#{ force: true });
+            keep(c);
+            container("missing").remove(#{ missing_ok: true });
+        "#;
+        engine.eval(script).unwrap();
+        let expected = [
+            "start web",
+            "stop web Some(3s)",
+            "stop web None",
+            "start web",
+            "kill web KILL",
+            "kill web SIGHUP",
+            "kill web 9",
+            "remove web true false",
+            "keep web",
+            "remove missing false false",
+        ];
+        engine.with(|recording| assert_eq!(recording.calls, expected));
+        assert!(engine.eval(r#"container("web").kill("NOPE")"#).expect_err("no such signal").is(ErrorKind::Invalid));
+        assert!(engine.eval(r#"container("missing").remove()"#).expect_err("gone").is(ErrorKind::NotFound));
+    }
+}

@@ -87,3 +87,24 @@ impl LogsOptions {
         Ok(LogOptions { tail: self.tail, since: self.since, before: self.before, stream, follow })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::script::api::recording_engine::RecordingEngine;
+
+    #[test]
+    fn logs_are_text_and_following_ends_with_false() {
+        let engine = RecordingEngine::default();
+        engine.with(|recording| recording.log = vec!["a", "b", "c"]);
+        let printed = engine.eval(
+            r#"let c = container("web");
+               print(c.logs(#{ tail: 3, stream: "stdout", timestamps: true }));
+               c.follow(|line| { print(line.text); line.text != "b" });"#,
+        );
+        let time = "1970-01-01T00:00:00Z";
+        assert_eq!(printed.unwrap(), format!("{time} a\n{time} b\n{time} c\n\na\nb"));
+        let calls = engine.with(|recording| recording.calls.clone());
+        assert_eq!(calls, ["logs Some(3) Some(Stdout) false", "logs None None true"]);
+        assert!(engine.eval(r#"container("web").logs(#{ stream: "x" })"#).is_err());
+    }
+}

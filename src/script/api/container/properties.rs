@@ -146,3 +146,39 @@ fn port_map(port: &PublishedPort) -> Map {
         ("protocol".into(), port.protocol.to_string().into()),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::error::ErrorKind;
+    use crate::script::api::recording_engine::RecordingEngine;
+
+    #[test]
+    fn a_handle_prints_as_a_record_and_an_array_of_them_as_a_table() {
+        let printed = RecordingEngine::default().eval(r#"print(container("web")); print(containers());"#).unwrap();
+        let lines: Vec<&str> = printed.lines().collect();
+        assert!(
+            lines[0].starts_with("Container(name: web, id: c0ffeec0ffee, image: node:18, status: running"),
+            "{printed}"
+        );
+        assert!(lines[1].starts_with(" NAME") || lines[1].starts_with("NAME"), "{printed}");
+        assert!(lines[2].contains("0.0.0.0:8080->80/tcp"), "{printed}");
+    }
+
+    #[test]
+    fn a_handle_to_what_is_gone_throws_not_found() {
+        let engine = RecordingEngine::default();
+        let printed = engine.eval(
+            r#"print(container("missing").exists()); try { container("missing").status } catch (e) { print(e.kind) }"#,
+        );
+        assert_eq!(printed.unwrap(), "false\nnot_found");
+    }
+
+    #[test]
+    fn a_port_is_found_by_number_and_protocol() {
+        let engine = RecordingEngine::default();
+        assert_eq!(engine.eval(r#"print(container("web").port(80).host_port)"#).unwrap(), "8080");
+        assert_eq!(engine.eval(r#"print(container("web").ports[0].host_ip)"#).unwrap(), "0.0.0.0");
+        let error = engine.eval(r#"container("web").port("80/udp")"#).expect_err("only TCP is published");
+        assert!(error.is(ErrorKind::NotFound));
+    }
+}

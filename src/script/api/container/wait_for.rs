@@ -268,3 +268,94 @@ fn url(address: &str, port: Option<u16>, info: &ContainerInfo) -> Result<String>
         IpAddr::V6(ip) => format!("http://[{ip}]:{port}{path}"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::url;
+    use crate::error::ErrorKind;
+    use crate::model::Status::{Created, Exited, Running};
+    use crate::script::api::recording_engine::RecordingEngine;
+
+    #[test]
+    fn it_looks_again_until_the_port_is_open() {
+        let engine = RecordingEngine::in_states(&[(Running, None)]);
+        engine.with(|recording| recording.closed = 4);
+        engine.eval(r#"container("web").wait_for(#{ port: 80, interval: "1ms" })"#).unwrap();
+        assert_eq!(engine.with(|recording| recording.calls.len()), 4);
+    }
+
+    #[test]
+    fn a_container_that_dies_first_is_an_error_with_the_end_of_its_log() {
+        for condition in ["port: 80", r#"log: "ready""#, r#"exec: "true""#] {
+            let engine = RecordingEngine::in_states(&[(Running, None), (Running, None), (Exited, Some(3))]);
+            engine.with(|recording| {
+                recording.closed = 1000;
+                recording.output.code = 1;
+                recording.log = vec!["starting", "no config"];
+            });
+            let error = engine.eval(&format!(r#"container("web").wait_for(#{{ {condition}, interval: "1ms" }})"#));
+            let error = error.expect_err(condition);
+            assert!(
+                error.is(ErrorKind::Exit) && error.message().contains("container `web` ended with code 3"),
+                "{error:?}"
+            );
+            assert_eq!((error.exit_details().unwrap().code, error.log_tail_text()), (3, Some("starting\nno config")));
+        }
+    }
+
+    #[test]
+    fn time_that_is_up_says_what_did_not_happen() {
+        let engine = RecordingEngine::in_states(&[(Running, None)]);
+        engine.with(|recording| recording.closed = u32::MAX);
+        let error = engine.eval(r#"container("web").wait_for(#{ port: 80, interval: "1ms", timeout: "20ms" })"#);
+        let error = error.expect_err("the port stays closed");
+        assert!(error.is(ErrorKind::Timeout), "{error:?}");
+        assert!(error.message().ends_with("container `web` did not listen on port 80 within 20ms"), "{error:?}");
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_enough_even_when_the_container_has_ended() {
+        let engine = RecordingEngine::in_states(&[(Exited, Some(0))]);
+        engine.with(|recording| recording.log = vec!["booting", "server ready on 80"]);
+        engine.eval(r#"container("web").wait_for(#{ log: "ready" })"#).unwrap();
+    }
+
+    #[test]
+    fn an_exit_is_waited_for_with_a_code_or_any() {
+        for (exit, succeeds) in [("true", true), ("3", true), ("0", false)] {
+            let engine = RecordingEngine::in_states(&[(Running, None), (Running, None), (Exited, Some(3))]);
+            let result = engine.eval(&format!(r#"container("web").wait_for(#{{ exit: {exit} }})"#));
+            assert_eq!(result.is_ok(), succeeds, "{exit}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_happen_is_refused() {
+        for (options, kind) in [
+            ("", ErrorKind::Invalid),
+            ("healthy: true", ErrorKind::Invalid),
+            ("exit: 256", ErrorKind::Invalid),
+            ("exit: false", ErrorKind::Invalid),
+        ] {
+            let error = RecordingEngine::default().eval(&format!(r#"container("web").wait_for(#{{ {options} }})"#));
+            assert!(error.as_ref().is_err_and(|error| error.is(kind)), "{options}: {error:?}");
+        }
+        let error = RecordingEngine::in_states(&[(Created, None)]).eval(r#"container("web").wait_for(#{ port: 80 })"#);
+        assert!(error.expect_err("never started").is(ErrorKind::Conflict));
+    }
+
+    #[test]
+    fn a_path_is_asked_on_the_published_address() {
+        let mut info = RecordingEngine::info_of(Running, None);
+        for (address, port, expected) in [
+            ("/health", Some(80), "http://127.0.0.1:8080/health"),
+            ("health", None, "http://127.0.0.1:8080/health"),
+            ("http://x/y", None, "http://x/y"),
+        ] {
+            assert_eq!(url(address, port, &info).unwrap(), expected);
+        }
+        assert!(url("/", Some(81), &info).is_err());
+        info.ip = Some([10, 0, 0, 2].into());
+        assert_eq!(url("/", Some(81), &info).unwrap(), "http://10.0.0.2:81/");
+    }
+}

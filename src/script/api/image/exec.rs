@@ -100,3 +100,44 @@ fn what_runs(spec: &ContainerSpec) -> String {
         None => format!("`{}`", spec.image),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::error::ErrorKind;
+    use crate::model::RunOutput;
+    use crate::script::api::recording_engine::RecordingEngine;
+
+    #[test]
+    fn sh_clears_the_entrypoint_and_exec_keeps_it() {
+        let engine = RecordingEngine::default();
+        engine.eval(r#"image("a").sh("x | y", #{ stdin: "in" }); image("a").exec("x", #{ env: ["A=1"] });"#).unwrap();
+        engine.with(|recording| {
+            assert_eq!(recording.specs[0].entrypoint, Some(vec![]));
+            assert_eq!(recording.specs[0].cmd.as_deref().unwrap().join(" "), "/bin/sh -c x | y");
+            assert_eq!((recording.specs[1].entrypoint.clone(), recording.specs[1].env.len()), (None, 1));
+            assert_eq!(recording.calls[0], "run once, reading Some(\"in\")");
+        });
+    }
+
+    #[test]
+    fn a_code_other_than_0_throws_with_the_output_unless_told_not_to() {
+        let engine = RecordingEngine::default();
+        engine.with(|recording| {
+            recording.output = RunOutput { code: 3, stdout: b"out\n".into(), stderr: b"bad\n".into() };
+        });
+        let error = engine.eval(r#"image("a").exec("x")"#).expect_err("code 3");
+        assert!(error.is(ErrorKind::Exit) && error.message().ends_with("`x` in `a` ended with code 3"), "{error:?}");
+        assert_eq!(error.exit_details().unwrap().stderr, b"bad\n");
+        let shown = engine
+            .eval(r#"let r = image("a").exec("x", #{ check: false }); print([r.code, r.text, r.lines, r.stdout])"#);
+        assert_eq!(shown.unwrap(), r#"[3, "out", ["out"], "out\n"]"#);
+    }
+
+    #[test]
+    fn a_container_of_exec_does_not_stay() {
+        for options in ["remove: false", r#"restart: "always""#] {
+            let script = format!(r#"image("a").exec("x", #{{ {options} }})"#);
+            assert!(RecordingEngine::default().eval(&script).expect_err(options).is(ErrorKind::Invalid));
+        }
+    }
+}

@@ -44,3 +44,36 @@ pub fn images(call: &Call, options: ImagesOptions) -> Result<Vec<Image>> {
     });
     Ok(found.map(|info| Image::of(&info)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::script::api::recording_engine::RecordingEngine;
+
+    #[test]
+    fn images_are_filtered_and_shown_as_a_table() {
+        let engine = RecordingEngine::default();
+        let printed = engine.eval(r#"print(images(#{ name: "no*", label: "a=b" }))"#).unwrap();
+        assert!(
+            printed.contains("node:18") && printed.contains("abababababab ") && printed.contains("98MiB"),
+            "{printed}"
+        );
+        let calls = engine.with(|recording| recording.calls.remove(0));
+        assert!(calls.contains(r#"name: Some("no*"), labels: [("a", "b")]"#), "{calls}");
+        // None was built before itself.
+        assert_eq!(engine.eval(r#"print(images(#{ before: "node:18" }).len())"#).unwrap(), "0");
+        assert!(engine.eval(r#"images(#{ since: "missing" })"#).is_err());
+    }
+
+    #[test]
+    fn an_image_is_pulled_named_and_removed() {
+        let engine = RecordingEngine::default();
+        let script = r#"
+            let i = image("node:18").pull(#{ platform: "linux/arm64" }).tag("x:1");
+            i.untag("y"); i.remove(#{ force: true });
+            print([image("missing").exists(), i.exists(), i.env.PATH, i.workdir]);
+        "#;
+        assert_eq!(engine.eval(script).unwrap(), r#"[false, true, "/bin", "/"]"#);
+        let expected = ["pull node:18 for linux/arm64", "tag node:18 x:1", "untag x:1 y", "remove image x:1 true"];
+        engine.with(|recording| assert_eq!(recording.calls, expected));
+    }
+}

@@ -1,0 +1,276 @@
+//! An engine for unit tests: it records what scripts ask of it and answers from what the test prepared.
+
+use crate::context::Context;
+use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
+use crate::error::{Error, Result};
+use crate::model::{
+    ContainerFilter, ContainerInfo, ContainerSpec, Digest, ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine,
+    LogOptions, Platform, PublishedPort, RunOutput, Status, Stream,
+};
+use crate::script::binding::explain;
+use crate::script::{Host, Settings};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What was asked, and what is answered.
+#[derive(Default)]
+pub struct Recording {
+    /// One line a call.
+    pub calls: Vec<String>,
+    /// Specs of `run`, `create` and `run_once`.
+    pub specs: Vec<ContainerSpec>,
+    /// Plans of `build`.
+    pub plans: Vec<BuildPlan>,
+    /// Specs of `exec`.
+    pub execs: Vec<ExecSpec>,
+    /// States of the container `web`, one for each look; the last one stays.
+    pub states: VecDeque<(Status, Option<i32>)>,
+    /// Its log, all on standard output.
+    pub log: Vec<&'static str>,
+    /// What commands leave behind.
+    pub output: RunOutput,
+    /// How many times a port is closed before it is open.
+    pub closed: u32,
+}
+
+/// The engine.
+#[derive(Clone, Default)]
+pub struct RecordingEngine(Arc<Mutex<Recording>>);
+
+impl RecordingEngine {
+    /// The container `web` in these states.
+    pub fn in_states(states: &[(Status, Option<i32>)]) -> Self {
+        let engine = Self::default();
+        engine.with(|recording| recording.states.extend(states));
+        engine
+    }
+
+    /// Looks at or changes the recording.
+    pub fn with<T>(&self, look: impl FnOnce(&mut Recording) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+
+    /// Runs a script; gives what it printed.
+    pub fn eval(&self, script: &str) -> Result<String> {
+        let engine = self.clone();
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let lines = printed.clone();
+        let settings = Settings {
+            args: vec![],
+            folder: PathBuf::from("/scripts"),
+            open_engine: Box::new(move || Ok(Arc::new(engine.clone()))),
+            print: Box::new(move |line| {
+                lines.lock().unwrap().push(line.to_owned());
+                Ok(())
+            }),
+            context: Context::background(),
+        };
+        let result = Host::on_large_stack(|| {
+            let host = Host::new(settings, true);
+            let mut scope = rhai::Scope::new();
+            let ast = host.compile(script, "test", &scope).map_err(|error| Error::invalid(error.to_string()))?;
+            host.run(&ast, &mut scope).map(drop).map_err(|thrown| explain(&thrown))
+        });
+        result.unwrap()?;
+        let printed = printed.lock().unwrap().join("\n");
+        Ok(printed)
+    }
+
+    fn called(&self, call: impl Into<String>) {
+        self.with(|recording| recording.calls.push(call.into()));
+    }
+
+    /// What is known about `web` in this state.
+    pub fn info_of(status: Status, exit_code: Option<i32>) -> ContainerInfo {
+        ContainerInfo {
+            id: "c0ffee".repeat(11)[..64].to_owned(),
+            name: "web".into(),
+            image: "node:18".into(),
+            image_id: String::new(),
+            status,
+            exit_code,
+            pid: None,
+            ip: None,
+            ports: vec![PublishedPort {
+                host_ip: [0, 0, 0, 0].into(),
+                host_port: 8080,
+                container_port: 80,
+                protocol: crate::model::Protocol::Tcp,
+            }],
+            labels: [("app".to_owned(), "shop".to_owned())].into(),
+            command: vec!["node".into()],
+            oom_killed: false,
+            restarts: 0,
+            created: jiff::Timestamp::UNIX_EPOCH,
+            started: None,
+            finished: None,
+            health: None,
+        }
+    }
+
+    fn image_info() -> ImageInfo {
+        ImageInfo {
+            id: Digest::from_sha256(&[0xab; 32]),
+            digest: Digest::from_sha256(&[0xcd; 32]),
+            tags: vec!["node:18".into()],
+            repo_digests: vec![],
+            size: 98 << 20,
+            created: Some(jiff::Timestamp::UNIX_EPOCH),
+            platform: Platform::host(),
+            labels: [].into(),
+            env: vec!["PATH=/bin".into()],
+            cmd: vec!["node".into()],
+            entrypoint: vec![],
+            workdir: String::new(),
+            user: String::new(),
+            ports: vec![],
+            layers: vec![],
+        }
+    }
+
+    fn write(&self, io: ExecIo<'_>) -> Result<RunOutput> {
+        let output = self.with(|recording| recording.output.clone());
+        if let Some(sink) = io.on_output {
+            // In small chunks, as they come out of a pipe.
+            for chunk in output.stdout.chunks(3) {
+                sink(Stream::Stdout, chunk)?;
+            }
+            sink(Stream::Stderr, &output.stderr)?;
+        }
+        Ok(output)
+    }
+}
+
+impl Engine for RecordingEngine {
+    fn pull(&self, _: &Context, reference: &str, options: &PullOptions) -> Result<ImageInfo> {
+        let platform = options.platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
+        self.called(format!("pull {reference}{platform}"));
+        Ok(Self::image_info())
+    }
+    fn image(&self, _: &Context, reference: &str) -> Result<ImageInfo> {
+        if reference.starts_with("missing") { Err(Error::not_found("no such image")) } else { Ok(Self::image_info()) }
+    }
+    fn images(&self, _: &Context, filter: &ImageFilter) -> Result<Vec<ImageInfo>> {
+        self.called(format!("images {filter:?}"));
+        Ok(vec![Self::image_info()])
+    }
+    fn inspect_image(&self, _: &Context, reference: &str) -> Result<serde_json::Value> {
+        Ok(serde_json::json!({ "Id": reference }))
+    }
+    fn tag_image(&self, _: &Context, reference: &str, new: &str) -> Result<ImageInfo> {
+        self.called(format!("tag {reference} {new}"));
+        Ok(Self::image_info())
+    }
+    fn untag_image(&self, _: &Context, reference: &str, name: &str) -> Result<ImageInfo> {
+        self.called(format!("untag {reference} {name}"));
+        Ok(Self::image_info())
+    }
+    fn remove_image(&self, _: &Context, reference: &str, force: bool) -> Result<()> {
+        self.called(format!("remove image {reference} {force}"));
+        if reference.starts_with("missing") { Err(Error::not_found("no such image")) } else { Ok(()) }
+    }
+    fn build(&self, _: &Context, plan: &BuildPlan) -> Result<ImageInfo> {
+        self.with(|recording| recording.plans.push(plan.clone()));
+        Ok(Self::image_info())
+    }
+    fn create(&self, _: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {
+        self.called(format!("create {pull:?}"));
+        self.with(|recording| recording.specs.push(spec.clone()));
+        Ok("web".into())
+    }
+    fn run(&self, _: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {
+        self.called(format!("run {pull:?}"));
+        self.with(|recording| recording.specs.push(spec.clone()));
+        Ok("web".into())
+    }
+    fn run_once(&self, _: &Context, spec: &ContainerSpec, _: PullPolicy, io: ExecIo<'_>) -> Result<RunOutput> {
+        self.called(format!("run once, reading {:?}", io.stdin.as_deref().map(String::from_utf8_lossy)));
+        self.with(|recording| recording.specs.push(spec.clone()));
+        self.write(io)
+    }
+    fn start(&self, _: &Context, container: &str) -> Result<()> {
+        self.called(format!("start {container}"));
+        Ok(())
+    }
+    fn stop(&self, _: &Context, container: &str, timeout: Option<Duration>) -> Result<()> {
+        self.called(format!("stop {container} {timeout:?}"));
+        Ok(())
+    }
+    fn kill(&self, _: &Context, container: &str, signal: &str) -> Result<()> {
+        self.called(format!("kill {container} {signal}"));
+        Ok(())
+    }
+    fn wait(&self, cx: &Context, container: &str) -> Result<i32> {
+        loop {
+            if let Some(code) = self.container(cx, container)?.exit_code {
+                return Ok(code);
+            }
+            cx.cancel.sleep(Duration::from_millis(1))?;
+        }
+    }
+    fn remove(&self, _: &Context, container: &str, force: bool, volumes: bool) -> Result<()> {
+        self.called(format!("remove {container} {force} {volumes}"));
+        if container == "missing" { Err(Error::not_found("no such container")) } else { Ok(()) }
+    }
+    fn container(&self, _: &Context, container: &str) -> Result<ContainerInfo> {
+        if container == "missing" {
+            return Err(Error::not_found("no such container"));
+        }
+        let (status, code) = self.with(|recording| {
+            let states = &mut recording.states;
+            if states.len() > 1 { states.pop_front() } else { states.front().copied() }
+                .unwrap_or((Status::Running, None))
+        });
+        Ok(Self::info_of(status, code))
+    }
+    fn containers(&self, _: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerInfo>> {
+        self.called(format!("containers {filter:?}"));
+        Ok(vec![Self::info_of(Status::Running, None)])
+    }
+    fn inspect_container(&self, _: &Context, container: &str) -> Result<serde_json::Value> {
+        Ok(serde_json::json!({ "Name": container }))
+    }
+    fn exec(&self, _: &Context, _: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput> {
+        self.with(|recording| recording.execs.push(spec.clone()));
+        self.write(io)
+    }
+    fn logs(
+        &self,
+        cx: &Context,
+        _: &str,
+        options: &LogOptions,
+        on_line: &mut dyn FnMut(LogLine) -> Result<bool>,
+    ) -> Result<()> {
+        self.called(format!("logs {:?} {:?} {}", options.tail, options.stream, options.follow));
+        for line in self.with(|recording| recording.log.clone()) {
+            let time = jiff::Timestamp::UNIX_EPOCH;
+            if !on_line(LogLine { text: line.into(), stream: Stream::Stdout, time })? {
+                return Ok(());
+            }
+        }
+        while options.follow && self.container(cx, "web")?.status.is_alive() {
+            cx.cancel.sleep(Duration::from_millis(1))?;
+        }
+        Ok(())
+    }
+    fn port_open(&self, _: &Context, _: &str, port: u16) -> Result<bool> {
+        self.called(format!("port {port}"));
+        Ok(self.with(|recording| {
+            recording.closed = recording.closed.saturating_sub(1);
+            recording.closed == 0
+        }))
+    }
+    fn info(&self, _: &Context) -> Result<serde_json::Value> {
+        Ok(serde_json::json!({ "engine": "recording" }))
+    }
+    fn end_scope(&self, _: &Context, scope: &str) -> Result<()> {
+        self.called(format!("end scope {scope}"));
+        Ok(())
+    }
+    fn keep(&self, _: &Context, container: &str) -> Result<()> {
+        self.called(format!("keep {container}"));
+        Ok(())
+    }
+}
