@@ -12,6 +12,7 @@ pub mod container;
 pub mod context;
 pub mod engine;
 pub mod error;
+pub mod image;
 pub mod model;
 pub mod network;
 pub mod registry;

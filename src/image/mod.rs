@@ -1,0 +1,23 @@
+//! Images: names for a config and layers in the store; one verb a file.
+
+mod commit;
+mod config;
+mod info;
+mod inspect;
+mod list;
+mod lookup;
+mod prepare;
+mod pull;
+mod remove;
+mod tag;
+
+pub use commit::{CommittedLayer, NewImage, commit};
+pub use config::{MAX_CONFIG, parse_config, read_config};
+pub use info::info;
+pub use inspect::inspect;
+pub use list::list;
+pub use lookup::{find, require};
+pub use prepare::{RunnableImage, ensure_present, prepare, prepare_id};
+pub use pull::pull;
+pub use remove::{remove, untag};
+pub use tag::tag;

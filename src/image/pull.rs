@@ -1,0 +1,212 @@
+//! From a registry into the store: layers in parallel, each verified and unpacked while it arrives.
+
+use super::commit::{CommittedLayer, NewImage, commit};
+use super::config::{MAX_CONFIG, parse_config};
+use crate::archive::{Limits, unpack};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::model::{Descriptor, Digest, Platform, Reference};
+use crate::registry::{BlobStream, Client, Received};
+use crate::store::{BlobDownload, BlobWriter, Content, Layer, LayerSlot, Store, UnpackedInfo, chain_id};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Layers fetched at once, as Docker does.
+const PARALLEL: usize = 3;
+
+/// Fetches what the reference means for the platform, whether or not it is here; what is here
+/// already is not fetched again. Gives the image's id.
+///
+/// # Errors
+/// Those of [`Client::resolve`] and of its blobs; `corrupt` when a layer is not what the image says.
+/// Then the names mean what they did before, and what was fetched is kept for the next try.
+pub fn pull(store: &Store, client: &Client, reference: &Reference, platform: &Platform, cx: &Context) -> Result<Digest> {
+    pull_parts(store, client, reference, platform, cx).map_err(|error| error.context(format!("pulling `{reference}`")))
+}
+
+fn pull_parts(
+    store: &Store,
+    client: &Client,
+    reference: &Reference,
+    platform: &Platform,
+    cx: &Context,
+) -> Result<Digest> {
+    let resolved = client.resolve(cx, reference, platform)?;
+    let content = store.content(&cx.cancel)?;
+    let pull = Pull { content: &content, client, reference };
+    if resolved.config.size > MAX_CONFIG {
+        return Err(Error::corrupt(format!("the image's config has {} bytes", resolved.config.size)));
+    }
+    pull.blob(&resolved.config, cx)?;
+    let config = parse_config(&store.read_blob(&resolved.config.digest, MAX_CONFIG)?)?;
+    let plan = plan(config.rootfs().diff_ids(), &resolved.layers)?;
+    let layers = pull.layers(&plan, cx)?;
+    let manifest = content.put_blob(&resolved.manifest.bytes)?;
+    let names: Vec<_> = if reference.digest().is_none() { vec![reference.clone()] } else { Vec::new() };
+    commit(
+        &content,
+        &NewImage {
+            manifest,
+            config: resolved.config.digest.clone(),
+            layers: &layers,
+            names: &names,
+            digests: &[(reference.name(), resolved.digest().clone())],
+        },
+    )
+}
+
+/// A layer to be had.
+struct PlannedLayer<'a> {
+    chain_id: Digest,
+    diff_id: Digest,
+    blob: &'a Descriptor,
+}
+
+fn plan<'a>(diff_ids: &[String], blobs: &'a [Descriptor]) -> Result<Vec<PlannedLayer<'a>>> {
+    if diff_ids.len() != blobs.len() {
+        return Err(Error::corrupt(format!(
+            "the image's manifest has {} layers, its config {}",
+            blobs.len(),
+            diff_ids.len()
+        )));
+    }
+    let mut plan: Vec<PlannedLayer<'_>> = Vec::with_capacity(blobs.len());
+    for (diff_id, blob) in diff_ids.iter().zip(blobs) {
+        let diff_id: Digest = diff_id.parse()?;
+        let chain_id = chain_id(plan.last().map(|below| &below.chain_id), &diff_id);
+        plan.push(PlannedLayer { chain_id, diff_id, blob });
+    }
+    Ok(plan)
+}
+
+struct Pull<'a> {
+    content: &'a Content<'a>,
+    client: &'a Client,
+    reference: &'a Reference,
+}
+
+impl Pull<'_> {
+    /// All layers, several at once. The first failure stops the others.
+    fn layers(&self, plan: &[PlannedLayer<'_>], cx: &Context) -> Result<Vec<CommittedLayer>> {
+        let cx = Context { cancel: cx.cancel.child(), ..cx.clone() };
+        let next = AtomicUsize::new(0);
+        let work = || -> Vec<(usize, Result<Layer>)> {
+            let mut done = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(layer) = plan.get(index) else { return done };
+                let result = self.layer(layer, &cx);
+                let failed = result.is_err();
+                done.push((index, result));
+                if failed {
+                    cx.cancel.cancel();
+                    return done;
+                }
+            }
+        };
+        let mut results = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..PARALLEL.min(plan.len())).map(|_| scope.spawn(work)).collect();
+            let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            workers.into_iter().flat_map(join).collect::<Vec<_>>()
+        });
+        results.sort_by_key(|(index, _)| *index);
+        // Those that were stopped because another one failed say nothing of interest.
+        if let Some(at) = results.iter().position(|(_, result)| {
+            result.as_ref().is_err_and(|error| !error.is(ErrorKind::Cancelled))
+        }) {
+            results.swap(0, at);
+        }
+        let mut layers = Vec::with_capacity(plan.len());
+        for (index, result) in results {
+            layers.push(CommittedLayer { layer: result?, blob: plan[index].blob.digest.clone() });
+        }
+        Ok(layers)
+    }
+
+    fn layer(&self, wanted: &PlannedLayer<'_>, cx: &Context) -> Result<Layer> {
+        let doing = |error: Error| error.context(format!("layer `{}`", wanted.blob.digest.short()));
+        match self.content.layer(&wanted.chain_id, &cx.cancel)? {
+            LayerSlot::Present(layer) => {
+                // Pushing and saving need it as the manifest has it.
+                self.blob(wanted.blob, cx).map_err(doing)?;
+                Ok(layer)
+            }
+            LayerSlot::Needed(draft) => {
+                let unpacked = self.unpack(wanted.blob, &draft.folder(), cx).map_err(doing)?;
+                if unpacked.diff_id != wanted.diff_id {
+                    let text = format!("its diff id is `{}`, not `{}` as the config says", unpacked.diff_id, wanted.diff_id);
+                    return Err(doing(Error::corrupt(text)));
+                }
+                draft.commit(unpacked)
+            }
+        }
+    }
+
+    /// Unpacks a blob: from the store, or while it arrives.
+    fn unpack(&self, blob: &Descriptor, folder: &std::path::Path, cx: &Context) -> Result<UnpackedInfo> {
+        let limits = Limits::default();
+        let unpacked = match self.content.download_blob(&blob.digest, blob.size, &cx.cancel)? {
+            BlobDownload::Present => unpack(self.content.store().open_blob(&blob.digest)?, folder, &limits, cx)?,
+            BlobDownload::Needed(writer) => {
+                let mut arriving = self.start(writer, blob, cx)?;
+                let unpacked = unpack(&mut arriving, folder, &limits, cx);
+                // A wrong blob is the cause of what the archive seems to lack.
+                match unpacked {
+                    Err(error) if error.is(ErrorKind::Corrupt) => {
+                        arriving.finish()?;
+                        return Err(error);
+                    }
+                    Err(error) => return Err(error),
+                    Ok(unpacked) => {
+                        arriving.finish()?;
+                        unpacked
+                    }
+                }
+            }
+        };
+        Ok(UnpackedInfo { diff_id: unpacked.diff_id, size: unpacked.size, entries: unpacked.entries })
+    }
+
+    /// Fetches a blob unless it is here.
+    fn blob(&self, blob: &Descriptor, cx: &Context) -> Result<()> {
+        match self.content.download_blob(&blob.digest, blob.size, &cx.cancel)? {
+            BlobDownload::Present => Ok(()),
+            BlobDownload::Needed(writer) => self.start(writer, blob, cx)?.finish(),
+        }
+    }
+
+    fn start(&self, writer: BlobWriter, blob: &Descriptor, cx: &Context) -> Result<Arriving<impl Read + use<>>> {
+        let received = Received::read(writer.partial()?)?;
+        let stream = self.client.blob_after(cx, self.reference, blob, received)?;
+        Ok(Arriving { partial: writer.partial()?, stream, writer })
+    }
+}
+
+/// A blob on its way: what was here already, then what the registry sends, written down as it is read.
+struct Arriving<P> {
+    partial: P,
+    stream: BlobStream,
+    writer: BlobWriter,
+}
+
+impl<P: Read> Arriving<P> {
+    /// Reads the rest, verifies all of it, and makes it last.
+    fn finish(mut self) -> Result<()> {
+        io::copy(&mut self, &mut io::sink()).doing(|| "cannot fetch a blob")?;
+        self.writer.commit()
+    }
+}
+
+impl<P: Read> Read for Arriving<P> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.partial.read(buffer)?;
+        if count > 0 {
+            return Ok(count);
+        }
+        let count = self.stream.read(buffer)?;
+        self.writer.write(&buffer[..count]).map_err(io::Error::other)?;
+        Ok(count)
+    }
+}
