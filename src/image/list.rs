@@ -30,9 +30,10 @@ fn ids(store: &Store) -> Result<Vec<Digest>> {
 
 fn matches(image: &ImageInfo, filter: &ImageFilter) -> bool {
     let name = filter.name.as_deref().is_none_or(|pattern| image.tags.iter().any(|tag| name_matches(tag, pattern)));
-    let labels = filter.labels.iter().all(|(key, value)| {
-        image.labels.get(key).is_some_and(|found| value.is_empty() || found == value)
-    });
+    let labels = filter
+        .labels
+        .iter()
+        .all(|(key, value)| image.labels.get(key).is_some_and(|found| value.is_empty() || found == value));
     let dangling = filter.dangling.is_none_or(|wanted| wanted == image.tags.is_empty());
     name && labels && dangling
 }

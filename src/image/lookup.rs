@@ -69,7 +69,9 @@ fn missing(db: &Connection, text: &str) -> Result<Error> {
     let reference: Reference = match text.parse() {
         Ok(reference) => reference,
         Err(_) if Id::parse(text.strip_prefix("sha256:").unwrap_or(text)).is_some() => {
-            return Ok(Error::not_found(format!("there is no image with the id `{text}`")).hint("`shanty images` lists them"));
+            return Ok(
+                Error::not_found(format!("there is no image with the id `{text}`")).hint("`shanty images` lists them")
+            );
         }
         Err(error) => return Ok(error),
     };

@@ -20,7 +20,13 @@ const PARALLEL: usize = 3;
 /// # Errors
 /// Those of [`Client::resolve`] and of its blobs; `corrupt` when a layer is not what the image says.
 /// Then the names mean what they did before, and what was fetched is kept for the next try.
-pub fn pull(store: &Store, client: &Client, reference: &Reference, platform: &Platform, cx: &Context) -> Result<Digest> {
+pub fn pull(
+    store: &Store,
+    client: &Client,
+    reference: &Reference,
+    platform: &Platform,
+    cx: &Context,
+) -> Result<Digest> {
     pull_parts(store, client, reference, platform, cx).map_err(|error| error.context(format!("pulling `{reference}`")))
 }
 
@@ -113,9 +119,9 @@ impl Pull<'_> {
         });
         results.sort_by_key(|(index, _)| *index);
         // Those that were stopped because another one failed say nothing of interest.
-        if let Some(at) = results.iter().position(|(_, result)| {
-            result.as_ref().is_err_and(|error| !error.is(ErrorKind::Cancelled))
-        }) {
+        if let Some(at) =
+            results.iter().position(|(_, result)| result.as_ref().is_err_and(|error| !error.is(ErrorKind::Cancelled)))
+        {
             results.swap(0, at);
         }
         let mut layers = Vec::with_capacity(plan.len());
@@ -136,7 +142,8 @@ impl Pull<'_> {
             LayerSlot::Needed(draft) => {
                 let unpacked = self.unpack(wanted.blob, &draft.folder(), cx).map_err(doing)?;
                 if unpacked.diff_id != wanted.diff_id {
-                    let text = format!("its diff id is `{}`, not `{}` as the config says", unpacked.diff_id, wanted.diff_id);
+                    let text =
+                        format!("its diff id is `{}`, not `{}` as the config says", unpacked.diff_id, wanted.diff_id);
                     return Err(doing(Error::corrupt(text)));
                 }
                 draft.commit(unpacked)

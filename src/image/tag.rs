@@ -10,8 +10,9 @@ use crate::store::rusqlite::params;
 pub fn tag(store: &Store, text: &str, new: &str) -> Result<Digest> {
     let name: Reference = new.parse()?;
     if name.digest().is_some() {
-        return Err(Error::invalid(format!("`{new}` has a digest, which a name cannot choose"))
-            .hint("write it as `name:tag`"));
+        return Err(
+            Error::invalid(format!("`{new}` has a digest, which a name cannot choose")).hint("write it as `name:tag`")
+        );
     }
     lookup::require(store, text)?;
     // Durable like the image itself; looked up again, because it may be gone by now.
