@@ -1,7 +1,6 @@
 //! The fixture images are what other tools take for images.
 
-use crate::require;
-use crate::support::{fixture_image, program};
+use crate::support::{fixture_image, program, require};
 use std::process::Command;
 
 #[test]

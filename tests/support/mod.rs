@@ -10,13 +10,14 @@
 //! assert_eq!(shanty.json("containers()"), json!([]));
 //! ```
 
-mod call;
-mod fixtures;
-mod leaks;
+pub mod call;
+pub mod fixtures;
+pub mod leaks;
 pub mod registry;
-mod shanty;
-mod wait;
+pub mod shanty;
+pub mod wait;
 
+pub use crate::require;
 pub use call::{Background, Call, Output};
 pub use fixtures::{Missing, fixture, fixture_image, note_skip, program};
 pub use leaks::{leaks, sweep};
