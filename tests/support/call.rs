@@ -84,7 +84,7 @@ impl Call {
     #[track_caller]
     pub fn fails_with(self, kind: &str) -> Output {
         let output = self.exits(1);
-        assert!(output.stderr.contains(kind), "no `{kind}` in the error; {output}");
+        assert!(output.stderr.contains(&format!("error[{kind}]: ")), "the kind is not `{kind}`; {output}");
         output
     }
 

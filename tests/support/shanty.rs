@@ -8,6 +8,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// The program under test.
+const SHANTY: &str = env!("CARGO_BIN_EXE_shanty");
+
 /// The program under test with a root of its own.
 ///
 /// Dropping it removes the containers through the program itself, and fails the test when that leaves a mount, a
@@ -63,7 +66,12 @@ impl Shanty {
 
     /// Calls the program with these arguments.
     pub fn call(&self, args: &[&str]) -> Call {
-        Call::new(self.command()).args(args)
+        Call::new(self.command(Path::new(SHANTY))).args(args)
+    }
+
+    /// Calls the program through another one, such as `strace`, which is given these arguments first.
+    pub fn call_under(&self, wrapper: &Path, wrapper_args: &[&str], args: &[&str]) -> Call {
+        Call::new(self.command(wrapper)).args(wrapper_args).args([SHANTY]).args(args)
     }
 
     /// `shanty eval CODE`.
@@ -95,9 +103,9 @@ impl Shanty {
         assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
     }
 
-    /// The program, in an environment that holds nothing of this machine but `PATH`.
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shanty"));
+    /// A program, in an environment that holds nothing of this machine but `PATH`.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(self.work()).env_clear();
         for kept in ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(kept) {
