@@ -8,14 +8,17 @@
 //! `monitor` stands beside `cli`: a role of the binary, over `runtime` and `sys` only.
 
 pub mod archive;
+pub mod cli;
 pub mod container;
 pub mod context;
+pub mod docs;
 pub mod engine;
 pub mod error;
 pub mod image;
 pub mod model;
 pub mod network;
 pub mod registry;
+pub mod runner;
 pub mod runtime;
 pub mod script;
 pub mod store;

@@ -1,3 +1,7 @@
 //! The exit code, and which role of the binary this process plays.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shanty::cli::main()
+}

@@ -1,9 +1,12 @@
 //! One Rhai engine with our functions in it, and the session that its scripts share.
 
 use super::binding::{self, enter, with_current};
+use super::report::Report;
+use super::resolver::Resolver;
+use super::source::Sources;
 use super::{Session, Settings};
-use rhai::packages::Package;
-use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, ParseError, Scope};
+use rhai::packages::{Package, StandardPackage};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, ParseError, Scope};
 use std::sync::Arc;
 
 /// Deepest nesting of script calls; the same in debug and release builds, as is the next one. Rhai's
@@ -19,6 +22,7 @@ const STACK_SIZE: usize = 64 << 20;
 pub struct Host {
     engine: Arc<Engine>,
     session: Arc<Session>,
+    sources: Sources,
 }
 
 impl Host {
@@ -26,12 +30,19 @@ impl Host {
     /// the prompt, where variables come from earlier lines, turns it off.
     pub fn new(settings: Settings, strict: bool) -> Self {
         let session = Session::new(settings);
+        let sources = Sources::default();
         let mut engine = Engine::new_raw();
-        rhai::packages::StandardPackage::new().register_into_engine(&mut engine);
+        StandardPackage::new().register_into_engine(&mut engine);
+        engine.set_module_resolver(Resolver::new(session.folder(), &sources));
         engine.set_max_call_levels(MAX_CALL_LEVELS);
         engine.set_max_expr_depths(MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_DEPTH);
         engine.set_optimization_level(OptimizationLevel::Simple);
         engine.set_strict_variables(strict);
+        let warn = session.clone();
+        engine.on_debug(move |text, source, position| {
+            let source = source.unwrap_or_default();
+            warn.warn(&format!("{source}:{position:?}: {text}"));
+        });
         // Sticky: it goes on saying so until the top level has returned, because `map`, `filter`
         // and `eval` turn a termination into an error that a script can catch.
         engine.on_progress(|_| {
@@ -41,7 +52,7 @@ impl Host {
         binding::register(&mut engine, &session);
         let engine = Arc::new(engine);
         session.set_rhai(&engine);
-        Self { engine, session }
+        Self { engine, session, sources }
     }
 
     /// Rhai's engine.
@@ -54,17 +65,49 @@ impl Host {
         &self.session
     }
 
+    /// The texts compiled so far.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// Parses a script; `source` is its path, or `<eval>` and the like.
     pub fn compile(&self, text: &str, source: &str, scope: &Scope<'_>) -> Result<AST, ParseError> {
-        let mut ast = self.engine.compile_with_scope(scope, text)?;
+        let compiled = self.sources.add(&self.engine, source, text);
+        let mut ast = self.engine.compile_with_scope(scope, compiled)?;
         ast.set_source(source);
         Ok(ast)
     }
 
-    /// Runs a parsed script in this thread, which must be one of [`Self::on_large_stack`].
+    /// Runs a parsed script in this thread, which should be one of [`Self::on_large_stack`]. `exit`
+    /// comes out as the exception it is.
     pub fn run(&self, ast: &AST, scope: &mut Scope<'_>) -> Result<Dynamic, Box<EvalAltResult>> {
         let _entered = enter(self.session.root_context());
         self.engine.eval_ast_with_scope(scope, ast)
+    }
+
+    /// A value as one line of JSON, as `to_json` gives it.
+    pub fn json(&self, value: &Dynamic) -> Result<String, Box<EvalAltResult>> {
+        self.call("to_json", value)
+    }
+
+    /// A value as `print` shows it.
+    pub fn text(&self, value: &Dynamic) -> Result<String, Box<EvalAltResult>> {
+        self.call("text", value)
+    }
+
+    fn call(&self, function: &str, value: &Dynamic) -> Result<String, Box<EvalAltResult>> {
+        let _entered = enter(self.session.root_context());
+        FnPtr::new(function)?.call(&self.engine, &AST::empty(), (value.clone(),))
+    }
+
+    /// How an exception of a script is drawn.
+    pub fn report(&self, thrown: &EvalAltResult, source: &str) -> Report {
+        Report::of(thrown, source, &self.engine, &self.sources)
+    }
+
+    /// How a script that does not parse is drawn.
+    pub fn report_parse_error(&self, error: &ParseError, source: &str) -> Report {
+        Report::of_parse_error(error, source, &self.engine, &self.sources)
     }
 
     /// Runs `work` on a thread whose stack is large enough for deeply nested scripts.

@@ -2,8 +2,14 @@
 
 pub mod api;
 pub mod binding;
+mod clean_up;
 mod host;
+mod report;
+mod resolver;
 mod session;
+mod source;
 
 pub use host::Host;
-pub use session::{OpenEngine, Print, Session, Settings};
+pub use report::Report;
+pub use session::{OpenEngine, Print, Session, Settings, Warn};
+pub use source::{Lexeme, Sources, lex};

@@ -1,16 +1,20 @@
 //! What all calls of one script share.
 
-use crate::context::Context;
+use super::clean_up::Deferred;
+use crate::context::{CancelToken, Context};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// Opens the container engine; called at most once, when something first asks for it.
 pub type OpenEngine = Box<dyn Fn() -> Result<Arc<dyn Engine>> + Send + Sync>;
 
 /// Writes one line that the script printed.
 pub type Print = Box<dyn Fn(&str) -> Result<()> + Send + Sync>;
+
+/// Writes one line to the person who runs the script: a clean-up that failed and the like.
+pub type Warn = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What a session is made from.
 pub struct Settings {
@@ -22,6 +26,8 @@ pub struct Settings {
     pub open_engine: OpenEngine,
     /// Where `print` writes.
     pub print: Print,
+    /// Where warnings go.
+    pub warn: Warn,
     /// The outermost context: Ctrl-C cancels its token.
     pub context: Context,
 }
@@ -31,12 +37,35 @@ pub struct Session {
     settings: Settings,
     engine: Mutex<Option<Arc<dyn Engine>>>,
     rhai: OnceLock<Weak<rhai::Engine>>,
+    circumstances: Mutex<Circumstances>,
+    pub(super) deferred: Deferred,
+}
+
+/// What Ctrl-C reaches.
+struct Circumstances {
+    /// Of the script.
+    script: Context,
+    /// Of what runs at the end of the script and of scopes, also after Ctrl-C.
+    clean_up: Context,
+    /// How often it came.
+    interrupts: u32,
+    /// What the script gave to `exit`.
+    exit: Option<u8>,
+}
+
+impl Circumstances {
+    fn new(context: &Context) -> Self {
+        let clean_up = Context { cancel: CancelToken::new(), ..context.clone() };
+        Self { script: context.clone(), clean_up, interrupts: 0, exit: None }
+    }
 }
 
 impl Session {
     /// A session whose engine is not yet open.
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, engine: Mutex::new(None), rhai: OnceLock::new() })
+        let circumstances = Mutex::new(Circumstances::new(&settings.context));
+        let (engine, rhai, deferred) = (Mutex::default(), OnceLock::new(), Deferred::default());
+        Arc::new(Self { settings, engine, rhai, circumstances, deferred })
     }
 
     /// The container engine; opened by the first call.
@@ -55,7 +84,43 @@ impl Session {
 
     /// The outermost context.
     pub fn root_context(&self) -> Context {
-        self.settings.context.clone()
+        self.circumstances().script.clone()
+    }
+
+    /// The context of clean-up: Ctrl-C has to come once more to stop it.
+    pub fn clean_up_context(&self) -> Context {
+        self.circumstances().clean_up.clone()
+    }
+
+    /// Ctrl-C: the first stops the script, the second its clean-up. Says how often it came.
+    pub fn interrupt(&self) -> u32 {
+        let mut circumstances = self.circumstances();
+        circumstances.interrupts += 1;
+        match circumstances.interrupts {
+            1 => circumstances.script.cancel.cancel(),
+            _ => circumstances.clean_up.cancel.cancel(),
+        }
+        circumstances.interrupts
+    }
+
+    /// Forgets what was interrupted: the next line of the prompt starts anew.
+    pub fn renew(&self) {
+        let context = Context { cancel: CancelToken::new(), ..self.settings.context.clone() };
+        *self.circumstances() = Circumstances::new(&context);
+    }
+
+    fn circumstances(&self) -> MutexGuard<'_, Circumstances> {
+        self.circumstances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the script gave to `exit`, which Rhai cannot tell from a last value.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.circumstances().exit
+    }
+
+    /// Notes what the script gave to `exit`.
+    pub fn set_exit_code(&self, code: u8) {
+        self.circumstances().exit = Some(code);
     }
 
     /// What followed the file on the command line.
@@ -71,6 +136,11 @@ impl Session {
     /// Writes a line of the script's output.
     pub fn print(&self, line: &str) -> Result<()> {
         (self.settings.print)(line)
+    }
+
+    /// Writes a line to the person who runs the script.
+    pub fn warn(&self, line: &str) {
+        (self.settings.warn)(line);
     }
 
     /// Tells the session which Rhai engine runs its scripts.

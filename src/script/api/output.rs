@@ -15,6 +15,15 @@ pub fn print(call: &Call, value: Option<Dynamic>) -> Result<()> {
     call.session().print(&text)
 }
 
+/// A value as the text that `print` shows.
+///
+/// # Example
+/// assert_eq(text([1, "a"]), `[1, "a"]`);
+#[api]
+pub fn text(call: &Call, value: Dynamic) -> String {
+    display(&value, call)
+}
+
 /// A value as one line of JSON; handles become the map of their properties.
 ///
 /// # Example
@@ -39,10 +48,11 @@ pub fn table(call: &Call, rows: Vec<Dynamic>) -> String {
 /// if false { exit(3); }
 #[api]
 pub fn exit(call: &Call, code: Option<i64>) -> Result<()> {
-    let code = code.unwrap_or(0);
-    if !(0..=255).contains(&code) {
-        return Err(Error::invalid(format!("`{code}` is not an exit code")).hint("it is a number from 0 to 255"));
-    }
-    let exit = rhai::EvalAltResult::Exit(code.into(), call.native().call_position());
+    let given = code.unwrap_or(0);
+    let Ok(code) = u8::try_from(given) else {
+        return Err(Error::invalid(format!("`{given}` is not an exit code")).hint("it is a number from 0 to 255"));
+    };
+    call.session().set_exit_code(code);
+    let exit = rhai::EvalAltResult::Exit(given.into(), call.native().call_position());
     Err(crate::script::binding::error_from_thrown(Box::new(exit)))
 }

@@ -1,7 +1,8 @@
 //! Registers the catalogue with Rhai: one loop, every number of arguments.
 
-use super::{Arguments, Call, FunctionDoc, FunctionReference, Kind, functions, thrown_from_error, types};
+use super::{Arguments, Call, FunctionDoc, FunctionReference, Kind, caught, functions, thrown_from_error, types};
 use crate::script::Session;
+use crate::script::source::CAUGHT;
 use rhai::plugin::RhaiFunc;
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, Shared};
 use std::any::TypeId;
@@ -31,6 +32,7 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
             global.set_var(function.name, Dynamic::from(FunctionReference::to(function)));
         }
     }
+    engine.register_fn(CAUGHT, caught);
     global.build_index();
     engine.register_global_module(global.into());
     for (name, mut module) in modules {

@@ -90,6 +90,7 @@ fn printed() -> (Host, Arc<Mutex<Vec<String>>>) {
             sink.lock().unwrap().push(line.to_owned());
             Ok(())
         }),
+        warn: Box::new(|_| {}),
         context: Context::background(),
     };
     (Host::new(settings, true), lines)

@@ -1,0 +1,34 @@
+//! Ctrl-C and SIGTERM: the first ends the script, the second its clean-up, the third the process.
+
+use crate::script::Session;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+static FIRST: AtomicI32 = AtomicI32::new(0);
+
+/// Has signals interrupt this session from now on. A process that cannot have a thread for it is
+/// ended by them as any program is.
+pub fn interrupt(session: &Arc<Session>) {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    let session = session.clone();
+    // The thread ends with the process.
+    let _ = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            // Fails when it was not the first.
+            let _ = FIRST.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+            if session.interrupt() > 2 {
+                std::process::exit(exit_code());
+            }
+        }
+    });
+}
+
+/// The exit code of a process that was interrupted: 128 + the signal, as a shell gives it.
+pub fn exit_code() -> i32 {
+    match FIRST.load(Ordering::SeqCst) {
+        0 => 128 + SIGINT,
+        signal => 128 + signal,
+    }
+}
