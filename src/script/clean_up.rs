@@ -17,8 +17,9 @@ impl Deferred {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(scope).or_default().push(callback);
     }
 
-    fn pop(&self, scope: &Option<String>) -> Option<StoredCallback> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(scope)?.pop()
+    fn pop(&self, scope: Option<&str>) -> Option<StoredCallback> {
+        let mut deferred = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        deferred.get_mut(&scope.map(str::to_owned))?.pop()
     }
 }
 
@@ -26,16 +27,15 @@ impl Session {
     /// Runs what was deferred in a scope (`None`: the script), newest first, then removes what the
     /// scope still owns. It goes on after a failure; gives all of them.
     pub fn clean_up(&self, scope: Option<&str>) -> Vec<Error> {
-        let scope = scope.map(str::to_owned);
-        let context = Context { scope: scope.clone(), ..self.clean_up_context() };
+        let context = Context { scope: scope.map(str::to_owned), ..self.clean_up_context() };
         let mut failures = Vec::new();
         {
             let _entered = enter(context.clone());
-            while let Some(callback) = self.deferred.pop(&scope) {
+            while let Some(callback) = self.deferred.pop(scope) {
                 failures.extend(callback.call(Vec::new()).err());
             }
         }
-        if let (Some(scope), Some(engine)) = (&scope, self.opened_engine()) {
+        if let (Some(scope), Some(engine)) = (scope, self.opened_engine()) {
             failures.extend(engine.end_scope(&context, scope).err());
         }
         failures

@@ -36,7 +36,7 @@ impl Resolver {
         let importer = importer.map(Path::new).filter(|importer| importer.is_absolute());
         let folder = importer.and_then(Path::parent).unwrap_or(&self.folder);
         let mut file = folder.join(path).into_os_string();
-        if !path.ends_with(".rhai") {
+        if Path::new(path).extension() != Some("rhai".as_ref()) {
             file.push(".rhai");
         }
         let file = Path::new(&file).canonicalize().ok()?;

@@ -19,7 +19,7 @@ pub fn lex(engine: &Engine, text: &str) -> Vec<Lexeme> {
     // Open braces: `true` for the `{` of a `${`.
     let mut braces: Vec<bool> = Vec::new();
     let mut after_interpolation = false;
-    while let Some((token, position)) = tokens.next() {
+    for (token, position) in tokens {
         match &token {
             Token::EOF | Token::LexError(_) => break,
             Token::InterpolatedString(_) => after_interpolation = true,
