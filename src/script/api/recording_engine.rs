@@ -65,6 +65,7 @@ impl RecordingEngine {
                 lines.lock().unwrap().push(line.to_owned());
                 Ok(())
             }),
+            warn: Box::new(|_| {}),
             context: Context::background(),
         };
         let result = Host::on_large_stack(|| {
