@@ -59,7 +59,7 @@ fn a_connection_that_always_breaks_gives_up() {
 
 #[test]
 fn wrong_bytes_are_corrupt_before_the_end_is_reported() {
-    let (registry, reference, _, blob) = with_blob(300_000);
+    let (registry, reference, bytes, blob) = with_blob(300_000);
     let larger = Descriptor { size: blob.size + 1, ..blob.clone() };
     let smaller = Descriptor { size: blob.size - 1, ..blob.clone() };
     let cases = [
@@ -67,18 +67,29 @@ fn wrong_bytes_are_corrupt_before_the_end_is_reported() {
         ("goes on without end", Some(Fault::Endless), &blob),
         ("always ends early", Some(Fault::EndAfter(10)), &blob),
         ("is shorter than its descriptor", None, &larger),
+        ("ends where its descriptor does not", Some(Fault::EndAfter(bytes.len())), &larger),
         ("is longer than its descriptor", None, &smaller),
     ];
     for (what, fault, descriptor) in cases {
         let before = registry.seen("/blobs/").len();
         if let Some(fault) = fault {
             // An early end might pass, so it has to last for all tries.
-            registry.fault("/blobs/", if matches!(fault, Fault::EndAfter(_)) { 5 } else { 1 }, fault);
+            registry.fault("/blobs/", if matches!(fault, Fault::EndAfter(10)) { 5 } else { 1 }, fault);
         }
         let error = fetch(&client(), &reference, descriptor).expect_err(what);
         assert!(error.is(ErrorKind::Corrupt), "{what}: {error:?}");
         assert!(registry.seen("/blobs/").len() - before <= 5, "{what}");
     }
+}
+
+#[test]
+fn a_registry_that_does_not_list_tags_is_not_misquoted() {
+    let registry = FaultyRegistry::start();
+    let image = Image::of_files(&[]);
+    registry.put("app:v1", &image);
+    registry.fault("/tags/list", 1, Fault::Status(403, vec![]));
+    let error = client().resolve(&Context::background(), &registry.reference("app:v2"), &amd64()).expect_err("no v2");
+    assert!(error.is(ErrorKind::NotFound) && error.message().contains("no tag `v2`"), "{error:?}");
 }
 
 #[test]

@@ -122,4 +122,18 @@ mod tests {
             assert_eq!(&parse([*header]), expected, "{header}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_parsed_without_a_panic(header in "[ -~é]{0,60}") {
+            parse([header.as_str()]);
+        }
+
+        #[test]
+        fn a_quoted_value_comes_back_as_it_was(realm in "[ -~é]{1,40}") {
+            let quoted = realm.replace('\\', "\\\\").replace('"', "\\\"");
+            let header = format!("Bearer realm=\"{quoted}\",scope=x");
+            proptest::prop_assert_eq!(parse([header.as_str()]), vec![bearer(&realm, None, Some("x"))]);
+        }
+    }
 }

@@ -13,8 +13,16 @@ use std::time::Duration;
 use tokio::time::timeout;
 use url::Url;
 
-/// As many as browsers and Go's client follow.
+/// As many as Go's client follows.
 const MAX_REDIRECTS: usize = 10;
+/// Pages of redirects and refusals; longer ones cost the connection.
+const MAX_DISCARDED: usize = 64 << 10;
+/// What a stream may send ahead of its reader, as Go's client has it.
+const STREAM_WINDOW: u32 = 4 << 20;
+/// The connection must not be the limit: layers that are read later would hold up those read now.
+const CONNECTION_WINDOW: u32 = 1 << 30;
+/// A dead connection is found before it looks like a stalled registry, so that the next try makes a new one.
+const PING: Duration = Duration::from_secs(10);
 
 /// What to send.
 pub(super) struct Request {
@@ -66,12 +74,13 @@ impl Http {
     pub(super) async fn exchange(&self, request: &Request) -> Result<Response, Failure> {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(request, &url).await?;
+            let mut response = self.send(request, &url).await?;
             // A form holds a secret that is meant for one host.
             if !is_redirect(response.status()) || request.form.is_some() {
                 return Ok(response);
             }
             let next = redirect_target(&url, &response)?;
+            self.discard(&mut response).await;
             tracing::debug!(from = %authority(&url), to = %authority(&next), "redirected");
             url = next;
         }
@@ -138,6 +147,12 @@ impl Http {
         Ok(body.freeze())
     }
 
+    /// Reads what nobody wants to know, so that the connection can be used again.
+    pub(super) async fn discard(&self, response: &mut Response) {
+        // The connection may break, or be given up for a longer body: the next request makes another.
+        let _ = self.body(response, MAX_DISCARDED, "a refusal").await;
+    }
+
     fn client(&self, kind: ClientKind) -> Result<reqwest::Client> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&kind) {
@@ -147,7 +162,11 @@ impl Http {
             .user_agent(concat!("shanty/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.connect_timeout)
-            .tcp_keepalive(Duration::from_secs(30));
+            .tcp_keepalive(PING)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keep_alive_interval(PING)
+            .http2_keep_alive_timeout(PING);
         if !kind.tls {
             // The machine's certificates take milliseconds to load, and a machine may have none.
             builder = builder.tls_certs_only([]);

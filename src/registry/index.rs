@@ -71,8 +71,12 @@ fn suitability(offered: &Platform, wanted: &Platform) -> Option<u8> {
     match (level(offered), level(wanted)) {
         // A processor runs what was made for an earlier version of it.
         (Some(offered), Some(wanted)) => wanted.checked_sub(offered),
-        _ => (offered.variant == wanted.variant).then_some(0),
+        _ => (variant(offered) == variant(wanted)).then_some(0),
     }
+}
+
+fn variant(platform: &Platform) -> Option<&str> {
+    platform.variant.as_deref().filter(|variant| !variant.is_empty())
 }
 
 /// The number of the variant; what no variant means is containerd's rule (`platforms/database.go`).
@@ -83,7 +87,7 @@ fn level(platform: &Platform) -> Option<u8> {
         "arm64" => "v8",
         _ => return None,
     };
-    platform.variant.as_deref().filter(|variant| !variant.is_empty()).unwrap_or(default).strip_prefix('v')?.parse().ok()
+    variant(platform).unwrap_or(default).strip_prefix('v')?.parse().ok()
 }
 
 fn none_for(wanted: &Platform, images: &[&Entry]) -> Error {

@@ -1,7 +1,8 @@
 //! The registry protocol: what is pulled, from where, with which credentials.
 //!
-//! Written over reqwest rather than on `oci-client`, whose blob streams are not verified while they
-//! arrive and do not go on after a broken connection, so the larger half of this module would be needed beside it.
+//! Written over reqwest rather than on `oci-client` (0.18 was looked at): that verifies whole blobs, but not
+//! ones continued by range; it has no retries, reads manifests and error pages of any length into memory,
+//! and brings chrono, regex, http-auth and a second base64. What is left to gain is less than this module.
 //!
 //! [`Client`] is the way in. It is synchronous: its futures run on the process's one runtime
 //! ([`crate::sys::async_runtime`]), and a blob is read through [`BlobStream`]. Everything that a

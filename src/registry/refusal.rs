@@ -43,6 +43,7 @@ pub(super) async fn read(
                 .into()
         }
         404 => Error::not_found(format!("registry `{registry}` has no {what}")).hint("check the name").into(),
+        416 => Error::corrupt(format!("{what} is shorter than its manifest says")).into(),
         429 => Failure::Passing {
             error: Error::new(ErrorKind::Network, format!("registry `{registry}` is asked too often{told}"))
                 .hint(format!("wait a while; a login may raise the limit: `docker login {registry}`")),

@@ -124,8 +124,11 @@ fn said_digest(headers: &HeaderMap) -> Option<Digest> {
 /// Registries answer the same to an unknown tag and to an unknown repository; the list of tags tells
 /// them apart, and what might have been meant.
 async fn explain(transport: &Transport, reference: &Reference, error: Error) -> Error {
-    let Ok(tags) = tags::first_page(transport, reference).await else {
-        return no_repository(reference);
+    let tags = match tags::first_page(transport, reference).await {
+        Ok(tags) => tags,
+        Err(about_tags) if about_tags.is(ErrorKind::NotFound) => return no_repository(reference),
+        // Listing tags may need rights that pulling does not.
+        Err(_) => return error,
     };
     let Some(wanted) = reference.tag() else { return error };
     let near = tags.iter().map(|tag| (strsim::jaro_winkler(tag, wanted), tag));

@@ -1,5 +1,7 @@
 //! The tags of a repository.
 
+use super::failure::Failure;
+use super::manifest::broken;
 use super::resolve::subject;
 use super::transport::{Ask, Transport};
 use crate::error::{Error, Result};
@@ -21,36 +23,37 @@ pub(super) async fn list(transport: &Transport, reference: &Reference) -> Result
     let mut next = Some(first(reference));
     for _ in 0..MAX_PAGES {
         let Some(path) = next else { return Ok(all) };
-        let (tags, following) = page(transport, reference, path).await?;
-        all.extend(tags);
-        next = following;
+        let (response, body) = transport.ask_document(&ask(reference, path), MAX_PAGE_BODY).await?;
+        all.extend(parse(&body)?);
+        next = next_page(&response);
     }
     Err(Error::corrupt(format!("registry `{}` has more than {MAX_PAGES} pages of tags", reference.registry())))
 }
 
-/// Some tags, for a hint: asked once, without trying again.
+/// Some tags, for a hint: asked for without trying again.
 pub(super) async fn first_page(transport: &Transport, reference: &Reference) -> Result<Vec<String>> {
-    Ok(page(transport, reference, first(reference)).await?.0)
+    let got = transport.ask_document_once(&ask(reference, first(reference)), MAX_PAGE_BODY).await;
+    let (_, body) = got.map_err(Failure::into_error)?;
+    parse(&body)
 }
 
 fn first(reference: &Reference) -> String {
     format!("v2/{}/tags/list?n={PAGE}", reference.repository())
 }
 
-async fn page(transport: &Transport, reference: &Reference, path: String) -> Result<(Vec<String>, Option<String>)> {
+fn ask(reference: &Reference, path: String) -> Ask {
+    Ask::get(&subject(reference), path, format!("tags of `{}`", reference.familiar_name()))
+}
+
+fn parse(body: &[u8]) -> Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Body {
         // `null` for a repository whose tags are all deleted.
         tags: Option<Vec<String>>,
     }
-    let what = format!("tags of `{}`", reference.familiar_name());
-    let ask = Ask::get(&subject(reference), path, what);
-    let (response, body) = transport.ask_document(&ask, MAX_PAGE_BODY).await?;
-    let body: Body = serde_json::from_slice(&body).map_err(|error| super::manifest::broken("list of tags", &error))?;
-    let tags = body.tags.unwrap_or_default();
+    let body: Body = serde_json::from_slice(body).map_err(|error| broken("list of tags", &error))?;
     // What is no tag cannot be asked for, and must not reach a terminal.
-    let tags = tags.into_iter().filter(|tag| Reference::is_tag(tag)).collect();
-    Ok((tags, next_page(&response)))
+    Ok(body.tags.unwrap_or_default().into_iter().filter(|tag| Reference::is_tag(tag)).collect())
 }
 
 /// `Link: </v2/name/tags/list?n=100&last=x>; rel="next"` (RFC 8288). Only the path and query are

@@ -65,15 +65,17 @@ impl Transport {
     pub(super) async fn ask_document(&self, ask: &Ask, limit: usize) -> Result<(Response, Bytes)> {
         let mut backoff = Backoff::new(&self.options.retry);
         loop {
-            let got = match self.ask_once(ask).await {
-                Ok(mut response) => self.http.body(&mut response, limit, &ask.what).await.map(|body| (response, body)),
-                Err(failure) => Err(failure),
-            };
-            match got {
+            match self.ask_document_once(ask, limit).await {
                 Ok(got) => return Ok(got),
                 Err(failure) => backoff.after(failure).await?,
             }
         }
+    }
+
+    pub(super) async fn ask_document_once(&self, ask: &Ask, limit: usize) -> Result<(Response, Bytes), Failure> {
+        let mut response = self.ask_once(ask).await?;
+        let body = self.http.body(&mut response, limit, &ask.what).await?;
+        Ok((response, body))
     }
 
     /// Asks, and answers the registry's challenge once. Gives successful answers only.
@@ -91,6 +93,7 @@ impl Transport {
         let mut response = self.http.exchange(&request).await?;
         // Where it redirects to knows nothing of our credentials, so its challenges are not ours to answer.
         if response.status() == StatusCode::UNAUTHORIZED && response.url().origin() == base.origin() {
+            self.http.discard(&mut response).await;
             let refused = request.authorization.take();
             let answer = self.auth.answer(&self.http, &ask.subject, refused.as_ref(), &response).await?;
             request.authorization = Some(answer);
@@ -127,7 +130,8 @@ impl Transport {
     /// TLS servers answer plain HTTP with 400 (Go's, and so `docker-registry`; nginx).
     async fn wants_tls(&self, plain: &Url) -> Result<bool, Failure> {
         let ping = plain.join("v2/").map_err(|_| Error::invalid(format!("`{plain}` is no address")))?;
-        let response = self.http.exchange(&Request::get(ping)).await?;
+        let mut response = self.http.exchange(&Request::get(ping)).await?;
+        self.http.discard(&mut response).await;
         Ok(response.status() == StatusCode::BAD_REQUEST)
     }
 
