@@ -16,6 +16,7 @@ pub mod engine;
 pub mod error;
 pub mod image;
 pub mod model;
+pub mod monitor;
 pub mod network;
 pub mod registry;
 pub mod runner;

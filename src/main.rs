@@ -3,5 +3,13 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shanty::cli::main()
+    // Roles first: a monitor pays for nothing that a command needs.
+    match std::env::args_os().next().as_deref().and_then(std::ffi::OsStr::to_str) {
+        Some(shanty::runtime::control::MONITOR_ARGV0) => exit_code(shanty::monitor::run()),
+        _ => shanty::cli::main(),
+    }
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -6,4 +6,5 @@ mod fixture_images;
 mod layers;
 mod registry;
 mod registry_faults;
+mod runtime;
 mod support;

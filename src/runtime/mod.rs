@@ -1,7 +1,21 @@
 //! An OCI runtime: takes a bundle and makes a process of it. It knows nothing of images or scripts.
 
+pub mod bundle;
+pub mod capability;
+pub mod cgroup;
 pub mod control;
+mod device_nodes;
+pub mod exec;
+pub mod init;
 pub mod launch;
+mod masks;
+mod mounts;
 pub mod network;
 pub mod overlay;
+pub mod program;
+pub mod report;
+pub mod rootfs;
+pub mod seccomp;
+pub mod spec;
 pub mod state;
+pub mod user;

@@ -102,7 +102,7 @@ impl State {
 pub fn read(container_dir: &Path) -> Result<Option<State>> {
     // The lock is looked at first: a monitor that ends in between has written the exit before.
     let alive = monitor_pid(container_dir)?.is_some();
-    let Some(mut state) = read_as_written(container_dir)? else { return Ok(None) };
+    let Some(mut state) = read_last(container_dir)? else { return Ok(None) };
     let same_boot = match &state.process {
         Some(process) => process::boot_id()? == process.boot_id,
         None => true,
@@ -120,7 +120,8 @@ pub fn monitor_pid(container_dir: &Path) -> Result<Option<i32>> {
     record_lock::holder(&container_dir.join(LOCK_NAME))
 }
 
-fn read_as_written(container_dir: &Path) -> Result<Option<State>> {
+/// The file as it is, which may be the past: for a monitor that goes on from there.
+pub fn read_last(container_dir: &Path) -> Result<Option<State>> {
     let path = container_dir.join(FILE_NAME);
     let text = match std::fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -55,7 +55,8 @@ pub fn spawn(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>, body: impl FnOnc
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
     let pid = Errno::result(result)? as i32;
     if pid == 0 {
-        let code = body();
+        // A panic must not unwind into the copy of the parent's stack.
+        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(101);
         // SAFETY: ends this process at once; the parent's exit handlers are not run in the child.
         unsafe { libc::_exit(code) }
     }

@@ -3,7 +3,8 @@
 
 use nix::cmsg_space;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, getsockopt, recvmsg, sendmsg, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, UnixAddr, UnixCredentials, accept4, getsockopt, recvmsg,
+    sendmsg, sockopt,
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -39,6 +40,13 @@ pub fn receive(
         }
     }
     Ok(message.bytes)
+}
+
+/// Accepts a connection, close-on-exec and not blocking.
+pub fn accept(listener: impl AsFd) -> nix::Result<OwnedFd> {
+    let fd = accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK)?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Process, user and group that connected the other end (`SO_PEERCRED`).

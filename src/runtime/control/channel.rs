@@ -96,6 +96,11 @@ impl Channel {
         std::mem::take(&mut self.fds)
     }
 
+    /// Gives the connection up: the other side does not keep to the protocol.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
     /// Whether the other side has hung up.
     pub fn has_ended(&self) -> bool {
         self.ended

@@ -4,13 +4,13 @@ use super::channel::Channel;
 use super::protocol::{Answer, Command, Event, ExecRequest, SOCKET_NAME, request};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::runtime::state::State;
+use crate::runtime::state::{self, State};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::Mode;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How a program ended.
@@ -26,11 +26,12 @@ pub struct Exit {
 #[derive(Debug)]
 pub struct Connection {
     channel: Channel,
+    container_dir: PathBuf,
 }
 
 impl Connection {
-    /// Connects to the monitor whose run directory this is; `None` when there is none.
-    pub fn open(run_dir: &Path) -> Result<Option<Self>> {
+    /// Connects to the monitor of a container by its run directory; `None` when there is none.
+    pub fn open(run_dir: &Path, container_dir: &Path) -> Result<Option<Self>> {
         let doing = || format!("cannot connect to `{}`", run_dir.join(SOCKET_NAME).display());
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let dir = match open(run_dir, flags, Mode::empty()) {
@@ -40,7 +41,7 @@ impl Connection {
         let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).doing(doing)?;
         let address = address_in(&dir).doing(doing)?;
         match connect(socket.as_raw_fd(), &address) {
-            Ok(()) => Ok(Some(Self { channel: Channel::new(socket) })),
+            Ok(()) => Ok(Some(Self::from_channel(Channel::new(socket), container_dir))),
             // Refused: the socket of a monitor that was killed.
             Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),
             Err(errno) => Err(errno).doing(doing),
@@ -49,8 +50,7 @@ impl Connection {
 
     /// Waits until the container has ended.
     pub fn wait(&mut self, cx: &Context) -> Result<Exit> {
-        self.send(Command::Wait, &[])?;
-        self.exit(cx)
+        self.request_exit(cx, Command::Wait)
     }
 
     /// Sends a signal to the container's first process.
@@ -64,8 +64,7 @@ impl Connection {
 
     /// Asks the container to stop and waits for it; it is killed after `timeout` (`None`: its own).
     pub fn stop(&mut self, cx: &Context, timeout: Option<Duration>) -> Result<Exit> {
-        self.send(Command::Stop { timeout }, &[])?;
-        self.exit(cx)
+        self.request_exit(cx, Command::Stop { timeout })
     }
 
     /// What the monitor knows now.
@@ -90,8 +89,33 @@ impl Connection {
         }
     }
 
-    pub(super) fn from_channel(channel: Channel) -> Self {
-        Self { channel }
+    pub(super) fn from_channel(channel: Channel, container_dir: &Path) -> Self {
+        Self { channel, container_dir: container_dir.to_owned() }
+    }
+
+    fn request_exit(&mut self, cx: &Context, command: Command) -> Result<Exit> {
+        match self.send(command, &[]) {
+            Ok(()) => self.container_exit(cx),
+            // It ended between our look and our request.
+            Err(error) => self.exit_on_disk().unwrap_or(Err(error)),
+        }
+    }
+
+    /// Waits for the message that the container has ended. When the monitor goes without one, what it
+    /// wrote last is the truth: it was killed, or had answered everybody it knew of.
+    pub(super) fn container_exit(&mut self, cx: &Context) -> Result<Exit> {
+        match self.exit(cx) {
+            Err(error) if self.channel.has_ended() => self.exit_on_disk().unwrap_or(Err(error)),
+            other => other,
+        }
+    }
+
+    fn exit_on_disk(&self) -> Option<Result<Exit>> {
+        match state::read(&self.container_dir) {
+            Ok(Some(State { exit_code: Some(code), oom_killed, .. })) => Some(Ok(Exit { code, oom_killed })),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
     }
 
     pub(super) fn send(&self, command: Command, fds: &[OwnedFd]) -> Result<()> {
@@ -125,11 +149,6 @@ impl Connection {
             cx.cancel.wait_readable(Some(self.channel.as_fd()), None)?;
             self.channel.fill()?;
         }
-    }
-
-    /// Whether this failure means that the monitor has gone without an answer.
-    pub(super) fn is_lost(&self) -> bool {
-        self.channel.has_ended()
     }
 }
 

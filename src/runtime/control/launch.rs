@@ -7,11 +7,9 @@ use super::protocol::{Command, Event};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::launch::Launch;
-use crate::runtime::state::{self, UNSEEN_EXIT_CODE};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 
@@ -43,14 +41,14 @@ pub fn prepare(
         .doing(|| format!("cannot make the directory `{}`", launch.run_dir.display()))?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
         .doing(|| "cannot make a socket pair")?;
-    let mut connection = Connection::from_channel(Channel::new(ours));
+    let mut connection = Connection::from_channel(Channel::new(ours), &launch.container_dir);
     let fds: Vec<OwnedFd> = stdio.into_iter().flatten().chain(port_sockets).collect();
     // Before the monitor exists: it finds the message waiting.
     connection.send(Command::Launch { launch: Box::new(launch.clone()) }, &fds)?;
     drop(fds);
-    spawn_monitor(&launch.run_dir, theirs)?;
+    spawn_monitor(launch, theirs)?;
     match connection.next(cx)? {
-        Event::Prepared { pid } => Ok(Prepared { connection, pid, container_dir: launch.container_dir.clone() }),
+        Event::Prepared { pid } => Ok(Prepared { connection, pid }),
         other => Err(Error::new(ErrorKind::Io, format!("the monitor began with {other:?}"))),
     }
 }
@@ -61,7 +59,6 @@ pub struct Prepared {
     connection: Connection,
     /// Pid of its first process on the host.
     pub pid: i32,
-    container_dir: PathBuf,
 }
 
 impl Prepared {
@@ -69,13 +66,9 @@ impl Prepared {
     pub fn go(mut self, cx: &Context) -> Result<Started> {
         self.connection.send(Command::Go, &[])?;
         match self.connection.next(cx)? {
-            Event::Started { pid, start_time, warnings } => Ok(Started {
-                connection: self.connection,
-                pid,
-                start_time,
-                warnings,
-                container_dir: self.container_dir,
-            }),
+            Event::Started { pid, start_time, warnings } => {
+                Ok(Started { connection: self.connection, pid, start_time, warnings })
+            }
             other => Err(Error::new(ErrorKind::Io, format!("the monitor answered with {other:?}"))),
         }
     }
@@ -91,30 +84,24 @@ pub struct Started {
     pub start_time: u64,
     /// What could not be done as asked, for a person.
     pub warnings: Vec<String>,
-    container_dir: PathBuf,
 }
 
 impl Started {
     /// Waits until the container has ended, on the connection that started it: the fastest way.
     pub fn wait(&mut self, cx: &Context) -> Result<Exit> {
-        match self.connection.exit(cx) {
-            // The monitor was killed; what it wrote last is the truth, else its container went with it.
-            Err(_) if self.connection.is_lost() => {
-                let state = state::read(&self.container_dir)?;
-                let code = state.as_ref().and_then(|state| state.exit_code).unwrap_or(UNSEEN_EXIT_CODE);
-                Ok(Exit { code, oom_killed: state.is_some_and(|state| state.oom_killed) })
-            }
-            other => other,
-        }
+        self.connection.container_exit(cx)
     }
 }
 
-fn spawn_monitor(run_dir: &Path, socket: OwnedFd) -> Result<()> {
-    let program = program::protected(run_dir)?;
+fn spawn_monitor(launch: &Launch, socket: OwnedFd) -> Result<()> {
+    let program = program::protected(&launch.run_dir)?;
     // Without `pre_exec` this is a posix_spawn: no copy of a large address space is made, and it is
     // safe beside other threads.
     let child = std::process::Command::new(program.path())
         .arg0(MONITOR_ARGV0)
+        // Not read: so that people see in `ps` whose monitor it is.
+        .arg(launch.id.short())
+        .arg(&launch.root)
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::from(socket))

@@ -1,0 +1,132 @@
+//! What a container leaves, and taking it away. It goes on after a failure: there is nobody to tell, and
+//! whatever is left is swept by the next command.
+
+use crate::error::{IoContext, Result};
+use crate::runtime::cgroup::{Group, Hierarchies, container_path, monitors_path, remove_group};
+use crate::runtime::launch::Launch;
+use crate::runtime::network::{self, NetworkPlan};
+use crate::sys::clone::Child;
+use crate::sys::pidfd;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// What has to be taken away when a container has ended, or could not be started.
+#[derive(Debug)]
+pub struct Remains {
+    hierarchies: Hierarchies,
+    group: PathBuf,
+    monitors: PathBuf,
+    moved: bool,
+    run_dir: PathBuf,
+    network: NetworkPlan,
+    attached: bool,
+    /// The first process, until it is known to have ended.
+    init: Option<(i32, OwnedFd)>,
+    /// The mount namespace: its mounts go when the last descriptor is closed, and unmounting an overlay
+    /// syncs it. Held here, that happens after the caller has its answer, not in the dying process.
+    mounts: Option<File>,
+    /// The writing end of the program's input.
+    input: Option<OwnedFd>,
+}
+
+impl Remains {
+    /// Of a launch that has made nothing yet.
+    pub fn new(launch: &Launch) -> Result<Self> {
+        Ok(Self {
+            hierarchies: Hierarchies::discover()?,
+            group: container_path(&launch.root_id8, launch.id.as_str()),
+            monitors: monitors_path(&launch.root_id8),
+            moved: false,
+            run_dir: launch.run_dir.clone(),
+            network: launch.network.clone(),
+            attached: false,
+            init: None,
+            mounts: None,
+            input: None,
+        })
+    }
+
+    /// The container's control groups.
+    pub fn group(&self) -> Group<'_> {
+        Group { hierarchies: &self.hierarchies, path: &self.group }
+    }
+
+    /// There is a process now, with mounts.
+    pub fn hold(&mut self, init: &Child) -> Result<()> {
+        let doing = || "cannot hold the first process";
+        self.init = Some((init.pid, init.pidfd.try_clone().doing(doing)?));
+        self.mounts = Some(File::open(format!("/proc/{}/ns/mnt", init.pid)).doing(doing)?);
+        Ok(())
+    }
+
+    /// Keeps the program's input open.
+    pub fn hold_input(&mut self, input: OwnedFd) {
+        self.input = Some(input);
+    }
+
+    /// The network was connected.
+    pub fn network_attached(&mut self) {
+        self.attached = true;
+    }
+
+    /// The first process has been reaped.
+    pub fn init_ended(&mut self) {
+        self.init = None;
+    }
+
+    /// Moves this monitor out of its caller's control groups: it is not to end with them.
+    ///
+    /// On cgroup2 this waits for an RCU grace period, so it is done once the container has proved not to
+    /// be a short one.
+    pub fn leave_callers_groups(&mut self) {
+        let group = Group { hierarchies: &self.hierarchies, path: &self.monitors };
+        for hierarchy in self.hierarchies.all() {
+            // A hierarchy that does not let us is one where the caller's limits stay ours.
+            let _ = hierarchy.create(&self.monitors);
+        }
+        let _ = group.enter_v1();
+        if let Some(unified) = &self.hierarchies.unified {
+            let _ = enter_v2(&unified.dir(&self.monitors));
+        }
+        self.moved = true;
+    }
+
+    /// Takes everything away.
+    pub fn take_away(&mut self) {
+        if let Some((pid, init)) = self.init.take() {
+            let _ = pidfd::send_signal(&init, libc::SIGKILL);
+            let _ = waitpid(Pid::from_raw(pid), None);
+        }
+        if self.attached {
+            let _ = network::detach(&self.network);
+        }
+        self.input = None;
+        self.mounts = None;
+        remove_group(&self.hierarchies, &self.group);
+        let _ = std::fs::remove_dir_all(&self.run_dir);
+        if self.moved {
+            self.leave_own_groups();
+        }
+    }
+
+    /// To the hierarchies' roots, so that the last monitor of a root can remove the group of all.
+    fn leave_own_groups(&self) {
+        let top = Group { hierarchies: &self.hierarchies, path: Path::new("") };
+        let _ = top.enter_v1();
+        if let Some(unified) = &self.hierarchies.unified {
+            let _ = enter_v2(&unified.mount_point);
+        }
+        for hierarchy in self.hierarchies.all() {
+            // Busy while another monitor is in it.
+            let _ = std::fs::remove_dir(hierarchy.dir(&self.monitors));
+        }
+    }
+}
+
+fn enter_v2(dir: &Path) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().write(true).open(dir.join("cgroup.procs"))?.write_all(b"0")
+}

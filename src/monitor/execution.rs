@@ -1,0 +1,90 @@
+//! Programs that run in the container beside the first one: `exec`.
+
+use crate::error::{Error, IoContext, Result};
+use crate::runtime::cgroup::{Group, NO_DEVICE_RULES};
+use crate::runtime::control::protocol::{ExecRequest, Failure};
+use crate::runtime::exec::Exec;
+use crate::runtime::launch::Launch;
+use crate::runtime::report::{Report, Reporter};
+use crate::sys::clone::{self, Child};
+use crate::sys::pidfd;
+use crate::{runtime::capability, sys::process};
+use nix::fcntl::OFlag;
+use nix::sched::{CloneFlags, setns};
+use nix::unistd::pipe2;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// One of them.
+pub struct Execution {
+    process: Child,
+    /// Until it was executed, or failed.
+    report: Option<OwnedFd>,
+    detach: bool,
+}
+
+impl Execution {
+    /// Makes its process. The first one must run.
+    pub fn start(
+        request: &ExecRequest,
+        stdio: Vec<OwnedFd>,
+        launch: &Launch,
+        group: Group<'_>,
+        init: BorrowedFd<'_>,
+        warnings: &[String],
+    ) -> Result<Self> {
+        let stdio = <[OwnedFd; 3]>::try_from(stdio)
+            .map_err(|fds| Error::invalid(format!("an exec came with {} descriptors instead of 3", fds.len())))?;
+        let doing = || "cannot make a process in the container";
+        let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
+        let reporter = Reporter::new(report_write);
+        let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
+        let exec = Exec {
+            request,
+            container_dir: &launch.container_dir,
+            hierarchies: group.hierarchies,
+            group: group.path,
+            init,
+            stdio,
+            take_away: if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 },
+            reporter,
+        };
+        let cgroup = group.open_v2()?;
+        // A process is in the pid namespace that its parent chose for its children (setns(2)): so the
+        // child itself is the program, and nobody stands between it and this monitor.
+        let own = File::open("/proc/self/ns/pid").doing(doing)?;
+        setns(init, CloneFlags::CLONE_NEWPID).doing(doing)?;
+        let process = clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run());
+        setns(own, CloneFlags::CLONE_NEWPID).doing(doing)?;
+        Ok(Self { process: process.doing(doing)?, report: Some(report), detach: request.detach })
+    }
+
+    /// Its pid on the host.
+    pub fn pid(&self) -> i32 {
+        self.process.pid
+    }
+
+    /// Clock ticks from boot to its start.
+    pub fn start_time(&self) -> u64 {
+        process::start_time(self.process.pid).unwrap_or(0)
+    }
+
+    /// What to poll until it is known whether it was executed.
+    pub fn report_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.report.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads whether it was executed. `None` when that has been read.
+    pub fn take_report(&mut self) -> Option<Result<(), Failure>> {
+        let report = Report::read(self.report.take()?);
+        Some(report.failure.map_or(Ok(()), Err))
+    }
+
+    /// Its caller has gone.
+    pub fn hang_up(&self) {
+        if !self.detach {
+            // It may have ended by now.
+            let _ = pidfd::send_signal(&self.process.pidfd, libc::SIGKILL);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! From the launch message to the program: `prepared → go → started`.
+//!
+//! The end of the caller before `go` destroys what was made.
+
+use super::cleanup::Remains;
+use super::log::Log;
+use super::output::Output;
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::runtime::control::protocol::{Command, Event, Failure, Request, SOCKET_NAME, answer};
+use crate::runtime::control::{Channel, address_in};
+use crate::runtime::init::{Init, NAMESPACES};
+use crate::runtime::launch::{Launch, StdioPlan};
+use crate::runtime::network::{self, NetworkPlan};
+use crate::runtime::report::{Report, Reporter};
+use crate::runtime::state::{self, LOCK_NAME, Phase, State};
+use crate::sys::clone::{self, Child};
+use crate::sys::pidfd;
+use crate::sys::process::{ProcessIdentity, boot_id, start_time};
+use crate::sys::record_lock::RecordLock;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
+use nix::sys::stat::Mode;
+use nix::unistd::{getppid, pipe2, write};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// A container whose program was executed, and all that its monitor holds.
+pub struct Running {
+    /// What was asked for.
+    pub launch: Launch,
+    /// The first process.
+    pub init: Child,
+    /// As it was written last.
+    pub state: State,
+    /// The log, and the pipes that go into it.
+    pub log: Option<(Log, [Output; 2])>,
+    /// The control socket.
+    pub control: OwnedFd,
+    /// Sockets that hold the published ports.
+    pub ports: Vec<OwnedFd>,
+    /// Who launched it, when it is to die with them.
+    pub launcher: Option<OwnedFd>,
+    /// Said to be alive for as long as this is held.
+    pub lock: RecordLock,
+}
+
+/// Makes the container and executes its program.
+pub fn start(channel: &mut Channel) -> Result<(Running, Remains), Failure> {
+    let launch = receive_launch(channel).map_err(|error| Failure::of("", &error))?;
+    let fds = channel.take_fds();
+    let lock = take_lock(&launch).map_err(|error| Failure::of("", &error))?;
+    let mut remains = Remains::new(&launch).map_err(|error| Failure::of("", &error))?;
+    match make(channel, launch, fds, lock, &mut remains) {
+        Ok(running) => Ok((running, remains)),
+        Err(failure) => {
+            remains.take_away();
+            Err(failure)
+        }
+    }
+}
+
+/// The ends of the pipes that the monitor keeps while its child prepares itself.
+struct Pipes {
+    go: OwnedFd,
+    report: OwnedFd,
+    outputs: Option<[Output; 2]>,
+}
+
+fn make(
+    channel: &mut Channel,
+    launch: Launch,
+    mut fds: Vec<OwnedFd>,
+    lock: RecordLock,
+    remains: &mut Remains,
+) -> Result<Running, Failure> {
+    let launcher = if launch.die_with_caller { launcher() } else { None };
+    let ports = take_ports(&launch, &mut fds)?;
+    let (init, pipes) = in_step("making the first process", || spawn_init(&launch, fds, remains))?;
+    in_step("holding the mounts", || remains.hold(&init))?;
+    let prepared = answer(Event::Prepared { pid: init.pid });
+    in_step("answering", || channel.send_now(&prepared))?;
+
+    // While the child mounts: what it does not need before its program.
+    let control = in_step("making the control socket", || listen_for_commands(&launch))?;
+    let log = match pipes.outputs {
+        Some(outputs) => Some((in_step("opening the log", || Log::open(&launch.container_dir))?, outputs)),
+        None => None,
+    };
+    let mut state = in_step("reading the last state", || first_state(&launch))?;
+    in_step("connecting the network", || attach_network(&launch, init.pid))?;
+    remains.network_attached();
+
+    wait_for_go(channel, &init.pidfd)?;
+    let identity = in_step("identifying the process", || {
+        Ok(ProcessIdentity { boot_id: boot_id()?.to_owned(), pid: init.pid, start_time: start_time(init.pid)? })
+    });
+    // Fails when the child has ended already; its report says why.
+    let _ = write(&pipes.go, b"g");
+    let report = Report::read(pipes.report);
+    if let Some(failure) = report.failure {
+        return Err(failure);
+    }
+    let identity = identity?;
+    state.started = Some(now());
+    state.process = Some(identity.clone());
+    state.phase = Phase::Running;
+    state.warnings.clone_from(&report.warnings);
+    in_step("writing the state", || state.write(&launch.container_dir))?;
+    let started = Event::Started { pid: init.pid, start_time: identity.start_time, warnings: report.warnings };
+    // A caller that went after `go` has got what it wanted: a running container.
+    let _ = channel.send_now(&answer(started));
+    Ok(Running { launch, init, state, log, control, ports, launcher, lock })
+}
+
+/// UTC nanoseconds.
+pub fn now() -> i64 {
+    // In range until the year 2262.
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+fn in_step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T, Failure> {
+    run().map_err(|error| Failure::of(name, &error))
+}
+
+fn receive_launch(channel: &mut Channel) -> Result<Launch> {
+    loop {
+        if let Some(line) = channel.next_line() {
+            let request: Request = serde_json::from_slice(&line)
+                .map_err(|error| Error::invalid(format!("the launch message cannot be read: {error}")))?;
+            return match request.command {
+                Command::Launch { launch } => Ok(*launch),
+                other => Err(Error::invalid(format!("a monitor begins with a launch, not {other:?}"))),
+            };
+        }
+        if channel.has_ended() {
+            return Err(Error::new(ErrorKind::Cancelled, "the caller is gone"));
+        }
+        wait_readable(&[channel.as_fd()])?;
+        channel.fill()?;
+    }
+}
+
+fn take_lock(launch: &Launch) -> Result<RecordLock> {
+    RecordLock::try_take(&launch.container_dir.join(LOCK_NAME))?.ok_or_else(|| {
+        Error::conflict(format!("container `{}` has a monitor already", launch.id.short()))
+            .hint("it runs, or is being cleaned up: look at its status")
+    })
+}
+
+/// Who launched us; `None` when it is gone already, which the end of its connection says as well.
+fn launcher() -> Option<OwnedFd> {
+    let parent = getppid();
+    let launcher = pidfd::open(parent.as_raw()).ok()?;
+    // A parent that ended in between has been replaced by init.
+    (getppid() == parent).then_some(launcher)
+}
+
+fn take_ports(launch: &Launch, fds: &mut Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Failure> {
+    let stdio = if launch.stdio == StdioPlan::Passed { 3 } else { 0 };
+    let published = match &launch.network {
+        NetworkPlan::Bridge(plan) => plan.ports.len(),
+        NetworkPlan::None | NetworkPlan::Host => 0,
+    };
+    if fds.len() != stdio + published {
+        let message = format!("the launch came with {} descriptors instead of {}", fds.len(), stdio + published);
+        return Err(Failure::of("", &Error::invalid(message)));
+    }
+    Ok(fds.split_off(stdio))
+}
+
+fn spawn_init(launch: &Launch, passed: Vec<OwnedFd>, remains: &mut Remains) -> Result<(Child, Pipes)> {
+    let doing = || "cannot make a pipe";
+    let (go_read, go) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
+    let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
+    let mut stdio: [Option<OwnedFd>; 3] = [None, None, None];
+    let mut outputs = None;
+    match launch.stdio {
+        StdioPlan::Passed => {
+            for (slot, fd) in stdio.iter_mut().zip(passed) {
+                *slot = Some(fd);
+            }
+        }
+        StdioPlan::Log { stdin } => {
+            if stdin {
+                let (read, write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
+                stdio[0] = Some(read);
+                remains.hold_input(write);
+            }
+            let (stdout, stdout_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
+            let (stderr, stderr_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
+            stdio[1] = Some(stdout_write);
+            stdio[2] = Some(stderr_write);
+            let output = |pipe, stream| Output::new(pipe, stream).doing(doing);
+            outputs = Some([output(stdout, "stdout")?, output(stderr, "stderr")?]);
+        }
+    }
+    let group = remains.group();
+    let cgroup = group.open_v2()?;
+    let mut namespaces = NAMESPACES;
+    if launch.network != NetworkPlan::Host {
+        namespaces |= CloneFlags::CLONE_NEWNET;
+    }
+    let reporter = Reporter::new(report_write);
+    let init = Init { launch, hierarchies: group.hierarchies, group: group.path, stdio, go: go_read, reporter };
+    // The child's ends go into the closure: in this process they are closed when it returns.
+    let child = clone::spawn(namespaces, cgroup.as_ref().map(AsFd::as_fd), move || init.run())
+        .doing(|| "cannot make a process in new namespaces")?;
+    Ok((child, Pipes { go, report, outputs }))
+}
+
+fn listen_for_commands(launch: &Launch) -> Result<OwnedFd> {
+    let doing = || format!("cannot listen on `{}`", launch.run_dir.join(SOCKET_NAME).display());
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let dir = open(&launch.run_dir, flags, Mode::empty()).doing(doing)?;
+    let kind = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let control = socket(AddressFamily::Unix, SockType::Stream, kind, None).doing(doing)?;
+    let address = address_in(&dir).doing(doing)?;
+    // Mode 0600 by our umask.
+    match bind(control.as_raw_fd(), &address) {
+        Ok(()) => {}
+        Err(Errno::EADDRINUSE) => {
+            // Of a monitor that was killed: we have its lock.
+            std::fs::remove_file(launch.run_dir.join(SOCKET_NAME)).doing(doing)?;
+            bind(control.as_raw_fd(), &address).doing(doing)?;
+        }
+        Err(errno) => return Err(errno).doing(doing),
+    }
+    listen(&control, Backlog::MAXCONN).doing(doing)?;
+    Ok(control)
+}
+
+/// The state to go on from: a container that is started again keeps its count of restarts.
+fn first_state(launch: &Launch) -> Result<State> {
+    let last = state::read_last(&launch.container_dir)?;
+    Ok(State { restarts: last.map_or(0, |last| last.restarts), ..State::new(launch.id.clone()) })
+}
+
+fn attach_network(launch: &Launch, pid: i32) -> Result<()> {
+    if launch.network == NetworkPlan::Host {
+        return Ok(());
+    }
+    let path = format!("/proc/{pid}/ns/net");
+    let netns = File::open(&path).doing(|| format!("cannot open `{path}`"))?;
+    network::attach(&launch.network, netns.as_fd())
+}
+
+/// Returns at `go`, and also when the child has ended: its report says why then.
+fn wait_for_go(channel: &mut Channel, child: &OwnedFd) -> Result<(), Failure> {
+    let gone = || Failure::of("", &Error::new(ErrorKind::Cancelled, "the caller is gone"));
+    loop {
+        if let Some(line) = channel.next_line() {
+            return match serde_json::from_slice(&line) {
+                Ok(Request { command: Command::Go, .. }) => Ok(()),
+                _ => Err(gone()),
+            };
+        }
+        if channel.has_ended() {
+            return Err(gone());
+        }
+        in_step("waiting for the caller", || wait_readable(&[channel.as_fd(), child.as_fd()]))?;
+        if pidfd::has_ended(child) {
+            return Ok(());
+        }
+        in_step("waiting for the caller", || channel.fill().map(drop))?;
+    }
+}
+
+/// Returns when one is readable or hung up.
+fn wait_readable(fds: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut fds: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    loop {
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno).doing(|| "cannot wait"),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The process beside a running container: the parent of its first process, the holder of its pipes and
+//! published ports, the writer of its log, and the only one that knows how it ended.
+//!
+//! It is this binary in a hidden role, single-threaded, without tokio, SQLite or tracing, so that a hundred of
+//! them weigh little.
+
+mod cleanup;
+mod client;
+mod execution;
+mod handshake;
+pub mod log;
+mod output;
+mod watch;
+
+use crate::error::{IoContext, Result};
+use crate::runtime::control::Channel;
+use crate::runtime::control::protocol::{Event, Failure, answer};
+use crate::runtime::launch::Launch;
+use crate::sys::close_range::close_on_exec_from;
+use nix::sys::prctl;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{dup, dup2_stdin, setsid};
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+
+/// The role's whole life. Standard input is the connection that it was born with; returns the exit code.
+pub fn run() -> i32 {
+    match born() {
+        Ok(channel) => live(channel),
+        // Nobody can be told: the connection itself is missing.
+        Err(_) => 1,
+    }
+}
+
+fn born() -> Result<Channel> {
+    let doing = || "cannot set the monitor up";
+    // Whatever the caller had open without close-on-exec is not ours to keep.
+    close_on_exec_from(3).doing(doing)?;
+    let socket = dup(std::io::stdin()).doing(doing)?;
+    close_on_exec_from(3).doing(doing)?;
+    dup2_stdin(File::open("/dev/null").doing(doing)?).doing(doing)?;
+    setsid().doing(doing)?;
+    prctl::set_child_subreaper(true).doing(doing)?;
+    umask(Mode::from_bits_truncate(0o077));
+    Ok(Channel::new(socket))
+}
+
+fn live(mut channel: Channel) -> i32 {
+    match handshake::start(&mut channel) {
+        Ok((running, remains)) => watch::run(running, remains, channel),
+        Err(failure) => {
+            tell(&channel, failure);
+            1
+        }
+    }
+}
+
+fn tell(channel: &Channel, failure: Failure) {
+    // The caller may be gone: then nobody wants to know.
+    let _ = channel.send_now(&answer(Event::Failed { failure }));
+}
+
+/// Name that the cleaner is executed under: how the binary knows its role.
+pub const CLEANER_ARGV0: &str = "shanty-cleaner";
+
+/// The work on the database after a container with `remove`: this process becomes a cleaner, since a
+/// monitor knows no database. Returns only when that fails.
+fn clean_up_after_removal(launch: &Launch) -> i32 {
+    let _why_not = std::process::Command::new("/proc/self/exe")
+        .arg0(CLEANER_ARGV0)
+        .arg(&launch.root)
+        .arg(launch.id.as_str())
+        .exec();
+    // The next command sweeps it.
+    1
+}

@@ -1,0 +1,44 @@
+//! The bundle of a container: `config.json` in its directory.
+
+use crate::error::{Error, IoContext, Result};
+use oci_spec::runtime::Spec;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Name of the OCI runtime specification in the container's directory.
+pub const CONFIG_NAME: &str = "config.json";
+/// Annotation with the user as text (`user:group`), to be looked up in the image's `/etc/passwd` when the
+/// container starts: the specification knows numbers only.
+pub const USER_ANNOTATION: &str = "dev.shanty.user";
+/// Annotation with additional groups, separated by commas.
+pub const GROUPS_ANNOTATION: &str = "dev.shanty.groups";
+/// Annotation that asks for the built-in system call filter: `default`. Written out in `linux.seccomp`, its
+/// 400 names would be read at each start.
+pub const SECCOMP_ANNOTATION: &str = "dev.shanty.seccomp";
+
+/// Larger ones are refused.
+const LARGEST: u64 = 16 << 20;
+
+/// Reads the specification.
+pub fn read(container_dir: &Path) -> Result<Spec> {
+    let path = container_dir.join(CONFIG_NAME);
+    let doing = || format!("cannot read `{}`", path.display());
+    let mut text = Vec::new();
+    File::open(&path).doing(doing)?.take(LARGEST).read_to_end(&mut text).doing(doing)?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::corrupt(format!("`{}` is not an OCI runtime specification: {error}", path.display())))
+}
+
+/// Writes the specification.
+pub fn write(container_dir: &Path, spec: &Spec) -> Result<()> {
+    let path = container_dir.join(CONFIG_NAME);
+    let text = serde_json::to_vec(spec)
+        .map_err(|error| Error::invalid(format!("cannot write `{}`: {error}", path.display())))?;
+    std::fs::write(&path, text).doing(|| format!("cannot write `{}`", path.display()))
+}
+
+/// An annotation of the specification.
+pub fn annotation<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
+    spec.annotations().as_ref()?.get(name).map(String::as_str)
+}

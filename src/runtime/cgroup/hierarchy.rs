@@ -1,0 +1,210 @@
+//! Which hierarchies of control groups this machine has, and groups in them.
+
+use super::{make_dir, try_write, write};
+use crate::error::{Error, IoContext, Result};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// One mounted hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// Where it is mounted.
+    pub mount_point: PathBuf,
+    /// Its controllers: `memory`, `cpu`, … `name=systemd` is one without an effect.
+    pub controllers: Vec<String>,
+    v2: bool,
+}
+
+/// All hierarchies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hierarchies {
+    /// Those of cgroup v1.
+    pub v1: Vec<Hierarchy>,
+    /// cgroup2, alone or beside v1.
+    pub unified: Option<Hierarchy>,
+}
+
+impl Hierarchies {
+    /// Reads them from this process's mounts.
+    pub fn discover() -> Result<Self> {
+        let path = "/proc/self/mountinfo";
+        let text = std::fs::read_to_string(path).doing(|| format!("cannot read `{path}`"))?;
+        let mut found = Self::parse(&text);
+        if let Some(unified) = &mut found.unified {
+            let controllers = std::fs::read_to_string(unified.mount_point.join("cgroup.controllers"));
+            unified.controllers = controllers.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
+        }
+        Ok(found)
+    }
+
+    /// From the text of `/proc/PID/mountinfo` (proc(5)); cgroup2's controllers are not in it.
+    fn parse(mountinfo: &str) -> Self {
+        let mut found = Self::default();
+        for line in mountinfo.lines() {
+            let Some((left, right)) = line.split_once(" - ") else { continue };
+            let mut right = right.split(' ');
+            let kind = right.next().unwrap_or_default();
+            if !matches!(kind, "cgroup" | "cgroup2") {
+                continue;
+            }
+            let mut left = left.split(' ').skip(3);
+            let (root, mount_point) = (left.next().unwrap_or_default(), left.next().unwrap_or_default());
+            let mount_point = PathBuf::from(unescape(mount_point));
+            if kind == "cgroup2" {
+                found.unified.get_or_insert(Hierarchy { mount_point, controllers: Vec::new(), v2: true });
+                continue;
+            }
+            let controllers: Vec<String> = right
+                .nth(1)
+                .unwrap_or_default()
+                .split(',')
+                .filter(|option| is_controller(option))
+                .map(str::to_owned)
+                .collect();
+            let again = found.v1.iter().any(|known| known.controllers == controllers);
+            // A bind of a part of a hierarchy is not the hierarchy.
+            if root == "/" && !again && !controllers.is_empty() {
+                found.v1.push(Hierarchy { mount_point, controllers, v2: false });
+            }
+        }
+        found
+    }
+
+    /// The hierarchy whose groups this controller limits.
+    pub fn of(&self, controller: &str) -> Option<&Hierarchy> {
+        self.all().find(|hierarchy| hierarchy.controllers.iter().any(|has| has == controller))
+    }
+
+    /// All of them, v1 first.
+    pub fn all(&self) -> impl Iterator<Item = &Hierarchy> {
+        self.v1.iter().chain(&self.unified)
+    }
+}
+
+impl Hierarchy {
+    /// Whether it is cgroup2.
+    pub fn is_v2(&self) -> bool {
+        self.v2
+    }
+
+    /// Directory of a group.
+    pub fn dir(&self, group: &Path) -> PathBuf {
+        self.mount_point.join(group)
+    }
+
+    /// Makes a group and what is missing above it, ready for processes and limits.
+    pub fn create(&self, group: &Path) -> Result<PathBuf> {
+        let dir = self.dir(group);
+        let doing = || format!("cannot make the control group `{}`", dir.display());
+        let made = loop {
+            match make_dir(&dir) {
+                Ok(made) => break made,
+                // The parents go with the last container of a root, which may be at this moment.
+                Err(error) if error.kind() == ErrorKind::NotFound => match group.parent() {
+                    Some(parent) if parent != Path::new("") => drop(self.create(parent)?),
+                    _ => return Err(error).doing(doing),
+                },
+                Err(error) => return Err(error).doing(doing),
+            }
+        };
+        if made && self.controllers.iter().any(|controller| controller == "cpuset") && !self.v2 {
+            // A new group of v1 has no processors and no memory: nothing could run in it.
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                let parent = self.dir(group.parent().unwrap_or(Path::new(""))).join(file);
+                let value = std::fs::read_to_string(&parent).doing(doing)?;
+                write(&dir.join(file), value.trim())?;
+            }
+        }
+        if self.v2 {
+            self.delegate(group.parent().unwrap_or(Path::new("")))?;
+        }
+        Ok(dir)
+    }
+
+    /// Hands the controllers down to the groups below `group` and everything above it.
+    fn delegate(&self, group: &Path) -> Result<()> {
+        let file = self.dir(group).join("cgroup.subtree_control");
+        let enabled = std::fs::read_to_string(&file).doing(|| format!("cannot read `{}`", file.display()))?;
+        let wanted = ["cpu", "cpuset", "io", "memory", "pids"];
+        let missing: Vec<String> = wanted
+            .iter()
+            .filter(|name| self.controllers.iter().any(|has| has == *name))
+            .filter(|name| !enabled.split_ascii_whitespace().any(|has| has == **name))
+            .map(|name| format!("+{name}"))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if let Some(parent) = group.parent() {
+            self.delegate(parent)?;
+        }
+        // One by one: a controller that cannot be handed down must not take the others with it; a limit
+        // that needs it then says so.
+        for controller in missing {
+            let _ = try_write(&file, &controller);
+        }
+        Ok(())
+    }
+
+    /// A file of a group; `unsupported` when this kernel does not have it.
+    pub fn file(&self, group: &Path, name: &str, option: &str) -> Result<PathBuf> {
+        let path = self.dir(group).join(name);
+        if path.exists() {
+            return Ok(path);
+        }
+        Err(Error::unsupported(format!("`{option}` cannot be set: this kernel has no `{name}`"))
+            .hint(format!("leave `{option}` out")))
+    }
+}
+
+/// Whether an option of a v1 mount is a controller, or the name that stands for none.
+fn is_controller(option: &str) -> bool {
+    const CONTROLLERS: [&str; 14] = [
+        "blkio",
+        "cpu",
+        "cpuacct",
+        "cpuset",
+        "debug",
+        "devices",
+        "freezer",
+        "hugetlb",
+        "memory",
+        "misc",
+        "net_cls",
+        "net_prio",
+        "perf_event",
+        "pids",
+    ];
+    CONTROLLERS.contains(&option) || option == "rdma" || option.starts_with("name=")
+}
+
+/// proc(5): spaces, tabs, line ends and backslashes are written as octal escapes.
+fn unescape(text: &str) -> String {
+    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v1_v2_and_both_are_told_apart() {
+        let hybrid = "\
+24 1 0:21 / /sys rw - sysfs sysfs rw
+30 24 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate
+31 24 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct
+32 24 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd
+33 24 0:27 /docker/x /mnt/part rw - cgroup cgroup rw,memory
+34 24 0:27 / /mnt/again\\040x rw - cgroup cgroup rw,cpu,cpuacct
+35 24 0:29 / /sys/fs/cgroup/me\\040m rw - cgroup cgroup rw,memory
+";
+        let found = Hierarchies::parse(hybrid);
+        let names: Vec<_> = found.v1.iter().map(|hierarchy| hierarchy.controllers.join(",")).collect();
+        assert_eq!(names, ["cpu,cpuacct", "name=systemd", "memory"]);
+        assert_eq!(found.of("memory").unwrap().mount_point, Path::new("/sys/fs/cgroup/me m"));
+        assert_eq!(found.unified.unwrap().mount_point, Path::new("/sys/fs/cgroup/unified"));
+
+        let pure = Hierarchies::parse("30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+        assert!(pure.v1.is_empty() && pure.unified.unwrap().is_v2());
+    }
+}

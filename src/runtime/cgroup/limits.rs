@@ -1,0 +1,158 @@
+//! The limits of a container, in the words of cgroup v1 and v2.
+
+use super::{Group, Hierarchy};
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources};
+
+/// Sets all limits that were asked for.
+pub fn apply(group: &Group<'_>, resources: &LinuxResources) -> Result<()> {
+    if let Some(memory) = resources.memory() {
+        apply_memory(group, memory)?;
+    }
+    if let Some(cpu) = resources.cpu() {
+        apply_cpu(group, cpu)?;
+    }
+    if let Some(pids) = resources.pids() {
+        let hierarchy = controller(group, "pids", "pids")?;
+        set(group, hierarchy, "pids.max", "pids", &limit(pids.limit()))?;
+    }
+    if let Some(block_io) = resources.block_io() {
+        apply_block_io(group, block_io)?;
+    }
+    if let (Some(unified), Some(hierarchy)) = (resources.unified(), &group.hierarchies.unified) {
+        for (file, value) in unified {
+            set(group, hierarchy, file, file, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn apply_memory(group: &Group<'_>, memory: &LinuxMemory) -> Result<()> {
+    if memory.limit().is_none() && memory.swap().is_none() && memory.reservation().is_none() {
+        return Ok(());
+    }
+    let hierarchy = controller(group, "memory", "memory")?;
+    let v2 = hierarchy.is_v2();
+    if let Some(bytes) = memory.limit() {
+        let file = if v2 { "memory.max" } else { "memory.limit_in_bytes" };
+        set(group, hierarchy, file, "memory", &v1_or_v2(v2, bytes))?;
+    }
+    match (memory.swap(), memory.limit()) {
+        (Some(both), limit) => set_swap(group, hierarchy, both, limit.unwrap_or(0))?,
+        // Docker: as much swap as memory, where the kernel counts swap.
+        (None, Some(limit)) if limit > 0 => match set_swap(group, hierarchy, limit.saturating_mul(2), limit) {
+            Err(error) if !error.is(ErrorKind::Unsupported) => return Err(error),
+            _ => {}
+        },
+        _ => {}
+    }
+    if let Some(bytes) = memory.reservation() {
+        let file = if v2 { "memory.low" } else { "memory.soft_limit_in_bytes" };
+        set(group, hierarchy, file, "memory_reservation", &v1_or_v2(v2, bytes))?;
+    }
+    Ok(())
+}
+
+fn set_swap(group: &Group<'_>, hierarchy: &Hierarchy, both: i64, memory: i64) -> Result<()> {
+    if hierarchy.is_v2() {
+        // v2 counts swap alone, the OCI spec memory and swap together.
+        let swap = if both < 0 { both } else { (both - memory).max(0) };
+        set(group, hierarchy, "memory.swap.max", "memory_swap", &limit(swap))
+    } else {
+        set(group, hierarchy, "memory.memsw.limit_in_bytes", "memory_swap", &both.to_string())
+    }
+}
+
+fn apply_cpu(group: &Group<'_>, cpu: &LinuxCpu) -> Result<()> {
+    if let Some(shares) = cpu.shares().filter(|shares| *shares != 0) {
+        let hierarchy = controller(group, "cpu", "cpu_shares")?;
+        if hierarchy.is_v2() {
+            set(group, hierarchy, "cpu.weight", "cpu_shares", &weight_of_shares(shares).to_string())?;
+        } else {
+            set(group, hierarchy, "cpu.shares", "cpu_shares", &shares.to_string())?;
+        }
+    }
+    if let Some(quota) = cpu.quota().filter(|quota| *quota != 0) {
+        let hierarchy = controller(group, "cpu", "cpus")?;
+        let period = cpu.period().unwrap_or(100_000);
+        if hierarchy.is_v2() {
+            set(group, hierarchy, "cpu.max", "cpus", &format!("{} {period}", limit(quota)))?;
+        } else {
+            set(group, hierarchy, "cpu.cfs_period_us", "cpus", &period.to_string())?;
+            set(group, hierarchy, "cpu.cfs_quota_us", "cpus", &quota.to_string())?;
+        }
+    }
+    for (value, file) in [(cpu.cpus(), "cpuset.cpus"), (cpu.mems(), "cpuset.mems")] {
+        if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+            let hierarchy = controller(group, "cpuset", "cpuset")?;
+            set(group, hierarchy, file, "cpuset", value)?;
+        }
+    }
+    Ok(())
+}
+
+fn apply_block_io(group: &Group<'_>, block_io: &LinuxBlockIo) -> Result<()> {
+    let Some(weight) = block_io.weight().filter(|weight| *weight != 0) else { return Ok(()) };
+    let Some(hierarchy) = group.hierarchies.of("blkio").or_else(|| group.hierarchies.of("io")) else {
+        return Err(missing("blkio", "io_weight"));
+    };
+    // Which of the two there is depends on the scheduler of the disks: BFQ has its own file.
+    let files: [(&str, String); 2] = if hierarchy.is_v2() {
+        // 10…1000 of the OCI spec into 1…10000, as runc does.
+        let scaled = 1 + (u64::from(weight) - 10) * 9999 / 990;
+        [("io.bfq.weight", weight.to_string()), ("io.weight", format!("default {scaled}"))]
+    } else {
+        [("blkio.bfq.weight", weight.to_string()), ("blkio.weight", weight.to_string())]
+    };
+    let there = files.iter().find(|(file, _)| hierarchy.dir(group.path).join(file).exists());
+    match there {
+        Some((file, value)) => set(group, hierarchy, file, "io_weight", value),
+        None => {
+            Err(Error::unsupported("`io_weight` cannot be set: no disk of this machine has a scheduler with weights")
+                .hint("leave `io_weight` out"))
+        }
+    }
+}
+
+fn controller<'a>(group: &Group<'a>, name: &str, option: &str) -> Result<&'a Hierarchy> {
+    group.hierarchies.of(name).ok_or_else(|| missing(name, option))
+}
+
+fn missing(controller: &str, option: &str) -> Error {
+    Error::unsupported(format!("`{option}` cannot be limited: this machine has no `{controller}` controller"))
+        .hint(format!("leave `{option}` out, or mount the `{controller}` control group hierarchy"))
+}
+
+fn set(group: &Group<'_>, hierarchy: &Hierarchy, file: &str, option: &str, value: &str) -> Result<()> {
+    let path = hierarchy.file(group.path, file, option)?;
+    super::try_write(&path, value).doing(|| format!("cannot set `{option}` to `{value}` (`{file}`)"))
+}
+
+/// A number as v2 writes it: negative means no limit.
+fn limit(value: i64) -> String {
+    if value < 0 { "max".to_owned() } else { value.to_string() }
+}
+
+fn v1_or_v2(v2: bool, value: i64) -> String {
+    if v2 { limit(value) } else { value.to_string() }
+}
+
+/// The weight of v2 (1 to 10000, 100 by default) for shares of v1 (2 to 262144, 1024 by default): a curve
+/// through the three points that belong together, as runc and crun have it since 2025.
+fn weight_of_shares(shares: u64) -> u64 {
+    let logarithm = (shares.clamp(2, 262_144) as f64).log2();
+    let exponent = (logarithm * logarithm + 125.0 * logarithm) / 612.0 - 7.0 / 34.0;
+    (10f64.powf(exponent).ceil() as u64).clamp(1, 10_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_weights_agree_at_both_ends_and_the_defaults() {
+        for (shares, weight) in [(0, 1), (2, 1), (1024, 100), (262_144, 10_000), (1 << 40, 10_000)] {
+            assert_eq!(weight_of_shares(shares), weight, "{shares}");
+        }
+    }
+}

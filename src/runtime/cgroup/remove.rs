@@ -1,0 +1,74 @@
+//! Ending groups: killing what is left in them, and removing them.
+
+use super::{Hierarchies, Hierarchy, try_write};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long to wait for killed processes to leave their group.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Kills what is in a container's groups and removes them. Goes on after a failure; gives the groups
+/// that are left.
+pub fn remove_group(hierarchies: &Hierarchies, path: &Path) -> Vec<String> {
+    let mut left = Vec::new();
+    for hierarchy in hierarchies.all() {
+        if let Err(error) = remove_one(hierarchy, path) {
+            left.push(format!("`{}`: {error}", hierarchy.dir(path).display()));
+        }
+    }
+    left
+}
+
+/// Removes what is above a group and empty, up to the hierarchy's root; what is in use stays.
+pub fn remove_empty_parents(hierarchies: &Hierarchies, path: &Path) {
+    for hierarchy in hierarchies.all() {
+        let mut parent = path.parent();
+        while let Some(dir) = parent.filter(|dir| *dir != Path::new("")) {
+            if std::fs::remove_dir(hierarchy.dir(dir)).is_err() {
+                break;
+            }
+            parent = dir.parent();
+        }
+    }
+}
+
+fn remove_one(hierarchy: &Hierarchy, path: &Path) -> std::io::Result<()> {
+    let dir = hierarchy.dir(path);
+    let until = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_micros(100);
+    loop {
+        match std::fs::remove_dir(&dir) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.raw_os_error() != Some(Errno::EBUSY as i32) || Instant::now() > until => {
+                return Err(error);
+            }
+            Err(_) => {}
+        }
+        // A busy group has processes, or groups that the container made below.
+        kill_all(&dir);
+        for below in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if below.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let _ = remove_one(hierarchy, &path.join(below.file_name()));
+            }
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+fn kill_all(dir: &Path) {
+    // cgroup2 kills all of them at once, so that none can fork away.
+    if try_write(&dir.join("cgroup.kill"), "1").is_ok() {
+        return;
+    }
+    let processes = std::fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+    for pid in processes.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 1) {
+        // It may have ended by now.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}

@@ -1,0 +1,84 @@
+//! `/dev` of a container: the nodes that every program expects, those that were asked for, and links.
+
+use super::rootfs::{Missing, Root, is_kind};
+use crate::error::{Error, IoContext, Result};
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, makedev, mknodat};
+use nix::unistd::{Gid, Uid, fchownat, symlinkat};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+/// What the OCI runtime specification says must be there, beside `console` and `ptmx`.
+const DEFAULT: [(&str, u64, u64); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+/// Links of `/dev`; the specification's, and Docker's `core`.
+const LINKS: [(&str, &str); 6] = [
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+    ("pts/ptmx", "ptmx"),
+    ("/proc/kcore", "core"),
+];
+
+/// Fills `/dev`. The caller's umask must be 0.
+pub fn make(root: &Root, devices: &[LinuxDevice]) -> Result<()> {
+    let dev = root.open_or_create(Path::new("/dev"), Missing::Directory)?;
+    for (name, major, minor) in DEFAULT {
+        make_node(dev.as_fd(), Path::new(name), SFlag::S_IFCHR, 0o666, makedev(major, minor), (0, 0))?;
+    }
+    for (target, name) in LINKS {
+        match symlinkat(target, &dev, name) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno).doing(|| format!("cannot make the link `/dev/{name}`")),
+        }
+    }
+    for device in devices {
+        let path = device.path();
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::invalid(format!("`{}` is not the path of a device", path.display())));
+        };
+        let kind = match device.typ() {
+            LinuxDeviceType::B => SFlag::S_IFBLK,
+            LinuxDeviceType::P => SFlag::S_IFIFO,
+            _ => SFlag::S_IFCHR,
+        };
+        let number = makedev(device.major() as u64, device.minor() as u64);
+        let owner = (device.uid().unwrap_or(0), device.gid().unwrap_or(0));
+        let parent = root.open_or_create(parent, Missing::Directory)?;
+        make_node(parent.as_fd(), Path::new(name), kind, device.file_mode().unwrap_or(0o666), number, owner)?;
+    }
+    Ok(())
+}
+
+fn make_node(
+    dir: BorrowedFd<'_>,
+    name: &Path,
+    kind: SFlag,
+    mode: u32,
+    number: u64,
+    (uid, gid): (u32, u32),
+) -> Result<()> {
+    let doing = || format!("cannot make the device `{}`", name.display());
+    let mode = Mode::from_bits_truncate(mode);
+    match mknodat(dir, name, kind, mode, number) {
+        Ok(()) => {}
+        // A `/dev` that was mounted from the host has it already; anything else there is a trap.
+        Err(Errno::EEXIST) => {
+            let stat = fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW).doing(doing)?;
+            if is_kind(&stat, kind) && stat.st_rdev == number {
+                return Ok(());
+            }
+            return Err(Error::invalid(format!("{}: something else is there", doing())));
+        }
+        Err(errno) => return Err(errno).doing(doing),
+    }
+    if (uid, gid) != (0, 0) {
+        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        fchownat(dir, name, owner.0, owner.1, AtFlags::AT_SYMLINK_NOFOLLOW).doing(doing)?;
+        fchmodat(dir, name, mode, FchmodatFlags::FollowSymlink).doing(doing)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! The first process of a container, from its birth in new namespaces to its program.
+//!
+//! It reads top to bottom: what happens to a process on its way into a container is one sequence. All
+//! mounts are made before the root is changed, on descriptors inside the new root.
+
+use super::bundle;
+use super::cgroup::{Group, Hierarchies, NO_DEVICE_RULES};
+use super::control::protocol::Failure;
+use super::launch::{Launch, RootfsPlan};
+use super::overlay::Overlay;
+use super::program::{Overrides, Program};
+use super::report::Reporter;
+use super::rootfs::{Missing, Root};
+use super::{capability, device_nodes, masks, mounts};
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::sys::mount::{MountAttrs, attach, make_root_private, pivot_into_working_directory, set_attributes};
+use nix::fcntl::{OFlag, open};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, fchdir, read, sethostname, setsid};
+use oci_spec::runtime::{Linux, Spec};
+use std::convert::Infallible;
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+/// Namespaces that it is born in, beside the network's.
+pub const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
+    .union(CloneFlags::CLONE_NEWPID)
+    .union(CloneFlags::CLONE_NEWUTS)
+    .union(CloneFlags::CLONE_NEWIPC);
+
+/// What the first process inherits from its monitor.
+#[derive(Debug)]
+pub struct Init<'a> {
+    /// What to make.
+    pub launch: &'a Launch,
+    /// The machine's control groups.
+    pub hierarchies: &'a Hierarchies,
+    /// Path of the container's group.
+    pub group: &'a Path,
+    /// Its input, output and error output; no input: the container's `/dev/null`.
+    pub stdio: [Option<OwnedFd>; 3],
+    /// A byte comes when the program may be executed, an end when not.
+    pub go: OwnedFd,
+    /// Where warnings and the failure go. Closed by the exec.
+    pub reporter: Reporter,
+}
+
+impl Init<'_> {
+    /// Becomes the program, or reports why not; returns the exit code then.
+    pub fn run(self) -> i32 {
+        let reporter = self.reporter.clone();
+        match self.become_program() {
+            Err(failure) => {
+                let code = failure.code.unwrap_or(1);
+                reporter.failure(&failure);
+                code
+            }
+            Ok(never) => match never {},
+        }
+    }
+
+    fn become_program(self) -> Result<Infallible, Failure> {
+        let group = Group { hierarchies: self.hierarchies, path: self.group };
+        let plan = &self.launch.rootfs;
+
+        step("preparing the process", || self.prepare())?;
+        let spec = step("reading the bundle", || bundle::read(&self.launch.container_dir))?;
+        let linux = spec.linux().clone().unwrap_or_default();
+        step("setting the preference of the OOM killer", || set_oom_score(&spec))?;
+        let warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;
+        step("entering the control group namespace", || {
+            unshare(CloneFlags::CLONE_NEWCGROUP).doing(|| "cannot make a control group namespace")
+        })?;
+
+        let root = step("mounting the root", || mount_root(plan))?;
+        for mount in spec.mounts().iter().flatten() {
+            step("mounting", || mounts::mount(&root, mount, &group))?;
+        }
+        step("making `/dev`", || device_nodes::make(&root, linux.devices().as_deref().unwrap_or_default()))?;
+        step("setting kernel parameters", || set_sysctls(&root, &linux))?;
+        step("hiding kernel files", || {
+            masks::hide(&root, linux.masked_paths().as_deref().unwrap_or_default())?;
+            masks::make_read_only(&root, linux.readonly_paths().as_deref().unwrap_or_default())
+        })?;
+
+        let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
+        let take_away = if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 };
+        let program = step("reading the process", || Program::new(&spec, &root, Overrides::default(), take_away))?;
+        step("making the working directory", || root.open_or_create(program.cwd(), Missing::Directory))?;
+        step("changing the root", || enter_root(&root, plan))?;
+        step("naming the host", || set_names(&spec))?;
+        step("opening the input", || self.open_input())?;
+        for warning in &warnings {
+            self.reporter.warning(warning);
+        }
+        let keep = [self.go.as_raw_fd(), self.reporter.as_raw_fd()];
+        step("preparing the program", || program.settle(&keep))?;
+        step("waiting for the caller", || self.wait_for_go())?;
+        self.reporter.executing();
+        let error = program.execute(Some(Signal::SIGKILL));
+        Err(Failure::of("executing the program", &error))
+    }
+
+    fn prepare(&self) -> Result<()> {
+        // The monitor is all that can tell of our end: without it we go.
+        prctl::set_pdeathsig(Signal::SIGKILL).doing(|| "cannot set the parent death signal")?;
+        let doing = || "cannot take over input and output";
+        if let Some(input) = &self.stdio[0] {
+            dup2_stdin(input).doing(doing)?;
+        }
+        if let Some(output) = &self.stdio[1] {
+            dup2_stdout(output).doing(doing)?;
+        }
+        if let Some(error) = &self.stdio[2] {
+            dup2_stderr(error).doing(doing)?;
+        }
+        setsid().doing(|| "cannot make a session")?;
+        // Modes of what is made are exactly those that are given; the program gets its own mask.
+        umask(Mode::empty());
+        make_root_private().doing(|| "cannot make the mounts private")
+    }
+
+    /// The container's own `/dev/null`, not a descriptor of the host's.
+    fn open_input(&self) -> Result<()> {
+        if self.stdio[0].is_some() {
+            return Ok(());
+        }
+        let doing = || "cannot open `/dev/null`";
+        let null = open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).doing(doing)?;
+        dup2_stdin(null).doing(doing)
+    }
+
+    fn wait_for_go(&self) -> Result<()> {
+        let mut byte = [0u8];
+        match read(&self.go, &mut byte).doing(|| "cannot wait for the caller")? {
+            1 => Ok(()),
+            _ => Err(Error::new(ErrorKind::Cancelled, "the caller is gone")),
+        }
+    }
+}
+
+fn set_oom_score(spec: &Spec) -> Result<()> {
+    let Some(score) = spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj) else {
+        return Ok(());
+    };
+    std::fs::write("/proc/self/oom_score_adj", score.to_string())
+        .doing(|| format!("cannot set `oom_score_adj` to {score}"))
+        .map_err(|error| error.hint("lowering it needs CAP_SYS_RESOURCE: choose a value that is not below the host's"))
+}
+
+/// Runs a step and names it in its failure.
+pub fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T, Failure> {
+    run().map_err(|error| Failure::of(name, &error))
+}
+
+/// Mounts the overlay on its mount point, where nobody outside of this mount namespace sees it.
+fn mount_root(plan: &RootfsPlan) -> Result<Root> {
+    let overlay = Overlay { lower: &plan.layers, upper: Some((&plan.upper, &plan.work)) };
+    let mount = overlay.mount(MountAttrs::empty(), Some(&plan.merged))?;
+    let doing = || format!("cannot use `{}` as a mount point", plan.merged.display());
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let place = open(&plan.merged, flags, Mode::empty()).doing(doing)?;
+    attach(&mount, &place).doing(doing)?;
+    Ok(Root::new(mount))
+}
+
+fn enter_root(root: &Root, plan: &RootfsPlan) -> Result<()> {
+    let doing = || "cannot change the root";
+    if plan.read_only {
+        set_attributes(root, MountAttrs::READ_ONLY, None, false).doing(doing)?;
+    }
+    fchdir(root).doing(doing)?;
+    pivot_into_working_directory().doing(doing)
+}
+
+fn set_names(spec: &Spec) -> Result<()> {
+    if let Some(name) = spec.hostname().as_deref().filter(|name| !name.is_empty()) {
+        sethostname(name).doing(|| format!("cannot set the host name `{name}`"))?;
+    }
+    if let Some(name) = spec.domainname().as_deref().filter(|name| !name.is_empty()) {
+        crate::sys::domain_name::set(name).doing(|| format!("cannot set the domain name `{name}`"))?;
+    }
+    Ok(())
+}
+
+/// Namespaced kernel parameters, through the container's `/proc`.
+fn set_sysctls(root: &Root, linux: &Linux) -> Result<()> {
+    for (name, value) in linux.sysctl().iter().flatten() {
+        let namespaced = ["net.", "fs.mqueue.", "kernel.shm", "kernel.msg", "kernel.sem"];
+        if !namespaced.iter().any(|prefix| name.starts_with(prefix)) {
+            return Err(Error::invalid(format!("the kernel parameter `{name}` is not of the container alone"))
+                .hint("set it on the host: `sysctl -w`"));
+        }
+        // A name may hold a dot where the path has a slash, such as that of a VLAN link.
+        let path = Path::new("/proc/sys").join(name.replace('.', "\u{0}").replace('/', ".").replace('\u{0}', "/"));
+        let doing = || format!("cannot set the kernel parameter `{name}` to `{value}`");
+        let file = root.open_without_links(&path, OFlag::O_WRONLY).doing(doing)?;
+        std::fs::File::from(file).write_all(value.as_bytes()).doing(doing)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! The mounts of a container, each attached to a descriptor inside the root.
+
+use super::cgroup::Group;
+use super::rootfs::{Missing, Root, is_kind};
+use crate::error::{Error, IoContext, Result};
+use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, clone_tree, set_attributes};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+use oci_spec::runtime::Mount;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Attaches one mount of the spec.
+pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>) -> Result<()> {
+    let target = mount.destination();
+    let options = Options::parse(mount.options().as_deref().unwrap_or_default());
+    let kind = mount.typ().as_deref().unwrap_or("bind");
+    if options.bind || kind == "bind" {
+        return bind(root, mount, &options);
+    }
+    let place = match kind {
+        "proc" | "sysfs" => plain_directory(root, target)?,
+        _ => root.open_or_create(target, Missing::Directory)?,
+    };
+    let doing = || format!("cannot mount {kind} on `{}`", target.display());
+    let made = match kind {
+        "cgroup" | "cgroup2" => return cgroups(&place, group, options.attrs).doing(doing),
+        _ => new_file_system(kind, &options).doing(doing)?,
+    };
+    attach(&made, &place).doing(doing)
+}
+
+/// What the options of a mount mean.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
+    attrs: MountAttrs,
+    bind: bool,
+    recursive: bool,
+    propagation: Option<Propagation>,
+    /// What the file system itself takes.
+    data: Vec<String>,
+}
+
+impl Options {
+    fn parse(options: &[String]) -> Self {
+        let mut parsed = Self::default();
+        for option in options {
+            match option.as_str() {
+                "ro" | "rro" => parsed.attrs |= MountAttrs::READ_ONLY,
+                "nosuid" => parsed.attrs |= MountAttrs::NO_SUID,
+                "nodev" => parsed.attrs |= MountAttrs::NO_DEV,
+                "noexec" => parsed.attrs |= MountAttrs::NO_EXEC,
+                "noatime" => parsed.attrs |= MountAttrs::NO_ATIME,
+                "strictatime" => parsed.attrs |= MountAttrs::STRICT_ATIME,
+                "nodiratime" => parsed.attrs |= MountAttrs::NO_DIR_ATIME,
+                "bind" => parsed.bind = true,
+                "rbind" => (parsed.bind, parsed.recursive) = (true, true),
+                "private" | "rprivate" => parsed.propagation = Some(Propagation::Private),
+                "slave" | "rslave" => parsed.propagation = Some(Propagation::Slave),
+                "shared" | "rshared" => parsed.propagation = Some(Propagation::Shared),
+                // Defaults, or without a meaning for one mount.
+                "rw" | "suid" | "dev" | "exec" | "relatime" | "atime" | "diratime" | "defaults" | "" => {}
+                data => parsed.data.push(data.to_owned()),
+            }
+        }
+        parsed
+    }
+}
+
+fn bind(root: &Root, mount: &Mount, options: &Options) -> Result<()> {
+    let (target, none) = (mount.destination(), PathBuf::new());
+    let source = mount.source().as_ref().unwrap_or(&none);
+    let doing = || format!("cannot mount `{}` on `{}`", source.display(), target.display());
+    let tree = match clone_tree(AT_FDCWD, source, options.recursive) {
+        Err(Errno::ENOENT) => {
+            return Err(Error::not_found(format!("{}: the source does not exist", doing()))
+                .hint("create it, or set `create: true` on the mount"));
+        }
+        other => other.doing(doing)?,
+    };
+    let missing = if is_kind(&fstat(&tree).doing(doing)?, SFlag::S_IFDIR) { Missing::Directory } else { Missing::File };
+    let place = root.open_or_create(target, missing)?;
+    // The host's mount may be shared: what the container mounts below must not come back to the host,
+    // unless that was asked for.
+    let propagation = options.propagation.unwrap_or(Propagation::Private);
+    set_attributes(&tree, options.attrs, Some(propagation), true).doing(doing)?;
+    attach(&tree, &place).doing(doing)
+}
+
+fn new_file_system(kind: &str, options: &Options) -> nix::Result<OwnedFd> {
+    let text = |text: &str| CString::new(text).map_err(|_| Errno::EINVAL);
+    let context = FsContext::open(&text(kind)?)?;
+    for option in &options.data {
+        match option.split_once('=') {
+            Some((key, value)) => context.set(&text(key)?, &text(value)?)?,
+            None => context.set_flag(&text(option)?)?,
+        }
+    }
+    context.mount(options.attrs)
+}
+
+/// A directory that no link leads to: `/proc` and `/sys` elsewhere would leave the masks without effect.
+fn plain_directory(root: &Root, path: &Path) -> Result<OwnedFd> {
+    let place = match root.open_without_links(path, OFlag::O_PATH | OFlag::O_DIRECTORY) {
+        Err(Errno::ENOENT) => return root.open_or_create(path, Missing::Directory),
+        Err(Errno::ELOOP | Errno::ENOTDIR) => {
+            return Err(Error::invalid(format!("`{}` of the image is no directory", path.display()))
+                .hint("the image is broken or hostile: do not run it"));
+        }
+        other => other,
+    };
+    place.doing(|| format!("cannot open `{}` of the image", path.display()))
+}
+
+/// The container's own groups: the one of cgroup2, or a directory with one of each v1 hierarchy.
+fn cgroups(place: &OwnedFd, group: &Group<'_>, attrs: MountAttrs) -> nix::Result<()> {
+    let part = |dir: PathBuf| -> nix::Result<OwnedFd> {
+        let tree = clone_tree(AT_FDCWD, &dir, false)?;
+        set_attributes(&tree, attrs, Some(Propagation::Private), false)?;
+        Ok(tree)
+    };
+    if group.hierarchies.v1.is_empty() {
+        let Some(unified) = &group.hierarchies.unified else { return Ok(()) };
+        return attach(part(unified.dir(group.path))?, place);
+    }
+    let context = FsContext::open(c"tmpfs")?;
+    context.set(c"mode", c"755")?;
+    let writable = attrs.difference(MountAttrs::READ_ONLY);
+    let top = context.mount(writable)?;
+    attach(&top, place)?;
+    for hierarchy in group.hierarchies.all() {
+        let name = hierarchy.mount_point.file_name().unwrap_or_default();
+        mkdirat(&top, name, Mode::from_bits_truncate(0o755))?;
+        let below = nix::fcntl::openat(&top, name, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        attach(part(hierarchy.dir(group.path))?, below)?;
+    }
+    set_attributes(top.as_fd(), attrs, None, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_mounts_and_of_file_systems_are_told_apart() {
+        let options: Vec<String> =
+            ["ro", "nosuid", "rbind", "rslave", "mode=1777", "newinstance", "rw", "relatime"].map(str::to_owned).into();
+        let expected = Options {
+            attrs: MountAttrs::READ_ONLY | MountAttrs::NO_SUID,
+            bind: true,
+            recursive: true,
+            propagation: Some(Propagation::Slave),
+            data: vec!["mode=1777".to_owned(), "newinstance".to_owned()],
+        };
+        assert_eq!(Options::parse(&options), expected);
+    }
+}

@@ -1,0 +1,90 @@
+//! What a process on its way into a container tells its monitor, over a pipe that the exec closes.
+
+use super::control::protocol::Failure;
+use crate::error::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+/// One line of the pipe.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Warning(String),
+    Failure(Failure),
+    Executing,
+}
+
+/// The end that the process writes to.
+#[derive(Clone, Debug)]
+pub struct Reporter(Arc<File>);
+
+impl Reporter {
+    /// Takes the writing end of a close-on-exec pipe.
+    pub fn new(pipe: OwnedFd) -> Self {
+        Self(Arc::new(pipe.into()))
+    }
+
+    /// Tells what could not be done as asked.
+    pub fn warning(&self, text: &str) {
+        self.write(&Line::Warning(text.to_owned()));
+    }
+
+    /// Tells that nothing but the exec is left: an end of the pipe without this is a crash.
+    pub fn executing(&self) {
+        self.write(&Line::Executing);
+    }
+
+    /// Tells why it ends.
+    pub fn failure(&self, failure: &Failure) {
+        self.write(&Line::Failure(failure.clone()));
+    }
+
+    fn write(&self, line: &Line) {
+        // When the monitor is gone, nobody is left to tell.
+        if let Ok(mut text) = serde_json::to_vec(line) {
+            text.push(b'\n');
+            let _ = (&*self.0).write_all(&text);
+        }
+    }
+}
+
+impl AsRawFd for Reporter {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// What came over the pipe up to its end: no failure means that the program was executed.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What could not be done as asked.
+    pub warnings: Vec<String>,
+    /// Why there is no program.
+    pub failure: Option<Failure>,
+}
+
+impl Report {
+    /// Reads everything. The other end has been closed, or will be soon.
+    pub fn read(pipe: OwnedFd) -> Self {
+        let mut text = Vec::new();
+        // A process cannot write more than this by accident.
+        let _ = File::from(pipe).take(1 << 20).read_to_end(&mut text);
+        let (mut report, mut executing) = (Self::default(), false);
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(Line::Warning(warning)) => report.warnings.push(warning),
+                Ok(Line::Failure(failure)) => report.failure = Some(failure),
+                Ok(Line::Executing) => executing = true,
+                Err(_) => {}
+            }
+        }
+        if !executing && report.failure.is_none() {
+            let error = Error::new(ErrorKind::Io, "the process was killed before it could execute the program");
+            report.failure = Some(Failure::of("starting", &error));
+        }
+        report
+    }
+}

@@ -1,0 +1,266 @@
+//! Makes OCI runtime specifications that are as tight as Docker's default.
+
+mod defaults;
+mod mounts;
+mod resources;
+
+pub use mounts::{bind, tmpfs};
+pub use resources::Limits;
+
+use super::bundle::{GROUPS_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
+use super::capability;
+use crate::error::{Error, Result};
+use crate::model::Ulimit;
+use crate::sys::capability::CapSet;
+use oci_spec::OciSpecError;
+use oci_spec::runtime::{
+    Capabilities, Capability, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, Mount,
+    PosixRlimit, PosixRlimitBuilder, PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+/// Search path of programs when the image sets none: Docker's.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Size of `/dev/shm`, bytes, when nothing is asked for.
+pub const DEFAULT_SHM_SIZE: u64 = 64 << 20;
+
+/// What a container is to be like; `Default` is Docker's default container without a command.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program and its arguments.
+    pub args: Vec<String>,
+    /// Environment, in order; later ones win. `PATH`, `HOSTNAME` and `TERM` are added where missing, `HOME` when
+    /// it starts.
+    pub env: Vec<(String, String)>,
+    /// Working directory; created when it is missing.
+    pub cwd: PathBuf,
+    /// `user`, `user:group`, `uid`, `uid:gid`, looked up in the image; empty: root.
+    pub user: String,
+    /// Additional groups, looked up in the image.
+    pub groups: Vec<String>,
+    /// Host name.
+    pub hostname: String,
+    /// NIS domain name.
+    pub domainname: Option<String>,
+    /// Mount point of the root: `RootfsPlan::merged`.
+    pub root: PathBuf,
+    /// The root is not writable.
+    pub read_only: bool,
+    /// Give it a terminal.
+    pub tty: bool,
+    /// What it may do; see [`capabilities`].
+    pub capabilities: CapSet,
+    /// Docker's default system call filter; else none.
+    pub seccomp: bool,
+    /// Set `no_new_privs`.
+    pub no_new_privileges: bool,
+    /// Nothing is hidden or read-only, all devices may be used.
+    pub privileged: bool,
+    /// On top of the standard ones: see [`bind`] and [`tmpfs`].
+    pub mounts: Vec<Mount>,
+    /// Size of `/dev/shm`, bytes.
+    pub shm_size: u64,
+    /// Limits of its control groups.
+    pub limits: Limits,
+    /// Resource limits of the process; the others are the monitor's.
+    pub ulimits: Vec<Ulimit>,
+    /// The kernel's preference to kill it, -1000 to 1000.
+    pub oom_score_adj: Option<i32>,
+    /// Namespaced kernel parameters.
+    pub sysctls: BTreeMap<String, String>,
+    /// The host's network namespace instead of its own.
+    pub host_network: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: PathBuf::from("/"),
+            user: String::new(),
+            groups: Vec::new(),
+            hostname: String::new(),
+            domainname: None,
+            root: PathBuf::from("/"),
+            read_only: false,
+            tty: false,
+            capabilities: defaults::capabilities(),
+            seccomp: true,
+            no_new_privileges: false,
+            privileged: false,
+            mounts: Vec::new(),
+            shm_size: DEFAULT_SHM_SIZE,
+            limits: Limits::default(),
+            ulimits: Vec::new(),
+            oom_score_adj: None,
+            sysctls: BTreeMap::new(),
+            host_network: false,
+        }
+    }
+}
+
+/// The default capabilities with some added and dropped, by name; `ALL` is all of them, as in Docker.
+///
+/// Fails with `invalid` on a name that is none.
+pub fn capabilities(add: &[String], drop: &[String]) -> Result<CapSet> {
+    let of = |names: &[String]| {
+        names.iter().try_fold(0, |set, name| {
+            if name.eq_ignore_ascii_case("ALL") {
+                return Ok(capability::ALL);
+            }
+            let bit = capability::bit(name).ok_or_else(|| {
+                Error::invalid(format!("there is no capability `{name}`"))
+                    .hint("see capabilities(7), for example `NET_ADMIN`")
+            })?;
+            Ok::<CapSet, Error>(set | bit)
+        })
+    };
+    let all = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
+    let (added, dropped) = (of(add)?, of(drop)?);
+    // Docker: dropping all and adding some leaves those; adding all and dropping some leaves the rest.
+    Ok(if all(drop) { added } else { (defaults::capabilities() | added) & !dropped })
+}
+
+/// The specification of such a container.
+pub fn build(options: &Options) -> Result<Spec> {
+    try_build(options).map_err(|error| Error::invalid(format!("cannot make the runtime specification: {error}")))
+}
+
+fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
+    let has = |name: &str| options.env.iter().any(|(known, _)| known == name);
+    let mut env: Vec<String> = Vec::new();
+    if !has("PATH") {
+        env.push(format!("PATH={DEFAULT_PATH}"));
+    }
+    if !has("HOSTNAME") {
+        env.push(format!("HOSTNAME={}", options.hostname));
+    }
+    if options.tty && !has("TERM") {
+        env.push("TERM=xterm".to_owned());
+    }
+    let last_wins = |index: usize, name: &str| !options.env[index + 1..].iter().any(|(later, _)| later == name);
+    let own = options.env.iter().enumerate().filter(|(index, (name, _))| last_wins(*index, name));
+    env.extend(own.map(|(_, (name, value))| format!("{name}={value}")));
+
+    let mut annotations = HashMap::from([(USER_ANNOTATION.to_owned(), options.user.clone())]);
+    if !options.groups.is_empty() {
+        annotations.insert(GROUPS_ANNOTATION.to_owned(), options.groups.join(","));
+    }
+    if options.seccomp && !options.privileged {
+        annotations.insert(SECCOMP_ANNOTATION.to_owned(), "default".to_owned());
+    }
+    let capabilities = capability_set(if options.privileged { capability::ALL } else { options.capabilities });
+    let capabilities = LinuxCapabilitiesBuilder::default()
+        .bounding(capabilities.clone())
+        .effective(capabilities.clone())
+        .permitted(capabilities)
+        .inheritable(Capabilities::new())
+        .ambient(Capabilities::new())
+        .build()?;
+    let rlimits = options.ulimits.iter().map(rlimit).collect::<Result<Vec<_>, _>>()?;
+    let mut process = ProcessBuilder::default()
+        .terminal(options.tty)
+        .user(UserBuilder::default().build()?)
+        .args(options.args.clone())
+        .env(env)
+        .cwd(options.cwd.clone())
+        .capabilities(capabilities)
+        .no_new_privileges(options.no_new_privileges)
+        .rlimits(rlimits)
+        .build()?;
+    process.set_oom_score_adj(options.oom_score_adj);
+
+    let mut kinds = vec![
+        LinuxNamespaceType::Mount,
+        LinuxNamespaceType::Pid,
+        LinuxNamespaceType::Uts,
+        LinuxNamespaceType::Ipc,
+        LinuxNamespaceType::Cgroup,
+    ];
+    if !options.host_network {
+        kinds.push(LinuxNamespaceType::Network);
+    }
+    let namespaces = kinds
+        .into_iter()
+        .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build())
+        .collect::<Result<Vec<_>, _>>()?;
+    let hidden = |paths: Vec<String>| if options.privileged { Vec::new() } else { paths };
+    let mut linux = LinuxBuilder::default()
+        .namespaces(namespaces)
+        .resources(resources::of(&options.limits, options.privileged)?)
+        .masked_paths(hidden(defaults::masked_paths()))
+        .readonly_paths(hidden(defaults::read_only_paths()))
+        .devices(Vec::new())
+        .build()?;
+    if !options.sysctls.is_empty() {
+        linux.set_sysctl(Some(options.sysctls.clone().into_iter().collect()));
+    }
+
+    let mut spec = SpecBuilder::default()
+        .version("1.2.0")
+        .root(RootBuilder::default().path(options.root.clone()).readonly(options.read_only).build()?)
+        .mounts(mounts::all(options)?)
+        .process(process)
+        .hostname(options.hostname.clone())
+        .linux(linux)
+        .annotations(annotations)
+        .build()?;
+    spec.set_domainname(options.domainname.clone());
+    Ok(spec)
+}
+
+fn capability_set(set: CapSet) -> Capabilities {
+    capability::names(set).filter_map(|name| name.parse::<Capability>().ok()).collect()
+}
+
+fn rlimit(ulimit: &Ulimit) -> Result<PosixRlimit, OciSpecError> {
+    let name = format!("RLIMIT_{}", ulimit.name.to_ascii_uppercase());
+    let kind: PosixRlimitType = name.parse().map_err(|_| OciSpecError::Other(format!("unknown limit {name}")))?;
+    PosixRlimitBuilder::default().typ(kind).soft(ulimit.soft).hard(ulimit.hard).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_are_added_and_dropped_as_docker_does() {
+        let set = |add: &[&str], drop: &[&str]| {
+            let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+            capabilities(&owned(add), &owned(drop))
+        };
+        assert_eq!(set(&[], &[]).unwrap(), 0xa804_25fb);
+        assert_eq!(set(&["CAP_NET_ADMIN"], &["mknod"]).unwrap(), 0xa004_35fb);
+        assert_eq!(set(&["KILL"], &["ALL"]).unwrap(), 1 << 5);
+        assert_eq!(set(&["ALL"], &["SYS_ADMIN"]).unwrap(), capability::ALL & !(1 << 21));
+        assert!(set(&["NET_ADMIM"], &[]).is_err());
+    }
+
+    #[test]
+    fn every_capability_has_a_name_in_the_specification() {
+        assert_eq!(capability_set(capability::ALL).len(), 41);
+    }
+
+    #[test]
+    fn the_environment_gets_what_is_missing_and_the_last_value_wins() {
+        let env = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let options = Options {
+            env: vec![env("A", "1"), env("PATH", "/bin"), env("A", "2")],
+            hostname: "h".to_owned(),
+            tty: true,
+            ..Options::default()
+        };
+        let spec = build(&options).unwrap();
+        let built = spec.process().as_ref().unwrap().env().as_ref().unwrap();
+        assert_eq!(built, &["HOSTNAME=h", "TERM=xterm", "PATH=/bin", "A=2"]);
+    }
+
+    #[test]
+    fn a_built_specification_reads_back_the_same() {
+        let spec = build(&Options::default()).unwrap();
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<Spec>(&text).unwrap(), spec);
+    }
+}

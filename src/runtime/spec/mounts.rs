@@ -1,0 +1,62 @@
+//! The mounts of a specification: the standard ones, and those that are asked for.
+
+use super::Options;
+use oci_spec::OciSpecError;
+use oci_spec::runtime::{Mount, MountBuilder};
+use std::path::Path;
+
+/// A file or directory of the host. `propagation` as in Docker: `rprivate` when `None`.
+pub fn bind(source: &Path, target: &Path, read_only: bool, propagation: Option<&str>) -> Mount {
+    let mut options = vec!["rbind".to_owned(), propagation.unwrap_or("rprivate").to_owned()];
+    if read_only {
+        options.push("ro".to_owned());
+    }
+    made(mount(target, "bind", source, options))
+}
+
+/// Memory; `size` in bytes, `mode` such as 0o1777.
+pub fn tmpfs(target: &Path, size: Option<u64>, mode: Option<u32>, read_only: bool) -> Mount {
+    let mut options = ["nosuid", "nodev", "noexec"].map(str::to_owned).to_vec();
+    options.extend(size.map(|size| format!("size={size}")));
+    options.push(format!("mode={:o}", mode.unwrap_or(0o1777)));
+    if read_only {
+        options.push("ro".to_owned());
+    }
+    made(mount(target, "tmpfs", Path::new("tmpfs"), options))
+}
+
+/// All mounts of a container: whatever is asked for comes over the standard ones.
+pub fn all(options: &Options) -> Result<Vec<Mount>, OciSpecError> {
+    let shm = format!("size={}", options.shm_size);
+    let sys = if options.privileged { "rw" } else { "ro" };
+    let standard: [(&str, &str, &[&str]); 7] = [
+        ("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+        ("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        ("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        ("/sys", "sysfs", &["nosuid", "noexec", "nodev", sys]),
+        ("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", sys]),
+        ("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        ("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", &shm]),
+    ];
+    let own = |target: &str| options.mounts.iter().any(|mount| mount.destination() == Path::new(target));
+    let mut mounts = standard
+        .into_iter()
+        .filter(|(target, ..)| !own(target))
+        .map(|(target, kind, list)| {
+            mount(Path::new(target), kind, Path::new(kind), list.iter().map(ToString::to_string).collect())
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut asked = options.mounts.clone();
+    // A mount below another one comes after it.
+    asked.sort_by_key(|mount| mount.destination().components().count());
+    mounts.extend(asked);
+    Ok(mounts)
+}
+
+fn mount(target: &Path, kind: &str, source: &Path, options: Vec<String>) -> Result<Mount, OciSpecError> {
+    MountBuilder::default().destination(target).typ(kind).source(source).options(options).build()
+}
+
+fn made(mount: Result<Mount, OciSpecError>) -> Mount {
+    mount.expect("all fields of a mount have values or defaults")
+}

@@ -1,0 +1,62 @@
+//! The limits of a container as the specification has them.
+
+use super::defaults;
+use oci_spec::OciSpecError;
+use oci_spec::runtime::{
+    LinuxBlockIoBuilder, LinuxCpu, LinuxMemory, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
+};
+
+/// Microseconds in which a processor quota is counted: Docker's.
+const PERIOD: u64 = 100_000;
+
+/// Limits of the control groups; `None`: no limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// In processors: 1.5 is one and a half.
+    pub cpus: Option<f64>,
+    /// Relative weight, 2 to 262144; 1024 is the default.
+    pub cpu_shares: Option<u64>,
+    /// Processors to run on, such as `0-3,5`.
+    pub cpuset: Option<String>,
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Memory and swap together, bytes; -1: unlimited swap. `None` with `memory`: twice that, where swap
+    /// can be limited, as Docker.
+    pub memory_swap: Option<i64>,
+    /// Soft limit, bytes.
+    pub memory_reservation: Option<u64>,
+    /// Processes; 0: no limit.
+    pub pids: Option<u64>,
+    /// Block I/O weight, 10 to 1000.
+    pub io_weight: Option<u16>,
+}
+
+/// The limits and device rules of a container.
+pub fn of(limits: &Limits, privileged: bool) -> Result<LinuxResources, OciSpecError> {
+    let devices = if privileged { defaults::all_devices()? } else { defaults::device_rules()? };
+    let mut resources = LinuxResourcesBuilder::default().devices(devices).build()?;
+
+    let mut memory = LinuxMemory::default();
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    memory.set_limit(limits.memory.filter(|limit| *limit != 0).map(bytes));
+    memory.set_swap(limits.memory_swap.filter(|swap| *swap != 0));
+    memory.set_reservation(limits.memory_reservation.filter(|soft| *soft != 0).map(bytes));
+    resources.set_memory(Some(memory));
+
+    let mut cpu = LinuxCpu::default();
+    cpu.set_shares(limits.cpu_shares);
+    cpu.set_cpus(limits.cpuset.clone());
+    if let Some(cpus) = limits.cpus.filter(|cpus| *cpus > 0.0) {
+        cpu.set_period(Some(PERIOD));
+        cpu.set_quota(Some((cpus * PERIOD as f64).round() as i64));
+    }
+    resources.set_cpu(Some(cpu));
+
+    if let Some(most) = limits.pids.filter(|most| *most != 0) {
+        resources.set_pids(Some(LinuxPidsBuilder::default().limit(bytes(most)).build()?));
+    }
+    if let Some(weight) = limits.io_weight.filter(|weight| *weight != 0) {
+        resources.set_block_io(Some(LinuxBlockIoBuilder::default().weight(weight).build()?));
+    }
+    Ok(resources)
+}
