@@ -76,7 +76,7 @@ fn expand_fn(attribute: &ApiAttribute, item: &ItemFn) -> syn::Result<TokenStream
             #first
             #(#conversions)*
             args.finish()?;
-            crate::script::binding::IntoScript::into_script(#function(#(#arguments),*))
+            crate::script::binding::IntoScript::into_script(self::#function(#(#arguments),*))
         },
     });
     Ok(quote!(#item #entry))

@@ -5,6 +5,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Signals this close to each other are one: timeout(1) signals its child, then the child's group.
+const SAME: Duration = Duration::from_millis(100);
 
 static FIRST: AtomicI32 = AtomicI32::new(0);
 
@@ -15,7 +19,12 @@ pub fn interrupt(session: &Arc<Session>) {
     let session = session.clone();
     // The thread ends with the process.
     let _ = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut last: Option<Instant> = None;
         for signal in signals.forever() {
+            if last.is_some_and(|last| last.elapsed() < SAME) {
+                continue;
+            }
+            last = Some(Instant::now());
             // Fails when it was not the first.
             let _ = FIRST.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
             if session.interrupt() > 2 {

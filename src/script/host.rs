@@ -14,8 +14,8 @@ use std::sync::Arc;
 const MAX_CALL_LEVELS: usize = 128;
 /// Deepest nesting of expressions, outside and inside of functions.
 const MAX_EXPRESSION_DEPTH: usize = 128;
-/// Stack of the thread that runs a script: room for that nesting in a debug build.
-const STACK_SIZE: usize = 64 << 20;
+/// Stack of a thread that runs a script: room for that nesting in a debug build.
+pub const STACK_SIZE: usize = 64 << 20;
 
 /// What scripts run in.
 #[derive(Clone)]
@@ -50,6 +50,7 @@ impl Host {
             stop.then_some(Dynamic::UNIT)
         });
         binding::register(&mut engine, &session);
+        super::api::time::register_operators(&mut engine);
         let engine = Arc::new(engine);
         session.set_rhai(&engine);
         Self { engine, session, sources }

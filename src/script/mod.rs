@@ -9,7 +9,8 @@ mod resolver;
 mod session;
 mod source;
 
-pub use host::Host;
+pub use clean_up::CleanUp;
+pub use host::{Host, STACK_SIZE};
 pub use report::Report;
 pub use session::{OpenEngine, Print, Session, Settings, Warn};
 pub use source::{Lexeme, Sources, lex};

@@ -1,17 +1,29 @@
 //! What scripts can call: one file per idea, thin over the engine.
 
+mod assertions;
+mod background;
 mod builder;
 mod container;
+mod fs;
 mod help;
+mod host_command;
+mod http;
 mod image;
+mod json;
 mod live_output;
 mod log_line;
 mod output;
+mod parallel;
+mod path;
+mod process;
+mod progress;
 #[cfg(test)]
 mod recording_engine;
+mod repeat;
 mod result;
 mod run_options;
+mod scope;
 mod shown;
 mod system;
-mod time;
+pub mod time;
 mod values;

@@ -103,5 +103,5 @@ pub use register::register;
 pub use shanty_macros::{Object, Options, api};
 pub use show::{display, record, table, to_json};
 pub use suggest::{nearest, nearest_members};
-pub use thrown::{caught, ends_script, error_from_thrown, thrown_from_error};
+pub use thrown::{caught, ends_script, error_from_thrown, error_map, must_end, thrown_from_error};
 pub use units::{Size, Span, Time};

@@ -121,6 +121,9 @@ fn nested(value: &Dynamic, call: &Call<'_>) -> String {
         let fields: Vec<_> = map.iter().map(|(key, value)| format!("{key}: {}", nested(value, call))).collect();
         return format!("#{{{}}}", fields.join(", "));
     }
+    if value.is_unit() {
+        return "()".to_owned();
+    }
     if value.is_string() {
         return format!("{:?}", value.clone().into_string().unwrap_or_default());
     }

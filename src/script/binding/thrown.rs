@@ -43,7 +43,16 @@ pub fn ends_script(thrown: &EvalAltResult) -> bool {
     }
 }
 
-fn error_map(error: &Error) -> Map {
+/// Whether an error that came out of a callback ends the script; see [`ends_script`].
+pub fn must_end(error: &Error) -> bool {
+    let carried = error.payload().and_then(|payload| payload.downcast_ref::<Carried>());
+    carried.is_some_and(|slot| {
+        slot.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|thrown| ends_script(thrown))
+    })
+}
+
+/// What `catch (e)` sees of an error.
+pub fn error_map(error: &Error) -> Map {
     let mut map = Map::new();
     let mut set = |key: &str, value: Dynamic| map.insert(key.into(), value);
     set("kind", error.kind().name().into());

@@ -1,0 +1,5 @@
+//! `http::`: requests, and a small server.
+
+mod request;
+mod response;
+mod serve;

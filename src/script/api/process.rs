@@ -1,0 +1,32 @@
+//! The script's own process: its arguments and environment.
+
+use crate::error::{Error, Result};
+use crate::script::binding::{Call, api};
+use rhai::Dynamic;
+
+/// What followed the file on the command line.
+///
+/// # Example
+/// for arg in args() { print(arg); }
+#[api]
+pub fn args(call: &Call) -> Vec<String> {
+    call.session().args().to_vec()
+}
+
+/// A variable of the environment, else the default.
+///
+/// # Example
+/// assert_eq(env("SURELY_NOT_SET", "x"), "x");
+///
+/// # Errors
+/// `not_found` when it is not set and there is no default.
+#[api]
+pub fn env(name: String, default: Option<Dynamic>) -> Result<Dynamic> {
+    if let Some(value) = std::env::var_os(&name) {
+        return Ok(value.to_string_lossy().into_owned().into());
+    }
+    default.ok_or_else(|| {
+        Error::not_found(format!("the environment variable `{name}` is not set"))
+            .hint(format!("set it, or give a default: `env(\"{name}\", \"…\")`"))
+    })
+}
