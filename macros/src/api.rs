@@ -169,7 +169,7 @@ struct Entry<'a> {
     name: &'a str,
     getter: Option<&'a Getter>,
     order: usize,
-    doc: &'a str,
+    doc: &'a TokenStream,
     signature: &'a Signature,
     parameters: &'a [TokenStream],
     body: TokenStream,

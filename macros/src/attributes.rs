@@ -1,5 +1,7 @@
 //! Reading doc comments and the attributes of our macros.
 
+use proc_macro2::TokenStream;
+use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Token};
 
@@ -35,19 +37,28 @@ fn value(input: ParseStream<'_>) -> syn::Result<String> {
     Ok(input.parse::<LitStr>()?.value())
 }
 
-/// The doc comment as one text, the space after `///` removed.
-pub fn doc(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+/// The doc comment as the expression of one text, the space after `///` removed.
+pub fn doc(attributes: &[Attribute]) -> TokenStream {
+    let mut parts = Vec::new();
+    for attribute in attributes {
+        let Meta::NameValue(pair) = &attribute.meta else { continue };
+        if !pair.path.is_ident("doc") {
+            continue;
+        }
+        if !parts.is_empty() {
+            parts.push(quote!("\n"));
+        }
+        parts.push(match &pair.value {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
                 let text = text.value();
-                Some(text.strip_prefix(' ').map(str::to_owned).unwrap_or(text))
+                let text = text.strip_prefix(' ').unwrap_or(&text);
+                quote!(#text)
             }
-            _ => None,
-        },
-        _ => None,
-    });
-    lines.collect::<Vec<_>>().join("\n")
+            // `#[doc = concat!(…)]` of a declarative macro.
+            other => quote!(#other),
+        });
+    }
+    quote!(concat!(#(#parts),*))
 }
 
 /// Takes an attribute of this name away and gives it.

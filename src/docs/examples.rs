@@ -91,7 +91,7 @@ mod tests {
                 continue;
             }
             if !function.summary().trim().ends_with(['.', ':', '`']) {
-                wrong.push(format!("{path}: the first line of its docs is no sentence"));
+                wrong.push(format!("{path}: its docs do not start with a sentence"));
             }
             if !function.is_property() && function.receiver.is_none() && examples_of(function).is_empty() {
                 wrong.push(format!("{path}: it has no example"));

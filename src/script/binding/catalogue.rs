@@ -51,9 +51,9 @@ impl FunctionDoc {
         }
     }
 
-    /// The first line of its doc comment.
-    pub fn summary(&self) -> &'static str {
-        self.doc.lines().next().unwrap_or_default()
+    /// What it does: the first paragraph of its doc comment, on one line.
+    pub fn summary(&self) -> String {
+        self.doc.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether it is a method or property of this type.
