@@ -17,6 +17,7 @@ pub mod error;
 pub mod image;
 pub mod model;
 pub mod monitor;
+pub mod native;
 pub mod network;
 pub mod registry;
 pub mod runner;

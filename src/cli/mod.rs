@@ -1,6 +1,7 @@
 //! The command line: reads it, runs what it says, and gives the exit code.
 
 mod arguments;
+mod cleaner;
 mod engine;
 mod named;
 mod progress;
@@ -19,6 +20,8 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+pub use cleaner::main as cleaner;
 
 /// The script threw.
 const THREW: u8 = 1;

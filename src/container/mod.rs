@@ -1,3 +1,47 @@
 //! Containers: one verb a file.
 
+mod bundle;
+mod connect;
+mod create;
+mod ended_record;
+mod etc;
+mod exec;
+mod folder;
+mod info;
+mod inspect;
+mod keep;
+mod launch;
+mod list;
+mod lock;
 pub mod logs;
+mod lookup;
+mod monitor;
+mod plan;
+mod port_open;
+mod read_logs;
+mod remove;
+mod row;
+mod run_once;
+mod scope;
+mod state;
+mod stop;
+mod sweep;
+mod wait;
+
+pub use create::create;
+pub use exec::exec;
+pub use info::info;
+pub use inspect::inspect;
+pub use keep::keep;
+pub use launch::{Stdio, run, start};
+pub use list::list;
+pub use lookup::find;
+pub use port_open::port_open;
+pub use read_logs::read_logs;
+pub use remove::remove;
+pub use row::Row;
+pub use run_once::{Remains, finish, run_once};
+pub use scope::{end as end_scope, end_dead as end_dead_scopes};
+pub use stop::{kill, stop};
+pub use sweep::sweep;
+pub use wait::wait;

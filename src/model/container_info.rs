@@ -1,12 +1,12 @@
 //! What is known about a container at one moment.
 
 use super::{PublishedPort, Status};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A container as it was when asked. Times are RFC 3339 in UTC when written as JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ContainerInfo {
     /// 64 hexadecimal digits.
     pub id: String,

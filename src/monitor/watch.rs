@@ -201,6 +201,10 @@ impl Monitor {
             Command::Status => {
                 self.clients[index].tell(Event::Status { state: Box::new(self.running.state.clone()) });
             }
+            Command::OutliveLauncher => {
+                self.running.launcher = None;
+                self.clients[index].tell(Event::Done);
+            }
             Command::Launch { .. } | Command::Go => {
                 self.clients[index].tell(Event::Refused { message: "the container runs already".to_owned() });
             }

@@ -18,4 +18,5 @@ pub mod rootfs;
 pub mod seccomp;
 pub mod spec;
 pub mod state;
+pub mod sweep;
 pub mod user;

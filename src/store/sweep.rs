@@ -2,9 +2,11 @@
 
 use super::{Store, layout};
 use crate::error::{IoContext, Result};
+use crate::model::Id;
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// What a sweep took away.
@@ -67,17 +69,37 @@ impl Store {
         Ok((blobs, collect("SELECT chain_id FROM layers")?))
     }
 
+    /// Whether a killed process has left a layer half done, or something in the trash. Cheap: two looks at
+    /// folders that are empty as a rule.
+    pub fn has_partial_content(&self) -> bool {
+        let is_empty =
+            |folder: &str| fs::read_dir(self.root.join(folder)).map_or(true, |mut entries| entries.next().is_none());
+        !(is_empty(layout::PARTIAL_LAYERS) && is_empty(layout::TRASH))
+    }
+
+    /// Takes a folder of the root away: out of sight at once, deleted by the next [`Self::empty_trash`].
+    /// Succeeds when it is gone already.
+    pub fn discard(&self, path: &Path) -> Result<()> {
+        match fs::rename(path, self.trash_name()?) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            renamed => renamed.doing(|| format!("cannot remove `{}`", path.display())),
+        }
+    }
+
+    fn trash_name(&self) -> Result<PathBuf> {
+        Ok(self.root.join(layout::TRASH).join(Id::random()?.short()))
+    }
+
     /// Renames what `unwanted` says (by name and age) from a folder of the root into the trash.
     fn move_out(&self, folder: &str, unwanted: impl Fn(&str, Duration) -> bool) -> Result<usize> {
-        let (from, trash) = (self.root.join(folder), self.root.join(layout::TRASH));
+        let from = self.root.join(folder);
         let doing = || format!("cannot clean `{}`", from.display());
         let mut moved = 0;
         for entry in fs::read_dir(&from).doing(doing)? {
             let entry = entry.doing(doing)?;
             let age = entry.metadata().and_then(|metadata| metadata.modified()).map_or(Duration::ZERO, age);
             if unwanted(&entry.file_name().to_string_lossy(), age) {
-                let slot = tempfile::Builder::new().prefix("x-").tempdir_in(&trash).doing(doing)?.keep();
-                fs::rename(entry.path(), slot.join("x")).doing(doing)?;
+                fs::rename(entry.path(), self.trash_name()?).doing(doing)?;
                 moved += 1;
             }
         }
@@ -85,7 +107,7 @@ impl Store {
     }
 
     /// Deletes what was moved out by anybody. Several may do this at once; what one misses the next takes.
-    fn empty_trash(&self) {
+    pub fn empty_trash(&self) {
         let Ok(entries) = fs::read_dir(self.root.join(layout::TRASH)) else { return };
         for entry in entries.flatten() {
             remove(&entry.path());

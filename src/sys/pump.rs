@@ -44,11 +44,15 @@ pub fn pipes(stdin: Option<Vec<u8>>) -> Result<(Pump, [OwnedFd; 3])> {
 impl Pump {
     /// Moves bytes until `ended` becomes readable and what was written by then has been read. Children
     /// that the command left behind may hold its output open: they are not waited for.
-    pub fn run(&mut self, cx: &Context, ended: BorrowedFd<'_>, io: &mut ExecIo<'_>) -> Result<()> {
+    /// `None`: it is known to have ended.
+    pub fn run(&mut self, cx: &Context, ended: Option<BorrowedFd<'_>>, io: &mut ExecIo<'_>) -> Result<()> {
         let mut buffer = vec![0; CHUNK];
         loop {
             cx.check()?;
-            let is_over = self.wait(cx, ended)?;
+            let is_over = match ended {
+                Some(ended) => self.wait(cx, ended)?,
+                None => true,
+            };
             self.feed()?;
             for index in 0..2 {
                 while self.take(index, &mut buffer, io)? {
@@ -139,7 +143,7 @@ mod tests {
         let mut child =
             Command::new("sh").args(["-c", script]).stdin(stdin).stdout(stdout).stderr(stderr).spawn().unwrap();
         let ended = pidfd::open(child.id() as i32).unwrap();
-        pump.run(&Context::background(), ended.as_fd(), &mut ExecIo::default()).unwrap();
+        pump.run(&Context::background(), Some(ended.as_fd()), &mut ExecIo::default()).unwrap();
         child.wait().unwrap();
         pump
     }

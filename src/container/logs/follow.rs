@@ -17,17 +17,17 @@ use std::time::Duration;
 type OnLine<'a> = &'a mut dyn FnMut(LogLine) -> Result<bool>;
 
 /// Gives each line that the options want, oldest first. With `follow` it goes on until `ended` says that
-/// nothing more can come.
+/// nothing more can come. `false` when there is no log.
 pub fn read(
     cx: &Context,
     path: &Path,
     options: &LogOptions,
     ended: &mut dyn FnMut() -> Result<bool>,
     on_line: OnLine<'_>,
-) -> Result<()> {
+) -> Result<bool> {
     let watch = if options.follow { Some(Watch::new(path)?) } else { None };
     let Some(mut reader) = LogReader::open(path, options)? else {
-        return Ok(());
+        return Ok(false);
     };
     loop {
         // Asked before reading: what is written between the answer and the reading is not lost.
@@ -36,7 +36,7 @@ pub fn read(
             None => true,
         };
         if !reader.drain(cx, last, on_line)? || last {
-            return Ok(());
+            return Ok(true);
         }
         if let Some(watch) = &watch {
             watch.wait(cx)?;
@@ -46,7 +46,7 @@ pub fn read(
 
 /// Gives each line of a log that does not grow any more.
 pub fn read_ended(path: &Path, options: &LogOptions, on_line: OnLine<'_>) -> Result<()> {
-    read(&Context::background(), path, options, &mut || Ok(true), on_line)
+    read(&Context::background(), path, options, &mut || Ok(true), on_line).map(drop)
 }
 
 struct LogReader<'a> {

@@ -91,6 +91,11 @@ impl Channel {
         Some(line)
     }
 
+    /// Whether [`Self::next_line`] has one.
+    pub fn has_line(&self) -> bool {
+        self.buffer.contains(&b'\n')
+    }
+
     /// The descriptors that have come and were not taken yet.
     pub fn take_fds(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.fds)

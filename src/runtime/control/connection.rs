@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::Mode;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -56,6 +56,15 @@ impl Connection {
     /// Sends a signal to the container's first process.
     pub fn signal(&mut self, cx: &Context, number: i32) -> Result<()> {
         self.send(Command::Signal { number }, &[])?;
+        match self.next(cx)? {
+            Event::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Tells it to go on when the process that launched it ends.
+    pub fn outlive_launcher(&mut self, cx: &Context) -> Result<()> {
+        self.send(Command::OutliveLauncher, &[])?;
         match self.next(cx)? {
             Event::Done => Ok(()),
             other => Err(unexpected(other)),
@@ -130,6 +139,21 @@ impl Connection {
         }
     }
 
+    /// `None` when a message waits in memory, where poll(2) does not see it.
+    pub(super) fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        (!self.channel.has_line()).then(|| self.channel.as_fd())
+    }
+
+    /// Waits until the monitor has gone.
+    pub(super) fn wait_for_end(&mut self, cx: &Context) -> Result<()> {
+        while !self.channel.has_ended() {
+            while self.channel.next_line().is_some() {}
+            cx.cancel.wait_readable(Some(self.channel.as_fd()), None)?;
+            self.channel.fill()?;
+        }
+        Ok(())
+    }
+
     /// The monitor's next message. Fails as it says when it says that something failed.
     pub(super) fn next(&mut self, cx: &Context) -> Result<Event> {
         loop {
@@ -163,6 +187,11 @@ pub struct Execution {
 }
 
 impl Execution {
+    /// A descriptor to poll; `None` when a message has been received already that [`Self::wait`] will give.
+    pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.pollable()
+    }
+
     /// Waits for its end; gives the exit code as a shell does.
     pub fn wait(mut self, cx: &Context) -> Result<i32> {
         Ok(self.connection.exit(cx)?.code)

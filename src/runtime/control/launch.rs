@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::launch::Launch;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
@@ -87,6 +87,16 @@ pub struct Started {
 }
 
 impl Started {
+    /// A descriptor to poll; `None` when a message has been received already that [`Self::wait`] will give.
+    pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.pollable()
+    }
+
+    /// Waits until the monitor of an ended container has cleaned up and gone.
+    pub fn wait_for_monitor(mut self, cx: &Context) -> Result<()> {
+        self.connection.wait_for_end(cx)
+    }
+
     /// Waits until the container has ended, on the connection that started it: the fastest way.
     pub fn wait(&mut self, cx: &Context) -> Result<Exit> {
         self.connection.container_exit(cx)

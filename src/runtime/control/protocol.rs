@@ -58,6 +58,8 @@ pub enum Command {
     },
     /// Answers `status`.
     Status,
+    /// Go on when the launcher ends. Answers `done`.
+    OutliveLauncher,
 }
 
 /// A program to run in a running container.

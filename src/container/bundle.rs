@@ -1,0 +1,118 @@
+//! The OCI bundle of a container and the launch message of its monitor.
+
+use super::row::Row;
+use super::{etc, folder, monitor};
+use crate::error::{Error, Result};
+use crate::model::{MountKind, MountSpec, signal};
+use crate::runtime::bundle;
+use crate::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
+use crate::runtime::network::NetworkPlan;
+use crate::runtime::spec::{self, Limits, Options};
+use crate::store::Store;
+use oci_spec::runtime::{Mount, Spec};
+use std::path::{Path, PathBuf};
+
+/// Writes the bundle and what is mounted from it, as the row says; gives what its monitor is to be sent.
+pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
+    let container_dir = store.container_dir(row.id.as_str());
+    let rootfs = RootfsPlan {
+        layers: row.plan.layers.clone(),
+        upper: container_dir.join(folder::UPPER),
+        work: container_dir.join(folder::WORK),
+        merged: container_dir.join(folder::MERGED),
+        read_only: row.spec.read_only,
+    };
+    etc::write(store, row)?;
+    bundle::write(&container_dir, &runtime_spec(store, row, &rootfs.merged)?)?;
+    Ok(Launch {
+        version: PROTOCOL_VERSION,
+        id: row.id.clone(),
+        root_id8: store.root_id8().to_owned(),
+        root: store.root().to_owned(),
+        run_dir: monitor::run_dir(store, &row.id),
+        container_dir,
+        rootfs,
+        network: row.plan.network.clone(),
+        stdio,
+        restart: row.spec.restart.clone(),
+        // Whoever holds the other ends of its output waits for it.
+        die_with_caller: row.spec.scope.is_some() || stdio == StdioPlan::Passed,
+        remove: row.spec.remove && stdio != StdioPlan::Passed,
+        stop_signal: signal::number(&row.plan.stop_signal)?,
+        stop_timeout: row.plan.stop_timeout,
+    })
+}
+
+fn runtime_spec(store: &Store, row: &Row, root: &Path) -> Result<Spec> {
+    let (plan, spec) = (&row.plan, &row.spec);
+    spec::build(&Options {
+        args: plan.argv.clone(),
+        env: plan.env.clone(),
+        cwd: PathBuf::from(&plan.workdir),
+        user: plan.user.clone(),
+        groups: spec.group_add.clone(),
+        hostname: plan.hostname.clone(),
+        domainname: spec.domainname.clone(),
+        root: root.to_owned(),
+        read_only: spec.read_only,
+        tty: spec.tty,
+        capabilities: spec::capabilities(&spec.cap_add, &spec.cap_drop)?,
+        seccomp: seccomp(spec.seccomp.as_deref())?,
+        no_new_privileges: spec.no_new_privileges,
+        privileged: spec.privileged,
+        mounts: mounts(store, row)?,
+        shm_size: spec.shm_size.unwrap_or(spec::DEFAULT_SHM_SIZE),
+        limits: Limits {
+            cpus: spec.cpus,
+            cpu_shares: spec.cpu_shares,
+            cpuset: spec.cpuset.clone(),
+            memory: spec.memory,
+            memory_swap: spec.memory_swap,
+            memory_reservation: spec.memory_reservation,
+            pids: spec.pids,
+            io_weight: spec.io_weight,
+        },
+        ulimits: spec.ulimits.clone(),
+        oom_score_adj: spec.oom_score_adj,
+        sysctls: spec.sysctls.clone(),
+        host_network: plan.network == NetworkPlan::Host,
+    })
+}
+
+fn seccomp(profile: Option<&str>) -> Result<bool> {
+    match profile {
+        None | Some("default" | "builtin") => Ok(true),
+        Some("unconfined") => Ok(false),
+        Some(path) => Err(Error::unsupported(format!("the system call filter `{path}` cannot be used yet"))
+            .hint("leave `seccomp` out for the default filter, or say `seccomp: \"unconfined\"`")),
+    }
+}
+
+/// The files under `/etc` and what was asked for, which may replace them.
+fn mounts(store: &Store, row: &Row) -> Result<Vec<Mount>> {
+    let asked = row.spec.mounts.iter().map(mount).collect::<Result<Vec<_>>>()?;
+    let is_asked_for = |target: &str| row.spec.mounts.iter().any(|mount| mount.target == Path::new(target));
+    let files = etc::FILES.iter().filter(|(_, target)| !is_asked_for(target));
+    let files =
+        files.map(|(name, target)| spec::bind(&folder::file(store, &row.id, name), Path::new(target), false, None));
+    Ok(files.chain(asked).collect())
+}
+
+fn mount(spec: &MountSpec) -> Result<Mount> {
+    match spec.kind {
+        MountKind::Tmpfs => Ok(spec::tmpfs(&spec.target, spec.size, spec.mode, spec.read_only)),
+        MountKind::Bind => {
+            let source = Path::new(&spec.source);
+            if spec.create {
+                use crate::error::IoContext;
+                std::fs::create_dir_all(source).doing(|| format!("cannot make `{}`", source.display()))?;
+            } else if !source.exists() {
+                return Err(Error::not_found(format!("there is no `{}` to mount", source.display()))
+                    .hint("check the path, or let it be made: `#{ source: …, target: …, create: true }`"));
+            }
+            Ok(spec::bind(source, &spec.target, spec.read_only, spec.propagation.as_deref()))
+        }
+        MountKind::Volume => Err(Error::unsupported("volumes cannot be used yet")
+            .hint("mount a folder of the host: a source that starts with `/` or `./`")),
+    }
+}

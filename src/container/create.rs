@@ -1,0 +1,83 @@
+//! Makes containers: a folder and a row.
+
+use super::plan::Plan;
+use super::row::{self, FoldedState, Row};
+use super::{folder, remove};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{self, RunnableImage};
+use crate::model::{ContainerSpec, Id, Status, name};
+use crate::store::Store;
+use crate::store::scopes::{self, ItemKind};
+use crate::sys::lock::FileLock;
+
+/// How often a made-up name may be taken already.
+const NAME_ATTEMPTS: u32 = 20;
+
+/// Makes a container that is not started.
+pub fn create(store: &Store, cx: &Context, spec: &ContainerSpec, image: &RunnableImage) -> Result<Row> {
+    make(store, cx, spec, image, Status::Created).map(|(row, _lock)| row)
+}
+
+/// Makes a container in a state: its folder and its row. Whoever gets the lock brings it into that state.
+pub fn make(
+    store: &Store,
+    cx: &Context,
+    spec: &ContainerSpec,
+    image: &RunnableImage,
+    status: Status,
+) -> Result<(Row, FileLock)> {
+    if let Some(name) = &spec.name {
+        name::check("container", name)?;
+        if spec.replace {
+            replace(store, cx, name)?;
+        }
+    }
+    let id = Id::random()?;
+    let mut row = Row {
+        name: String::new(),
+        image: spec.image.clone(),
+        image_id: image.id.to_string(),
+        plan: Plan::new(&id, spec, &image.config, image.layers.clone())?,
+        spec: ContainerSpec { scope: cx.scope.clone(), ..spec.clone() },
+        created: jiff::Timestamp::now(),
+        state: FoldedState { status, ..FoldedState::created() },
+        id,
+    };
+    let lock = folder::make(store, &row.id)?;
+    if let Err(error) = insert(store, &mut row, image) {
+        folder::discard(store, &row.id)?;
+        return Err(error);
+    }
+    Ok((row, lock))
+}
+
+fn insert(store: &Store, row: &mut Row, image: &RunnableImage) -> Result<()> {
+    for attempt in 0.. {
+        row.name = match &row.spec.name {
+            Some(name) => name.clone(),
+            None => name::random(attempt)?,
+        };
+        let inserted = store.write(|tx| {
+            image::ensure_present(tx, &image.id)?;
+            row::insert(tx, row)?;
+            match &row.spec.scope {
+                Some(scope) => scopes::own(tx, scope, ItemKind::Container, row.id.as_str()),
+                None => Ok(()),
+            }
+        });
+        match inserted {
+            Err(error) if error.is(ErrorKind::Conflict) && row.spec.name.is_none() && attempt < NAME_ATTEMPTS => {}
+            other => return other,
+        }
+    }
+    Err(Error::conflict("no free name was found"))
+}
+
+/// Removes the container of this name, if there is one.
+fn replace(store: &Store, cx: &Context, name: &str) -> Result<()> {
+    match store.read(|db| row::by_name(db, name))? {
+        Some(old) => remove::remove(store, cx, old, true),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,51 @@
+//! The files that a container finds under `/etc`, written into its folder and mounted from there.
+
+use super::folder;
+use super::row::Row;
+use crate::error::{IoContext, Result};
+use crate::network::{HostsFile, ResolvConf, host_hosts, host_resolv_conf};
+use crate::runtime::network::NetworkPlan;
+use crate::store::Store;
+
+/// The files: name in the container's folder, path in the container.
+pub const FILES: [(&str, &str); 3] =
+    [("resolv.conf", "/etc/resolv.conf"), ("hostname", "/etc/hostname"), ("hosts", "/etc/hosts")];
+
+/// Writes them as the container's network wants them.
+pub fn write(store: &Store, row: &Row) -> Result<()> {
+    for ((name, _), text) in FILES.iter().zip([resolv_conf(row)?, hostname(row), hosts(row)?]) {
+        let path = folder::file(store, &row.id, name);
+        std::fs::write(&path, text).doing(|| format!("cannot write `{}`", path.display()))?;
+    }
+    Ok(())
+}
+
+fn hostname(row: &Row) -> String {
+    format!("{}\n", row.plan.hostname)
+}
+
+fn resolv_conf(row: &Row) -> Result<String> {
+    match row.plan.network {
+        NetworkPlan::Host => host_resolv_conf(),
+        _ => ResolvConf { dns: &row.spec.dns, dns_search: &row.spec.dns_search }.of_this_host(),
+    }
+}
+
+fn hosts(row: &Row) -> Result<String> {
+    let (ip, gateway) = match &row.plan.network {
+        NetworkPlan::Bridge(bridge) => (Some(bridge.ip), Some(bridge.gateway)),
+        NetworkPlan::None => (None, None),
+        NetworkPlan::Host => (None, Some(std::net::Ipv4Addr::LOCALHOST)),
+    };
+    let file = HostsFile {
+        hostname: &row.plan.hostname,
+        domainname: row.spec.domainname.as_deref(),
+        ip,
+        extra_hosts: &row.spec.extra_hosts,
+        gateway,
+    };
+    match row.plan.network {
+        NetworkPlan::Host => Ok(format!("{}{}", host_hosts()?, file.extra_lines()?)),
+        _ => file.text(),
+    }
+}

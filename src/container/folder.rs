@@ -1,0 +1,79 @@
+//! The folder of a container: made whole and locked before anybody can see it, taken away in one step.
+
+use super::lock;
+use crate::error::{IoContext, Result};
+use crate::model::Id;
+use crate::store::Store;
+use crate::sys::lock::FileLock;
+use crate::sys::process::{self, ProcessIdentity};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+/// Where changes to the root file system go.
+pub const UPPER: &str = "upper";
+/// The work folder that overlayfs wants beside it.
+pub const WORK: &str = "work";
+/// Mount point of the root file system, inside the container's mount namespace only.
+pub const MERGED: &str = "merged";
+/// Folders are made under a name that tells who makes them, so that those of dead processes are known.
+const DRAFT: &str = ".new-";
+
+/// Makes the folder; the caller holds its lock. While that is held, a folder without a row is one that is
+/// being made; once it is free, it is what a killed process left.
+pub fn make(store: &Store, id: &Id) -> Result<FileLock> {
+    let target = store.container_dir(id.as_str());
+    let doing = || format!("cannot make `{}`", target.display());
+    let me = ProcessIdentity::current()?;
+    let draft = store.container_dir(&format!("{DRAFT}{}-{}-{}", me.pid, me.start_time, id.short()));
+    // Processes of the container with another user id pass through to their own files; they cannot list.
+    let folder = |path: PathBuf, mode| DirBuilder::new().mode(mode).create(path);
+    folder(draft.clone(), 0o711).doing(doing)?;
+    for (name, mode) in [(UPPER, 0o755), (WORK, 0o700), (MERGED, 0o700)] {
+        folder(draft.join(name), mode).doing(doing)?;
+    }
+    let lock = lock::lock_new(&draft)?;
+    fs::rename(&draft, &target).doing(doing)?;
+    Ok(lock)
+}
+
+/// Takes the folder away: out of sight at once, deleted by and by.
+pub fn discard(store: &Store, id: &Id) -> Result<()> {
+    store.discard(&store.container_dir(id.as_str()))
+}
+
+/// Folders that no row knows and nobody is making: what killed processes left. The ids of those that had
+/// come to their full name, so that the rest of the container can be looked for.
+pub fn sweep(store: &Store, known: impl Fn(&Id) -> Result<bool>) -> Result<Vec<Id>> {
+    let folder = store.container_dir("");
+    let doing = || format!("cannot list `{}`", folder.display());
+    let mut orphans = Vec::new();
+    for entry in fs::read_dir(&folder).doing(doing)? {
+        let name = entry.doing(doing)?.file_name().to_string_lossy().into_owned();
+        if let Some(maker) = name.strip_prefix(DRAFT) {
+            if !is_alive(maker) {
+                store.discard(&folder.join(&name))?;
+            }
+        } else if let Some(id) = Id::parse(&name)
+            // The lock first: whoever makes the container holds it until the row is there.
+            && let Some(_lock) = lock::try_lock(store, &id)?
+            && !known(&id)?
+        {
+            orphans.push(id);
+        }
+    }
+    Ok(orphans)
+}
+
+/// Whether the maker of a draft, `PID-STARTTIME-…`, still runs.
+fn is_alive(maker: &str) -> bool {
+    let mut parts = maker.split('-');
+    let pid = parts.next().and_then(|part| part.parse::<i32>().ok());
+    let start_time = parts.next().and_then(|part| part.parse::<u64>().ok());
+    pid.zip(start_time).is_some_and(|(pid, start_time)| process::start_time(pid).is_ok_and(|found| found == start_time))
+}
+
+/// The path of a file in the folder.
+pub fn file(store: &Store, id: &Id, name: &str) -> PathBuf {
+    store.container_dir(id.as_str()).join(name)
+}

@@ -1,0 +1,37 @@
+//! What is known about a container, for scripts.
+
+use super::row::Row;
+use super::state;
+use crate::error::Result;
+use crate::model::ContainerInfo;
+use crate::runtime::network::NetworkPlan;
+use crate::store::Store;
+
+/// Its row, brought up to date, as scripts see it.
+pub fn info(store: &Store, mut row: Row) -> Result<ContainerInfo> {
+    let pid = state::refresh(store, &mut row)?;
+    let alive = row.state.status.is_alive();
+    let (ip, ports) = match &row.plan.network {
+        NetworkPlan::Bridge(bridge) if alive => (Some(bridge.ip.into()), bridge.ports.clone()),
+        _ => (None, Vec::new()),
+    };
+    Ok(ContainerInfo {
+        id: row.id.as_str().to_owned(),
+        name: row.name,
+        image: row.image,
+        image_id: row.image_id,
+        status: row.state.status,
+        exit_code: row.state.exit_code,
+        pid,
+        ip,
+        ports,
+        labels: row.plan.labels,
+        command: row.plan.argv,
+        oom_killed: row.state.oom_killed,
+        restarts: row.state.restarts,
+        created: row.created,
+        started: row.state.started,
+        finished: row.state.finished,
+        health: None,
+    })
+}

@@ -1,0 +1,127 @@
+//! Everything about a container, in the shape of `docker inspect`.
+
+use super::row::Row;
+use crate::model::{ContainerInfo, PublishedPort, RestartPolicy};
+use crate::runtime::network::NetworkPlan;
+use crate::store::Store;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What Docker writes for a time that has not come.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// The whole record.
+pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
+    let (plan, spec) = (&row.plan, &row.spec);
+    let dir = store.container_dir(row.id.as_str());
+    let file = |name: &str| dir.join(name).display().to_string();
+    json!({
+        "Id": row.id.as_str(),
+        "Created": row.created,
+        "Path": plan.argv.first(),
+        "Args": plan.argv.get(1..).unwrap_or_default(),
+        "State": {
+            "Status": info.status,
+            "Running": info.status.is_alive(),
+            "Paused": info.status == crate::model::Status::Paused,
+            "Restarting": info.status == crate::model::Status::Restarting,
+            "OOMKilled": info.oom_killed,
+            "Dead": info.status == crate::model::Status::Dead,
+            "Pid": info.pid.unwrap_or(0),
+            "ExitCode": info.exit_code.unwrap_or(0),
+            "StartedAt": time(info.started),
+            "FinishedAt": time(info.finished),
+        },
+        "Image": row.image_id,
+        "ResolvConfPath": file("resolv.conf"),
+        "HostnamePath": file("hostname"),
+        "HostsPath": file("hosts"),
+        "LogPath": file(super::logs::FILE_NAME),
+        "Name": format!("/{}", row.name),
+        "RestartCount": info.restarts,
+        "Driver": "overlay2",
+        "Platform": "linux",
+        "HostConfig": {
+            "AutoRemove": spec.remove,
+            "CapAdd": spec.cap_add,
+            "CapDrop": spec.cap_drop,
+            "CpuShares": spec.cpu_shares.unwrap_or(0),
+            "CpusetCpus": spec.cpuset.clone().unwrap_or_default(),
+            "Dns": spec.dns,
+            "DnsSearch": spec.dns_search,
+            "ExtraHosts": spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>(),
+            "Init": spec.init,
+            "Memory": spec.memory.unwrap_or(0),
+            "MemoryReservation": spec.memory_reservation.unwrap_or(0),
+            "MemorySwap": spec.memory_swap.unwrap_or(0),
+            "NanoCpus": spec.cpus.map_or(0, |cpus| (cpus * 1e9) as i64),
+            "NetworkMode": spec.networks.first().map_or("bridge", String::as_str),
+            "OomScoreAdj": spec.oom_score_adj.unwrap_or(0),
+            "PidsLimit": spec.pids,
+            "PortBindings": ports(&info.ports),
+            "Privileged": spec.privileged,
+            "ReadonlyRootfs": spec.read_only,
+            "RestartPolicy": restart_policy(&spec.restart),
+            "ShmSize": spec.shm_size.unwrap_or(64 << 20),
+            "Sysctls": spec.sysctls,
+        },
+        "Mounts": spec.mounts.iter().map(|mount| json!({
+            "Type": mount.kind,
+            "Source": mount.source,
+            "Destination": mount.target,
+            "RW": !mount.read_only,
+        })).collect::<Vec<_>>(),
+        "Config": {
+            "Hostname": plan.hostname,
+            "Domainname": spec.domainname.clone().unwrap_or_default(),
+            "User": plan.user,
+            "Tty": spec.tty,
+            "OpenStdin": spec.stdin,
+            "Env": plan.env.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
+            "Cmd": plan.argv,
+            "Image": row.image,
+            "WorkingDir": plan.workdir,
+            "Labels": plan.labels,
+            "StopSignal": plan.stop_signal,
+            "StopTimeout": plan.stop_timeout.as_secs(),
+        },
+        "NetworkSettings": network(&plan.network, info),
+    })
+}
+
+fn time(time: Option<jiff::Timestamp>) -> String {
+    time.map_or_else(|| NEVER.to_owned(), |time| time.to_string())
+}
+
+fn restart_policy(policy: &RestartPolicy) -> Value {
+    let (name, count) = match policy {
+        RestartPolicy::No => ("no", 0),
+        RestartPolicy::OnFailure(count) => ("on-failure", *count),
+        RestartPolicy::Always => ("always", 0),
+        RestartPolicy::UnlessStopped => ("unless-stopped", 0),
+    };
+    json!({ "Name": name, "MaximumRetryCount": count })
+}
+
+fn ports(published: &[PublishedPort]) -> BTreeMap<String, Vec<Value>> {
+    let mut ports: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for port in published {
+        let binding = json!({ "HostIp": port.host_ip, "HostPort": port.host_port.to_string() });
+        ports.entry(format!("{}/{}", port.container_port, port.protocol)).or_default().push(binding);
+    }
+    ports
+}
+
+fn network(plan: &NetworkPlan, info: &ContainerInfo) -> Value {
+    let NetworkPlan::Bridge(bridge) = plan else {
+        return json!({ "Ports": {}, "Networks": {} });
+    };
+    let address = info.ip.map(|ip| ip.to_string()).unwrap_or_default();
+    json!({
+        "Ports": ports(&info.ports),
+        "IPAddress": address,
+        "IPPrefixLen": bridge.prefix,
+        "Gateway": bridge.gateway,
+        "Networks": { "bridge": { "IPAddress": address, "IPPrefixLen": bridge.prefix, "Gateway": bridge.gateway } },
+    })
+}

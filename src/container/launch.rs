@@ -1,0 +1,85 @@
+//! Starts the program of a container: reserves addresses and ports, writes the bundle, starts the monitor.
+
+use super::connect::connect;
+use super::row::{self, Row};
+use super::{bundle, create, lock, lookup, remove, state};
+use crate::context::Context;
+use crate::error::Result;
+use crate::image::RunnableImage;
+use crate::model::{ContainerSpec, Status};
+use crate::runtime::control::{self, Started};
+use crate::runtime::launch::StdioPlan;
+use crate::runtime::network::NetworkPlan;
+use crate::store::Store;
+use std::os::fd::OwnedFd;
+
+/// Where a container's input and output go.
+pub enum Stdio {
+    /// Output into its log.
+    Log,
+    /// Input, output and error output are the caller's.
+    Passed([OwnedFd; 3]),
+}
+
+/// Starts a container that was made before; succeeds when it runs already.
+pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
+    let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else {
+        return Err(lookup::not_found(&row.name, &[]));
+    };
+    if state::refresh_locked(store, &mut row)?.is_some() {
+        return Ok(());
+    }
+    let before = row.state.clone();
+    row.state.status = Status::Running;
+    store.write(|tx| row::set_state(tx, &row.id, &row.state))?;
+    match launch(store, cx, &mut row, Stdio::Log) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            row.state = before;
+            state::fold(store, &row)?;
+            Err(error)
+        }
+    }
+}
+
+/// Makes and starts a container. When its program cannot be executed it is removed again, unless it was
+/// given a name.
+pub fn run(
+    store: &Store,
+    cx: &Context,
+    spec: &ContainerSpec,
+    image: &RunnableImage,
+    stdio: Stdio,
+) -> Result<(Row, Started)> {
+    let (mut row, _lock) = create::make(store, cx, spec, image, Status::Running)?;
+    match launch(store, cx, &mut row, stdio) {
+        Ok(started) => Ok((row, started)),
+        Err(error) => {
+            if spec.name.is_some() && error.exit_details().is_some() {
+                row.state.status = Status::Created;
+                state::fold(store, &row)?;
+            } else {
+                remove::take_apart(store, &row.id)?;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio) -> Result<Started> {
+    let (plan, sockets) = connect(store, row)?;
+    row.plan.network = plan;
+    if row.plan.network != NetworkPlan::None {
+        store.write(|tx| row::set_plan(tx, &row.id, &row.plan))?;
+    }
+    let (stdio_plan, descriptors) = match stdio {
+        Stdio::Log => (StdioPlan::Log { stdin: row.spec.stdin }, None),
+        Stdio::Passed(descriptors) => (StdioPlan::Passed, Some(descriptors)),
+    };
+    let launch = bundle::write(store, row, stdio_plan)?;
+    let started = control::launch(cx, &launch, descriptors, sockets)?;
+    for warning in &started.warnings {
+        cx.progress.note(warning);
+    }
+    Ok(started)
+}

@@ -1,0 +1,150 @@
+//! What a spec comes to with its image: decided once at creation, so that starting needs no image.
+
+use crate::error::{Error, Result};
+use crate::model::{ContainerSpec, Id};
+use crate::runtime::network::NetworkPlan;
+use oci_spec::image::ImageConfiguration;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Docker's default time between the stop signal and KILL.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a container runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Environment of the image and its own; the runtime adds `PATH`, `HOSTNAME`, `HOME` and `TERM` where missing.
+    pub env: Vec<(String, String)>,
+    /// Working directory.
+    pub workdir: String,
+    /// `user`, `user:group`, ids of either; empty: root.
+    pub user: String,
+    /// Host name.
+    pub hostname: String,
+    /// Labels of the image and its own.
+    pub labels: BTreeMap<String, String>,
+    /// Name of the signal of `stop`.
+    pub stop_signal: String,
+    /// Between that signal and KILL.
+    pub stop_timeout: Duration,
+    /// Unpacked layers, the topmost first.
+    pub layers: Vec<PathBuf>,
+    /// How it is connected.
+    pub network: NetworkPlan,
+}
+
+impl Plan {
+    /// Resolves a spec against the config of its image. The network is decided later.
+    pub fn new(id: &Id, spec: &ContainerSpec, image: &ImageConfiguration, layers: Vec<PathBuf>) -> Result<Self> {
+        let config = image.config().clone().unwrap_or_default();
+        let argv = argv(
+            spec,
+            config.entrypoint().as_deref().unwrap_or_default(),
+            config.cmd().as_deref().unwrap_or_default(),
+        )?;
+        let host_network = spec.networks.iter().any(|name| name == "host");
+        let hostname = match (&spec.hostname, host_network) {
+            (Some(hostname), _) => hostname.clone(),
+            (None, true) => nix::unistd::gethostname()
+                .ok()
+                .and_then(|name| name.into_string().ok())
+                .unwrap_or_else(|| id.short().to_owned()),
+            (None, false) => id.short().to_owned(),
+        };
+        let image_labels = config.labels().clone().unwrap_or_default();
+        let mut labels: BTreeMap<String, String> = image_labels.into_iter().collect();
+        labels.extend(spec.labels.clone());
+        let pick = |own: &Option<String>, image: &Option<String>| {
+            own.clone().or_else(|| image.clone()).filter(|text| !text.is_empty())
+        };
+        Ok(Self {
+            argv,
+            env: environment(spec, config.env().as_deref().unwrap_or_default()),
+            workdir: pick(&spec.workdir, config.working_dir()).unwrap_or_else(|| "/".into()),
+            user: pick(&spec.user, config.user()).unwrap_or_default(),
+            hostname,
+            labels,
+            stop_signal: pick(&spec.stop_signal, config.stop_signal()).unwrap_or_else(|| "TERM".into()),
+            stop_timeout: spec.stop_timeout.unwrap_or(STOP_TIMEOUT),
+            layers,
+            network: NetworkPlan::None,
+        })
+    }
+}
+
+/// Docker's rule: an own entrypoint drops the image's command, an own command keeps the entrypoint.
+fn argv(spec: &ContainerSpec, image_entrypoint: &[String], image_cmd: &[String]) -> Result<Vec<String>> {
+    let (entrypoint, cmd) = match (&spec.entrypoint, &spec.cmd) {
+        (Some(entrypoint), Some(cmd)) => (&entrypoint[..], &cmd[..]),
+        (Some(entrypoint), None) => (&entrypoint[..], &[][..]),
+        (None, Some(cmd)) => (image_entrypoint, &cmd[..]),
+        (None, None) => (image_entrypoint, image_cmd),
+    };
+    let argv: Vec<String> = entrypoint.iter().chain(cmd).cloned().collect();
+    match argv.first() {
+        None => Err(Error::invalid(format!("nothing to run: the image `{}` names no command", spec.image))
+            .hint("say what to run: `cmd: [\"sh\", \"-c\", \"…\"]`")),
+        Some(program) if program.is_empty() => {
+            Err(Error::invalid("the program to run is an empty string").hint("give it a path or a name"))
+        }
+        Some(_) => Ok(argv),
+    }
+}
+
+/// The image's variables, overridden in place by the spec's.
+fn environment(spec: &ContainerSpec, image: &[String]) -> Vec<(String, String)> {
+    let image = image.iter().map(|line| line.split_once('=').unwrap_or((line, "")));
+    let own = spec.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let mut env: Vec<(String, String)> = Vec::new();
+    for (key, value) in image.chain(own) {
+        match env.iter_mut().find(|(known, _)| known == key) {
+            Some((_, known)) => value.clone_into(known),
+            None => env.push((key.to_owned(), value.to_owned())),
+        }
+    }
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn entrypoint_and_command_combine_as_in_docker() {
+        // (own entrypoint, own cmd, what runs) on an image with `ENTRYPOINT e`, `CMD c`.
+        let cases: [(Option<&str>, Option<&str>, &str); 5] = [
+            (None, None, "e c"),
+            (None, Some("x y"), "e x y"),
+            (Some("n"), None, "n"),
+            (Some("n"), Some("x"), "n x"),
+            (Some(""), Some("x"), "x"),
+        ];
+        for (entrypoint, cmd, expected) in cases {
+            let spec =
+                ContainerSpec { entrypoint: entrypoint.map(words), cmd: cmd.map(words), ..ContainerSpec::default() };
+            let got = argv(&spec, &words("e"), &words("c")).unwrap();
+            assert_eq!(got, words(expected), "{entrypoint:?} {cmd:?}");
+        }
+        let nothing = argv(&ContainerSpec::default(), &[], &[]).unwrap_err();
+        assert!(nothing.hint_text().is_some());
+    }
+
+    #[test]
+    fn the_environment_is_overridden_in_place() {
+        let spec = ContainerSpec {
+            env: vec![("A".into(), "own".into()), ("B".into(), "x=y".into())],
+            ..ContainerSpec::default()
+        };
+        let env = environment(&spec, &["PATH=/bin".into(), "A=image".into()]);
+        let expected = [("PATH", "/bin"), ("A", "own"), ("B", "x=y")];
+        assert_eq!(env, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+}

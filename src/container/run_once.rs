@@ -1,0 +1,54 @@
+//! Runs one command in a container of its own, waits for it and removes it.
+
+use super::launch::{Stdio, run};
+use super::row::Row;
+use super::{lock, remove, state};
+use crate::context::Context;
+use crate::error::Result;
+use crate::image::RunnableImage;
+use crate::model::{ContainerSpec, ExecIo, RunOutput};
+use crate::runtime::control::Started;
+use crate::store::Store;
+use crate::sys::pump;
+
+/// A container whose command has ended: its monitor is cleaning up.
+pub struct Remains {
+    row: Row,
+    started: Started,
+}
+
+/// Runs the spec's command to its end; gives what it left behind, and the container to be removed with
+/// [`finish`], which the caller's result does not wait for.
+pub fn run_once(
+    store: &Store,
+    cx: &Context,
+    spec: &ContainerSpec,
+    image: &RunnableImage,
+    mut io: ExecIo<'_>,
+) -> Result<(RunOutput, Remains)> {
+    let (mut pump, stdio) = pump::pipes(io.stdin.take())?;
+    // Should this process be killed, the next command removes what has ended.
+    let spec = ContainerSpec { remove: true, ..spec.clone() };
+    let (row, mut started) = run(store, cx, &spec, image, Stdio::Passed(stdio))?;
+    let ended = pump.run(cx, started.pollable(), &mut io).and_then(|()| started.wait(cx));
+    match ended {
+        Ok(exit) => {
+            let [stdout, stderr] = pump.collected;
+            Ok((RunOutput { code: exit.code, stdout, stderr }, Remains { row, started }))
+        }
+        Err(error) => {
+            // Cancelled, or the output could not be taken: the container goes, whatever it does.
+            remove::remove(store, &Context::background(), row, true)?;
+            Err(error)
+        }
+    }
+}
+
+/// Removes what is left, once the monitor has let go of it.
+pub fn finish(store: &Store, cx: &Context, remains: Remains) -> Result<()> {
+    let Remains { mut row, started } = remains;
+    started.wait_for_monitor(cx)?;
+    let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else { return Ok(()) };
+    state::refresh_locked(store, &mut row)?;
+    remove::take_apart(store, &row.id)
+}

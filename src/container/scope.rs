@@ -1,0 +1,43 @@
+//! Ends scopes: removes what they own, newest first, and reports all failures.
+
+use super::remove::remove;
+use super::row;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::store::Store;
+use crate::store::scopes::{self, ItemKind};
+
+/// Removes what a scope owns. Things that other layers own are removed by `other`.
+pub fn end(store: &Store, cx: &Context, scope: &str, other: &dyn Fn(ItemKind, &str) -> Result<()>) -> Result<()> {
+    let items = store.read(|db| scopes::items(db, scope))?;
+    if items.is_empty() {
+        return Ok(());
+    }
+    let mut failures: Vec<Error> = Vec::new();
+    for (kind, name) in items {
+        let removed = match kind {
+            ItemKind::Container => match store.read(|db| row::get(db, &name))? {
+                Some(row) => remove(store, cx, row, true),
+                None => Ok(()),
+            },
+            ItemKind::Image => other(kind, &name),
+        };
+        failures.extend(removed.err());
+    }
+    if failures.is_empty() {
+        return store.write(|tx| scopes::forget(tx, scope));
+    }
+    let first = failures.remove(0);
+    let others: String = failures.iter().map(|error| format!("; {}", error.message())).collect();
+    Err(Error::new(first.kind(), format!("{}{others}", first.message())).context("cleaning up the scope"))
+}
+
+/// Ends the scopes of scripts that are gone. What fails is left for the next command.
+pub fn end_dead(store: &Store, cx: &Context, other: &dyn Fn(ItemKind, &str) -> Result<()>) -> Result<()> {
+    for scope in store.read(scopes::of_dead_scripts)? {
+        if let Err(error) = end(store, cx, &scope, other) {
+            tracing::warn!(%error, "a scope of a script that is gone could not be cleaned up");
+        }
+    }
+    Ok(())
+}

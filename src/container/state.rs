@@ -1,0 +1,100 @@
+//! What is true of a container now, and folding its end into the row.
+
+use super::lock;
+use super::row::{self, FoldedState, Row};
+use crate::context::Context;
+use crate::error::Result;
+use crate::model::Status;
+use crate::network;
+use crate::runtime::state::{self, Phase, State, UNSEEN_EXIT_CODE};
+use crate::store::Store;
+
+/// The row as it is now, and the pid of the container's first process while it lives.
+///
+/// Whoever first sees an end folds it into the row. A container that is being started, ended or removed
+/// at this moment is left to who does it.
+pub fn refresh(store: &Store, row: &mut Row) -> Result<Option<i32>> {
+    if !may_be_alive(row.state.status) {
+        return Ok(None);
+    }
+    let dir = store.container_dir(row.id.as_str());
+    if let Some(state) = state::read(&dir)?
+        && state.is_running()
+    {
+        row.state = running(&state);
+        return Ok(state.process.map(|process| process.pid));
+    }
+    let Some(_lock) = lock::try_lock(store, &row.id)? else {
+        return Ok(None);
+    };
+    refresh_locked(store, row)
+}
+
+/// The same for who holds the container's lock.
+pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<i32>> {
+    match store.read(|db| row::get(db, row.id.as_str()))? {
+        Some(now) => *row = now,
+        None => return Ok(None),
+    }
+    let state = state::read(&store.container_dir(row.id.as_str()))?;
+    if let Some(state) = state.as_ref().filter(|state| state.is_running()) {
+        row.state = running(state);
+        return Ok(state.process.as_ref().map(|process| process.pid));
+    }
+    if may_be_alive(row.state.status) {
+        row.state = ended(&row.state, state.as_ref());
+        fold(store, row)?;
+    }
+    Ok(None)
+}
+
+/// Folds the end of a container that was told to end, and has, into its row.
+pub fn settle(store: &Store, cx: &Context, row: &mut Row) -> Result<()> {
+    let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else {
+        return Ok(());
+    };
+    refresh_locked(store, row).map(drop)
+}
+
+/// Writes an end into the row and gives back what only a living container needs. The caller holds the
+/// container's lock.
+pub fn fold(store: &Store, row: &Row) -> Result<()> {
+    network::release(store, row.id.as_str())?;
+    store.write(|tx| row::set_state(tx, &row.id, &row.state))
+}
+
+/// The state of a container that is not alive, whatever its row said.
+pub fn ended(folded: &FoldedState, state: Option<&State>) -> FoldedState {
+    match state {
+        Some(state) if state.phase == Phase::Exited => FoldedState {
+            status: Status::Exited,
+            exit_code: Some(state.exit_code.unwrap_or(UNSEEN_EXIT_CODE)),
+            oom_killed: state.oom_killed,
+            restarts: state.restarts,
+            started: state.started.and_then(timestamp).or(folded.started),
+            finished: state.finished.and_then(timestamp),
+        },
+        // Whoever started it died before its program was executed.
+        _ if folded.exit_code.is_none() => FoldedState::created(),
+        _ => FoldedState { status: Status::Exited, ..folded.clone() },
+    }
+}
+
+fn running(state: &State) -> FoldedState {
+    FoldedState {
+        status: Status::Running,
+        exit_code: None,
+        oom_killed: false,
+        restarts: state.restarts,
+        started: state.started.and_then(timestamp),
+        finished: None,
+    }
+}
+
+fn may_be_alive(status: Status) -> bool {
+    !matches!(status, Status::Created | Status::Exited)
+}
+
+fn timestamp(nanoseconds: i64) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).ok()
+}

@@ -1,0 +1,42 @@
+//! What killed processes left of containers is taken away by the next command.
+
+use super::row;
+use super::{ended_record, folder, remove, state};
+use crate::context::Context;
+use crate::error::Result;
+use crate::model::Id;
+use crate::network;
+use crate::store::Store;
+
+/// Folds ends that nobody saw, removes containers that should have gone at their end, folders without
+/// a row, and addresses without a container. What fails is left for the next command.
+pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
+    for mut row in store.read(row::maybe_alive)? {
+        cx.check()?;
+        let name = row.name.clone();
+        let swept = state::refresh(store, &mut row).and_then(|_| remove_if_it_should_be_gone(store, cx, row));
+        report(swept, &name);
+    }
+    let known = |id: &Id| store.read(|db| Ok(row::get(db, id.as_str())?.is_some()));
+    for orphan in folder::sweep(store, known)? {
+        report(remove::take_apart(store, &orphan), orphan.short());
+    }
+    let is_known = |id: &str| store.read(|db| Ok(row::get(db, id)?.is_some())).unwrap_or(true);
+    report(network::sweep(store, is_known), "networks");
+    ended_record::sweep(store)
+}
+
+/// A container that ended with `remove: true` whose clean-up was killed too.
+fn remove_if_it_should_be_gone(store: &Store, cx: &Context, row: row::Row) -> Result<()> {
+    let ended = row.state.exit_code.is_some() && !row.state.status.is_alive();
+    if !(row.spec.remove && ended) {
+        return Ok(());
+    }
+    remove::remove(store, cx, row, false)
+}
+
+fn report(swept: Result<()>, what: &str) {
+    if let Err(error) = swept {
+        tracing::warn!(%error, what, "not everything that was left could be taken away");
+    }
+}

@@ -1,0 +1,71 @@
+//! How containers come by their images.
+
+use super::NativeEngine;
+use crate::context::Context;
+use crate::engine::{BuildPlan, PullPolicy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{self, RunnableImage};
+use crate::model::{ContainerSpec, ImageInfo, Platform, Reference};
+use crate::registry::{Client, Options};
+use crate::store::scopes::{self, ItemKind};
+
+impl NativeEngine {
+    pub(super) fn pull_image(&self, cx: &Context, reference: &str, platform: Option<&Platform>) -> Result<ImageInfo> {
+        let reference: Reference = reference.parse()?;
+        let platform = platform.cloned().unwrap_or_else(Platform::host);
+        let id = image::pull(&self.store, self.client(), &reference, &platform, cx)?;
+        image::info(&self.store, &id)
+    }
+
+    /// Calls `make` with the spec's image, pulled as the policy says. An image that somebody removes
+    /// in between is pulled again once.
+    pub(super) fn with_image<T>(
+        &self,
+        cx: &Context,
+        spec: &ContainerSpec,
+        pull: PullPolicy,
+        mut make: impl FnMut(&RunnableImage) -> Result<T>,
+    ) -> Result<T> {
+        match pull {
+            PullPolicy::Always | PullPolicy::Newer => {
+                // A pull of what is here already transfers its manifest only.
+                self.pull_image(cx, &spec.image, spec.platform.as_ref())?;
+            }
+            PullPolicy::Missing | PullPolicy::Never => {}
+        }
+        match image::prepare(&self.store, &spec.image) {
+            Ok(image) => make(&image),
+            Err(error) if error.is(ErrorKind::NotFound) && pull != PullPolicy::Never => {
+                self.pull_missing(cx, spec, error)?;
+                make(&image::prepare(&self.store, &spec.image)?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn pull_missing(&self, cx: &Context, spec: &ContainerSpec, missing: Error) -> Result<()> {
+        if spec.image.parse::<Reference>().is_err() {
+            return Err(missing);
+        }
+        self.pull_image(cx, &spec.image, spec.platform.as_ref()).map(drop)
+    }
+
+    pub(super) fn build_image(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo> {
+        let id = Err::<crate::model::Digest, _>(Error::unsupported("tmp"))?;
+        for tag in &plan.tags {
+            self.own_image(cx, tag)?;
+        }
+        image::info(&self.store, &id)
+    }
+
+    /// An image that was built or tagged in a scope goes with it; one that was pulled stays.
+    pub(super) fn own_image(&self, cx: &Context, name: &str) -> Result<()> {
+        let Some(scope) = &cx.scope else { return Ok(()) };
+        let name = name.parse::<Reference>()?.canonical();
+        self.store.write(|tx| scopes::own(tx, scope, ItemKind::Image, &name))
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| Client::new(Options::default()))
+    }
+}

@@ -1,0 +1,183 @@
+//! The engine of this machine: the nouns, joined to the trait that scripts talk to.
+
+mod images;
+mod info;
+mod reaper;
+mod run;
+mod scopes;
+
+use crate::context::Context;
+use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
+use crate::error::{ErrorKind, Result};
+use crate::model::{
+    ContainerFilter, ContainerInfo, ContainerSpec, ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions,
+    RunOutput,
+};
+use crate::registry::Client;
+use crate::store::Store;
+use crate::{container, image, network};
+use reaper::Reaper;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// An engine on a root of this machine.
+pub struct NativeEngine {
+    store: Arc<Store>,
+    client: OnceLock<Client>,
+    reaper: Reaper,
+}
+
+impl NativeEngine {
+    /// Opens a root, makes it when it is not there, and begins to sweep what killed processes left in it.
+    pub fn open(root: &Path) -> Result<Self> {
+        let store = Arc::new(Store::open(root)?);
+        let engine = Self { reaper: Reaper::start(store.clone()), client: OnceLock::new(), store };
+        engine.end_scopes_of_dead_scripts(&Context::background())?;
+        Ok(engine)
+    }
+
+    fn row(&self, text: &str) -> Result<container::Row> {
+        self.store.read(|db| container::find(db, text))
+    }
+}
+
+/// What a monitor runs after the end of a container with `remove: true`.
+pub fn cleaner(root: &Path, id: &str) -> Result<()> {
+    let store = Store::open(root)?;
+    let cx = Context::background();
+    match store.read(|db| container::find(db, id)) {
+        Ok(row) => container::remove(&store, &cx, row, false)?,
+        // Somebody was faster.
+        Err(error) if error.is(ErrorKind::NotFound) => {}
+        Err(error) => return Err(error),
+    }
+    store.empty_trash();
+    network::teardown_if_unused(&store).map(drop)
+}
+
+impl Engine for NativeEngine {
+    fn pull(&self, cx: &Context, reference: &str, options: &PullOptions) -> Result<ImageInfo> {
+        self.pull_image(cx, reference, options.platform.as_ref())
+    }
+
+    fn image(&self, _cx: &Context, reference: &str) -> Result<ImageInfo> {
+        image::info(&self.store, &image::require(&self.store, reference)?)
+    }
+
+    fn images(&self, _cx: &Context, filter: &ImageFilter) -> Result<Vec<ImageInfo>> {
+        image::list(&self.store, filter)
+    }
+
+    fn inspect_image(&self, _cx: &Context, reference: &str) -> Result<Value> {
+        image::inspect(&self.store, &image::require(&self.store, reference)?)
+    }
+
+    fn tag_image(&self, cx: &Context, reference: &str, new: &str) -> Result<ImageInfo> {
+        let id = image::tag(&self.store, reference, new)?;
+        self.own_image(cx, new)?;
+        image::info(&self.store, &id)
+    }
+
+    fn untag_image(&self, _cx: &Context, reference: &str, name: &str) -> Result<ImageInfo> {
+        image::info(&self.store, &image::untag(&self.store, reference, name)?)
+    }
+
+    fn remove_image(&self, _cx: &Context, reference: &str, force: bool) -> Result<()> {
+        image::remove(&self.store, reference, force)?;
+        self.reaper.image_removed();
+        Ok(())
+    }
+
+    fn build(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo> {
+        self.build_image(cx, plan)
+    }
+
+    fn create(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {
+        self.with_image(cx, spec, pull, |image| {
+            Ok(container::create(&self.store, cx, spec, image)?.id.as_str().to_owned())
+        })
+    }
+
+    fn run(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {
+        self.with_image(cx, spec, pull, |image| {
+            let (row, _started) = container::run(&self.store, cx, spec, image, container::Stdio::Log)?;
+            Ok(row.id.as_str().to_owned())
+        })
+    }
+
+    fn run_once(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy, io: ExecIo<'_>) -> Result<RunOutput> {
+        self.run_to_its_end(cx, spec, pull, io)
+    }
+
+    fn start(&self, cx: &Context, container: &str) -> Result<()> {
+        container::start(&self.store, cx, self.row(container)?)
+    }
+
+    fn stop(&self, cx: &Context, container: &str, timeout: Option<Duration>) -> Result<()> {
+        container::stop(&self.store, cx, self.row(container)?, timeout)
+    }
+
+    fn kill(&self, cx: &Context, container: &str, signal: &str) -> Result<()> {
+        container::kill(&self.store, cx, &self.row(container)?, signal)
+    }
+
+    fn wait(&self, cx: &Context, container: &str) -> Result<i32> {
+        container::wait(&self.store, cx, container)
+    }
+
+    fn remove(&self, cx: &Context, container: &str, force: bool, _volumes: bool) -> Result<()> {
+        container::remove(&self.store, cx, self.row(container)?, force)?;
+        self.reaper.container_removed();
+        Ok(())
+    }
+
+    fn container(&self, _cx: &Context, container: &str) -> Result<ContainerInfo> {
+        container::info(&self.store, self.row(container)?)
+    }
+
+    fn containers(&self, _cx: &Context, filter: &ContainerFilter) -> Result<Vec<ContainerInfo>> {
+        container::list(&self.store, filter)
+    }
+
+    fn inspect_container(&self, _cx: &Context, container: &str) -> Result<Value> {
+        let row = self.row(container)?;
+        let info = container::info(&self.store, row.clone())?;
+        Ok(container::inspect(&self.store, &row, &info))
+    }
+
+    fn exec(&self, cx: &Context, container: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput> {
+        container::exec(&self.store, cx, &self.row(container)?, spec, io)
+    }
+
+    fn logs(
+        &self,
+        cx: &Context,
+        container: &str,
+        options: &LogOptions,
+        on_line: &mut dyn FnMut(LogLine) -> Result<bool>,
+    ) -> Result<()> {
+        container::read_logs(&self.store, cx, container, options, on_line)
+    }
+
+    fn port_open(&self, cx: &Context, container: &str, port: u16) -> Result<bool> {
+        let info = self.container(cx, container)?;
+        match info.pid {
+            Some(pid) => container::port_open(pid, port, &info.ports),
+            None => Ok(false),
+        }
+    }
+
+    fn info(&self, cx: &Context) -> Result<Value> {
+        self.describe(cx)
+    }
+
+    fn end_scope(&self, cx: &Context, scope: &str) -> Result<()> {
+        self.end_one_scope(cx, scope)
+    }
+
+    fn keep(&self, cx: &Context, container: &str) -> Result<()> {
+        container::keep(&self.store, cx, &self.row(container)?)
+    }
+}
