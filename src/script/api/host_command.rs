@@ -95,7 +95,7 @@ fn run(cx: &Context, mut command: Command, program: &str, mut io: ExecIo<'_>) ->
     drop(command);
     let mut group = Group(child);
     let ended = pidfd::open(group.0.id() as i32).doing(|| format!("cannot watch `{program}`"))?;
-    pump.run(cx, ended.as_fd(), &mut io)?;
+    pump.run(cx, Some(ended.as_fd()), &mut io)?;
     let status = group.0.wait().doing(|| format!("cannot wait for `{program}`"))?;
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
     let [stdout, stderr] = std::mem::take(&mut pump.collected);
