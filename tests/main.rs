@@ -4,6 +4,7 @@
 mod architecture;
 mod fixture_images;
 mod layers;
+mod network;
 mod registry;
 mod registry_faults;
 mod runtime;

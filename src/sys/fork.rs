@@ -32,3 +32,15 @@ pub fn fork_single_threaded(child: impl FnOnce() -> i32) -> Result<Pid> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_several_threads_is_not_forked() {
+        // The test runner's main thread is there beside this one.
+        let error = fork_single_threaded(|| 0).unwrap_err();
+        assert!(error.is(ErrorKind::Unsupported), "{error:?}");
+    }
+}

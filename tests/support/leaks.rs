@@ -11,11 +11,11 @@ use std::process::Command;
 ///
 /// The root's own bridge, table and control group are not containers': they stay until [`sweep`].
 pub fn leaks(root: &Path, id8: &str) -> Vec<String> {
-    let bridge = format!("sh{id8}");
+    let bridge = format!("sh{id8}n");
     let mut found = Vec::new();
     found.extend(mounts(root, id8).into_iter().map(|mount| format!("mount {}", mount.display())));
     found.extend(container_cgroups(id8).into_iter().map(|group| format!("control group {}", group.display())));
-    found.extend(links(id8).into_iter().filter(|link| *link != bridge).map(|link| format!("link {link}")));
+    found.extend(links(id8).into_iter().filter(|link| !link.starts_with(&bridge)).map(|link| format!("link {link}")));
     found.extend(processes(root, id8).into_iter().map(|(pid, command)| format!("process {pid}: {command}")));
     found
         .extend(entries(&run_dir(id8)).into_iter().filter(|path| path.is_dir()).map(|path| path.display().to_string()));

@@ -13,6 +13,7 @@
 pub mod call;
 pub mod fixtures;
 pub mod leaks;
+pub mod netns;
 pub mod registry;
 pub mod shanty;
 pub mod wait;
@@ -21,5 +22,6 @@ pub use crate::require;
 pub use call::{Background, Call, Output};
 pub use fixtures::{Missing, fixture, fixture_image, note_skip, program};
 pub use leaks::{leaks, sweep};
+pub use netns::Netns;
 pub use shanty::Shanty;
 pub use wait::{wait_for, wait_until};

@@ -1,0 +1,6 @@
+//! The network of containers, on a host made of network namespaces.
+
+mod allocation;
+mod host;
+mod isolation;
+mod published;
