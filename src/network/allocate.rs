@@ -7,7 +7,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{PortSpec, PublishedPort};
 use crate::runtime::network::{BridgePlan, withdraw};
 use crate::store::Store;
-use crate::sys::nft::NftSocket;
 use std::os::fd::OwnedFd;
 
 /// A container's place in the network.
@@ -66,7 +65,7 @@ pub fn release(store: &Store, container: &str) -> Result<()> {
     let mut withdrawn = Ok(());
     for (ip, ports) in addresses {
         if !ports.is_empty() {
-            withdrawn = withdrawn.and(withdraw(&mut NftSocket::open()?, &table(store), ip, &ports));
+            withdrawn = withdrawn.and(withdraw(&table(store), ip, &ports));
         }
     }
     store.write(|tx| address::give_up(tx, container))?;
@@ -80,14 +79,13 @@ pub fn release(store: &Store, container: &str) -> Result<()> {
 fn take_address(store: &Store, container: &str, ports: &[PublishedPort]) -> Result<(Network, Subnet, Address)> {
     // Each further round means that another process changed the network in between.
     const ROUNDS: usize = 10;
-    let mut nft = NftSocket::open()?;
     for _ in 0..ROUNDS {
         let network = rows::default_network(store)?;
         if let Some(subnet) = network.subnet {
             let address = store.write(|tx| address::take(tx, &network, subnet, container, ports))?;
             // A bridge that was made again meanwhile may have another subnet.
-            if bring_up::is_up(store, &network, &mut nft)? && rows::default_network(store)?.subnet == Some(subnet) {
-                forward_policy::admit(store, &mut nft)?;
+            if bring_up::is_up(store, &network)? && rows::default_network(store)?.subnet == Some(subnet) {
+                forward_policy::admit(store)?;
                 return Ok((network, subnet, address));
             }
         }

@@ -5,18 +5,17 @@ use super::{address, firewall, forward_policy, host_lock, subnet, sysctl, table}
 use crate::error::Result;
 use crate::store::Store;
 use crate::sys::netlink::{Refusal, RouteEntry, RouteSocket, link_index};
-use crate::sys::nft::NftSocket;
 use nix::errno::Errno;
 
 /// Ethernet's, for a host without a default route.
 const DEFAULT_MTU: u32 = 1500;
 
 /// Whether the bridge and the packet filter are there. The filter is made last.
-pub fn is_up(store: &Store, network: &Network, nft: &mut NftSocket) -> Result<bool> {
+pub fn is_up(store: &Store, network: &Network) -> Result<bool> {
     if link_index(&network.bridge).is_none() {
         return Ok(false);
     }
-    nft.has_table(&table(store)).map_err(|refusal| refusal.doing("cannot look at the packet filter"))
+    firewall::is_there(&table(store))
 }
 
 /// Makes what is missing; a subnet that clashes with a new route of the host is replaced while nobody
@@ -24,8 +23,7 @@ pub fn is_up(store: &Store, network: &Network, nft: &mut NftSocket) -> Result<bo
 pub fn bring_up(store: &Store) -> Result<()> {
     let _lock = host_lock::hold()?;
     let network = rows::default_network(store)?;
-    let mut nft = NftSocket::open()?;
-    if network.subnet.is_some() && is_up(store, &network, &mut nft)? {
+    if network.subnet.is_some() && is_up(store, &network)? {
         return Ok(());
     }
     let mut links = RouteSocket::open()?;
@@ -48,8 +46,8 @@ pub fn bring_up(store: &Store) -> Result<()> {
 
     // On a new bridge nobody is connected: addresses in the database are of those who wait for it.
     let connected = if bridge.is_some() { published(store)? } else { Vec::new() };
-    firewall::install(&mut nft, &table(store), &network.bridge, subnet, &connected)?;
-    forward_policy::admit_locked(store, &mut nft)?;
+    firewall::install(&table(store), &network.bridge, subnet, &connected)?;
+    forward_policy::admit_locked(store)?;
     // Last, when nothing unwanted is forwarded any more.
     sysctl::set("ipv4/ip_forward", "1")
 }

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::model::PublishedPort;
 use crate::runtime::network::entry;
 use crate::sys::nft::{Batch, Hook, Interface, Map, NftSocket, Rule};
+use nix::errno::Errno;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// A container's address and its published ports.
@@ -18,12 +19,17 @@ const OUTPUT: &str = "output";
 const POSTROUTING: &str = "postrouting";
 const FORWARD: &str = "forward";
 
+/// Whether the table is there.
+pub fn is_there(table: &str) -> Result<bool> {
+    NftSocket::with(|nft| nft.has_table(table).map_err(|refusal| refusal.doing("cannot look at the packet filter")))
+}
+
 /// Makes the table, in place of one that is there.
-pub fn install(nft: &mut NftSocket, table: &str, bridge: &str, subnet: Subnet, publishers: &[Publisher]) -> Result<()> {
+pub fn install(table: &str, bridge: &str, subnet: Subnet, publishers: &[Publisher]) -> Result<()> {
     let mut batch = Batch::new();
-    // Deleting what does not exist is refused, so it is made to exist first.
-    batch.add_table(table);
-    batch.delete_table(table);
+    if is_there(table)? {
+        batch.delete_table(table);
+    }
     batch.add_table(table);
     for map in Map::ALL {
         batch.add_map(table, map);
@@ -47,7 +53,21 @@ pub fn install(nft: &mut NftSocket, table: &str, bridge: &str, subnet: Subnet, p
             }
         }
     }
-    nft.commit(batch).map_err(|refusal| refusal.doing(format!("cannot make the packet filter `{table}`")))
+    NftSocket::with(|nft| {
+        nft.commit(batch).map_err(|refusal| refusal.doing(format!("cannot make the packet filter `{table}`")))
+    })
+}
+
+/// Removes the table, if it is there.
+pub fn remove(table: &str) -> Result<()> {
+    let mut batch = Batch::new();
+    batch.delete_table(table);
+    NftSocket::with(|nft| match nft.commit(batch) {
+        Err(refusal) if refusal.errno != Errno::ENOENT => {
+            Err(refusal.doing(format!("cannot remove the packet filter `{table}`")))
+        }
+        _ => Ok(()),
+    })
 }
 
 fn rules(bridge: &str, subnet: Subnet) -> Vec<(&'static str, Rule)> {

@@ -16,17 +16,24 @@ const DOCKER_USER: &str = "DOCKER-USER";
 
 /// Lets the containers of this root through where the host's policy is to drop. Our own table still
 /// decides what may reach them.
-pub fn admit(store: &Store, nft: &mut NftSocket) -> Result<()> {
-    if needs_rules(store, nft).map_err(doing)?.is_none() {
+pub fn admit(store: &Store) -> Result<()> {
+    if NftSocket::with(|nft| needs_rules(store, nft).map_err(doing))?.is_none() {
         return Ok(());
     }
     let _lock = host_lock::hold()?;
-    admit_locked(store, nft)
+    admit_locked(store)
 }
 
 /// The same, for a caller that holds the lock of the host's network.
-pub fn admit_locked(store: &Store, nft: &mut NftSocket) -> Result<()> {
-    let Some(chain) = needs_rules(store, nft).map_err(doing)? else { return Ok(()) };
+pub fn admit_locked(store: &Store) -> Result<()> {
+    NftSocket::with(|nft| match needs_rules(store, nft).map_err(doing)? {
+        Some(chain) => nft.commit(rules(store, chain)).map_err(doing),
+        None => Ok(()),
+    })
+}
+
+/// The rules that let the containers of this root through, at the start of a chain.
+fn rules(store: &Store, chain: &str) -> Batch {
     let links = link_prefix(store);
     let ours = Interface::StartsWith(&links);
     let mut rules = Vec::new();
@@ -44,24 +51,26 @@ pub fn admit_locked(store: &Store, nft: &mut NftSocket) -> Result<()> {
     for rule in rules.iter().rev() {
         batch.insert_rule(TABLE, chain, rule, &table(store));
     }
-    nft.commit(batch).map_err(doing)
+    batch
 }
 
 /// Takes back what [`admit`] did.
-pub fn withdraw(store: &Store, nft: &mut NftSocket) -> Result<()> {
-    for chain in [DOCKER_USER, FORWARD] {
-        let rules = nft.rules(TABLE, chain).map_err(doing)?;
-        let mut batch = Batch::new();
-        for rule in rules.iter().filter(|rule| is_ours(store, rule)) {
-            batch.delete_rule(TABLE, chain, rule.handle);
+pub fn withdraw(store: &Store) -> Result<()> {
+    NftSocket::with(|nft| {
+        for chain in [DOCKER_USER, FORWARD] {
+            let rules = nft.rules(TABLE, chain).map_err(doing)?;
+            let mut batch = Batch::new();
+            for rule in rules.iter().filter(|rule| is_ours(store, rule)) {
+                batch.delete_rule(TABLE, chain, rule.handle);
+            }
+            match nft.commit(batch) {
+                // Docker or a person took them away at the same time.
+                Err(refusal) if refusal.errno != Errno::ENOENT => return Err(doing(refusal)),
+                _ => {}
+            }
         }
-        match nft.commit(batch) {
-            // Docker or a person took them away at the same time.
-            Err(refusal) if refusal.errno != Errno::ENOENT => return Err(doing(refusal)),
-            _ => {}
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// The chain that our rules are missing from, where there is a need for them.

@@ -35,20 +35,22 @@ fn other_root(store: &Store, address: SocketAddr, protocol: Protocol) -> Option<
         Protocol::Tcp => [Map::TcpAddresses, Map::TcpPorts],
         Protocol::Udp => [Map::UdpAddresses, Map::UdpPorts],
     };
-    let mut nft = NftSocket::open().ok()?;
-    let tables = nft.tables().ok()?;
-    tables.into_iter().filter(|name| *name != table(store)).find_map(|name| {
-        let root = name.strip_prefix(TABLE_PREFIX)?.to_owned();
-        let publishes = maps.into_iter().any(|map| {
-            nft.elements(&name, map).is_ok_and(|elements| {
+    let publishes = |nft: &mut NftSocket, table: &str| {
+        maps.into_iter().any(|map| {
+            nft.elements(table, map).is_ok_and(|elements| {
                 elements.iter().any(|element| {
                     element.published.port() == address.port()
                         && overlap(IpAddr::V4(*element.published.ip()), address.ip())
                 })
             })
-        });
-        publishes.then_some(root)
-    })
+        })
+    };
+    let found = NftSocket::with(|nft| {
+        let tables = nft.tables().map_err(|refusal| refusal.doing("cannot list packet filters"))?;
+        let others = tables.into_iter().filter(|name| name.starts_with(TABLE_PREFIX) && *name != table(store));
+        Ok(others.into_iter().find(|name| publishes(nft, name)))
+    });
+    found.ok()??.strip_prefix(TABLE_PREFIX).map(str::to_owned)
 }
 
 /// Whether a socket on one of these addresses keeps another from the other. A container publishes on

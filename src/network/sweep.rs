@@ -3,7 +3,7 @@
 use super::{address, table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
-use crate::sys::nft::{Batch, Map, NftSocket};
+use crate::sys::nft::{Batch, Element, Map, NftSocket};
 use nix::errno::Errno;
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
@@ -22,33 +22,37 @@ pub fn sweep(store: &Store, is_live: impl Fn(&str) -> bool) -> Result<()> {
 
 fn remove_stale_elements(store: &Store) -> Result<()> {
     let table = table(store);
-    let mut nft = NftSocket::open()?;
-    let mut published = Vec::new();
-    for map in Map::ALL {
-        let elements = nft.elements(&table, map).map_err(|refusal| refusal.doing("cannot list published ports"))?;
-        published.extend(elements.into_iter().map(|element| (map, element)));
-    }
+    let mut published = NftSocket::with(|nft| published(nft, &table))?;
     if published.is_empty() {
         return Ok(());
     }
     // Read after the elements: a port is published after its address was taken.
     let in_use: HashSet<Ipv4Addr> = store.read(address::all)?.into_iter().map(|address| address.ip).collect();
-    let mut failures = Vec::new();
-    for (map, element) in published {
-        if in_use.contains(element.target.ip()) {
-            continue;
-        }
-        let mut batch = Batch::new();
-        batch.delete_element(&table, map, element.published);
-        match nft.commit(batch) {
-            Err(refusal) if refusal.errno != Errno::ENOENT => {
-                failures.push(refusal.doing(format!("port {}", element.published)).message());
+    published.retain(|(_, element)| !in_use.contains(element.target.ip()));
+    NftSocket::with(|nft| {
+        let mut failures = Vec::new();
+        for (map, element) in published {
+            let mut batch = Batch::new();
+            batch.delete_element(&table, map, element.published);
+            match nft.commit(batch) {
+                Err(refusal) if refusal.errno != Errno::ENOENT => {
+                    failures.push(refusal.doing(format!("port {}", element.published)).message());
+                }
+                _ => {}
             }
-            _ => {}
         }
+        if failures.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Io, format!("cannot remove stale published ports: {}", failures.join("; "))))
+    })
+}
+
+fn published(nft: &mut NftSocket, table: &str) -> Result<Vec<(Map, Element)>> {
+    let mut published = Vec::new();
+    for map in Map::ALL {
+        let elements = nft.elements(table, map).map_err(|refusal| refusal.doing("cannot list published ports"))?;
+        published.extend(elements.into_iter().map(|element| (map, element)));
     }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Io, format!("cannot remove stale published ports: {}", failures.join("; "))))
+    Ok(published)
 }

@@ -1,10 +1,9 @@
 //! Removes from the host what nobody needs any more.
 
-use super::{address, forward_policy, host_lock, rows, table};
+use super::{address, firewall, forward_policy, host_lock, rows, table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 use crate::sys::netlink::{RouteSocket, link_index};
-use crate::sys::nft::{Batch, NftSocket};
 use nix::errno::Errno;
 
 /// Removes the bridge and the packet filter of this root when no container has an address; says whether
@@ -21,30 +20,16 @@ pub fn teardown_if_unused(store: &Store) -> Result<bool> {
         if address::any(tx)? {
             return Ok(false);
         }
-        let failures: Vec<String> = [
-            remove_table(&table(store)),
-            remove_bridge(&network.bridge),
-            NftSocket::open().and_then(|mut nft| forward_policy::withdraw(store, &mut nft)),
-        ]
-        .into_iter()
-        .filter_map(|result| result.err().map(|error| error.message()))
-        .collect();
+        let failures: Vec<String> =
+            [firewall::remove(&table(store)), remove_bridge(&network.bridge), forward_policy::withdraw(store)]
+                .into_iter()
+                .filter_map(|result| result.err().map(|error| error.message()))
+                .collect();
         if failures.is_empty() {
             return Ok(true);
         }
         Err(Error::new(ErrorKind::Io, format!("cannot remove the network: {}", failures.join("; "))))
     })
-}
-
-fn remove_table(name: &str) -> Result<()> {
-    let mut batch = Batch::new();
-    batch.delete_table(name);
-    match NftSocket::open()?.commit(batch) {
-        Err(refusal) if refusal.errno != Errno::ENOENT => {
-            Err(refusal.doing(format!("cannot remove the packet filter `{name}`")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn remove_bridge(name: &str) -> Result<()> {

@@ -59,24 +59,37 @@ impl Netns {
 
     /// Asks a server over TCP: the address it saw.
     pub fn ask(&self, server: &str) -> io::Result<IpAddr> {
+        self.ask_tcp_within(server, ANSWER)
+    }
+
+    /// Asks a server over UDP: the address it saw.
+    pub fn ask_udp(&self, server: &str) -> io::Result<IpAddr> {
+        self.ask_udp_within(server, ANSWER)
+    }
+
+    /// Whether a server answers neither over TCP nor over UDP.
+    pub fn cannot_reach(&self, server: &str) -> bool {
+        self.ask_tcp_within(server, SILENCE).is_err() && self.ask_udp_within(server, SILENCE).is_err()
+    }
+
+    fn ask_tcp_within(&self, server: &str, limit: Duration) -> io::Result<IpAddr> {
         let server: SocketAddr = server.parse().unwrap();
         self.run(|| {
-            let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            let mut stream = TcpStream::connect_timeout(&server, limit)?;
+            stream.set_read_timeout(Some(limit))?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
             address(&answer)
         })
     }
 
-    /// Asks a server over UDP: the address it saw.
-    pub fn ask_udp(&self, server: &str) -> io::Result<IpAddr> {
+    fn ask_udp_within(&self, server: &str, limit: Duration) -> io::Result<IpAddr> {
         let server: SocketAddr = server.parse().unwrap();
         self.run(|| {
             let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
             let socket = UdpSocket::bind(any)?;
             socket.connect(server)?;
-            socket.set_read_timeout(Some(PATIENCE))?;
+            socket.set_read_timeout(Some(limit))?;
             socket.send(b"who am I?")?;
             let mut answer = [0; 100];
             let length = socket.recv(&mut answer)?;
@@ -91,8 +104,10 @@ impl AsFd for Netns {
     }
 }
 
-/// How long an answer may take, and how long a test waits to see that there is none.
-const PATIENCE: Duration = Duration::from_millis(700);
+/// How long an answer may take on a busy machine.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long there has to be none. Long for what takes a millisecond where nothing stops it.
+const SILENCE: Duration = Duration::from_millis(500);
 
 fn address(answer: &str) -> io::Result<IpAddr> {
     let address: SocketAddr = answer.parse().map_err(|_| io::Error::other(format!("no answer but `{answer}`")))?;

@@ -2,14 +2,16 @@
 
 use super::plan::BridgePlan;
 use super::published;
-use crate::error::{Error, IoContext, Result};
-use crate::sys::netlink::{RouteSocket, link_index};
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::sys::netlink::{Refusal, RouteSocket, link_index};
 use crate::sys::netns;
-use crate::sys::nft::NftSocket;
+use nix::errno::Errno;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Name of the link inside the container.
 pub const INTERFACE: &str = "eth0";
@@ -19,14 +21,18 @@ pub const INTERFACE: &str = "eth0";
 pub fn attach(plan: &BridgePlan, netns: BorrowedFd<'_>) -> Result<()> {
     let bridge = link_index(&plan.bridge)
         .ok_or_else(|| Error::not_found(format!("the bridge `{}` is gone", plan.bridge)).hint("start it again"))?;
-    RouteSocket::open()?
-        .create_veth(&plan.host_link, bridge, plan.mtu, INTERFACE, mac(plan.ip), netns)
-        .map_err(|refusal| refusal.doing(format!("cannot link the container to bridge `{}`", plan.bridge)))?;
+    let linking = |refusal: Refusal| refusal.doing(format!("cannot link the container to bridge `{}`", plan.bridge));
+    let mut links = RouteSocket::open()?;
+    links.create_veth(&plan.host_link, bridge, plan.mtu, INTERFACE, mac(plan.ip), netns).map_err(linking)?;
     netns::inside(netns, || configure(plan))?;
+    // The port first: with it the bridge gets its carrier.
+    let port = link_index(&plan.host_link).ok_or_else(|| linking(Refusal::of(Errno::ENODEV)))?;
+    wait_until_running(&mut links, &plan.host_link, port)?;
+    wait_until_running(&mut links, &plan.bridge, bridge)?;
     if plan.ports.is_empty() {
         return Ok(());
     }
-    published::publish(&mut NftSocket::open()?, &plan.table, plan.ip, &plan.ports)
+    published::publish(&plan.table, plan.ip, &plan.ports)
 }
 
 /// Closes the published ports.
@@ -34,16 +40,33 @@ pub fn detach(plan: &BridgePlan) -> Result<()> {
     if plan.ports.is_empty() {
         return Ok(());
     }
-    published::withdraw(&mut NftSocket::open()?, &plan.table, plan.ip, &plan.ports)
+    published::withdraw(&plan.table, plan.ip, &plan.ports)
 }
 
 fn configure(plan: &BridgePlan) -> Result<()> {
     let link = link_index(INTERFACE)
         .ok_or_else(|| Error::not_found(format!("the container's link `{INTERFACE}` is not there")))?;
     disable_ipv6()?;
-    RouteSocket::open()?
+    let mut links = RouteSocket::open()?;
+    links
         .configure(link, plan.ip, plan.prefix, plan.gateway)
-        .map_err(|refusal| refusal.doing(format!("cannot give the container the address {}", plan.ip)))
+        .map_err(|refusal| refusal.doing(format!("cannot give the container the address {}", plan.ip)))?;
+    wait_until_running(&mut links, INTERFACE, link)
+}
+
+/// Waits until a link passes packets on: those sent before are lost, and a lost ARP request costs the
+/// program in the container a second.
+fn wait_until_running(links: &mut RouteSocket, name: &str, link: u32) -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(5);
+    const STEP: Duration = Duration::from_micros(200);
+    let start = Instant::now();
+    while !links.is_running(link).map_err(|refusal| refusal.doing(format!("cannot look at link `{name}`")))? {
+        if start.elapsed() > LIMIT {
+            return Err(Error::new(ErrorKind::Timeout, format!("link `{name}` does not come up")));
+        }
+        thread::sleep(STEP);
+    }
+    Ok(())
 }
 
 /// A network without IPv6 addresses has no use for link-local ones, as in Docker; without them the link

@@ -1,8 +1,9 @@
 //! Published ports: each IPv4 one is an element of a map that the rules of the root's table look
 //! packets up in. IPv6 ones are served by the proxy alone.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::model::{Protocol, PublishedPort};
+use crate::sys::netlink::Refusal;
 use crate::sys::nft::{Batch, Map, NftSocket};
 use nix::errno::Errno;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
@@ -23,52 +24,62 @@ pub fn entry(port: &PublishedPort) -> Option<(Map, SocketAddrV4)> {
 ///
 /// The caller holds a socket on each port, so an element that is in the way was left by a container
 /// whose monitor was killed: it is replaced.
-pub fn publish(socket: &mut NftSocket, table: &str, ip: Ipv4Addr, ports: &[PublishedPort]) -> Result<()> {
-    let mut batch = Batch::new();
-    add(&mut batch, table, ip, ports);
-    let result = match socket.commit(batch) {
-        Err(refusal) if refusal.errno == Errno::EEXIST => {
-            let mut batch = Batch::new();
-            for (map, key) in ports.iter().filter_map(entry) {
-                let stale = socket.elements(table, map).map_err(|refusal| refusal.doing(listing(table)))?;
-                if stale.iter().any(|element| element.published == key) {
-                    batch.delete_element(table, map, key);
-                }
-            }
-            add(&mut batch, table, ip, ports);
-            socket.commit(batch)
-        }
-        result => result,
-    };
-    result.map_err(|refusal| refusal.doing(format!("cannot publish {}", list(ports))))
+pub fn publish(table: &str, ip: Ipv4Addr, ports: &[PublishedPort]) -> Result<()> {
+    NftSocket::with(|nft| {
+        let mut batch = Batch::new();
+        add(&mut batch, table, ip, ports);
+        let result = match nft.commit(batch) {
+            Err(refusal) if refusal.errno == Errno::EEXIST => replace(nft, table, ip, ports),
+            result => result,
+        };
+        result.map_err(|refusal| refusal.doing(format!("cannot publish {}", list(ports))))
+    })
 }
 
-/// Takes published ports back; those that are gone already are none the less. Goes on after a failure.
-pub fn withdraw(socket: &mut NftSocket, table: &str, ip: Ipv4Addr, ports: &[PublishedPort]) -> Result<()> {
-    let entries: Vec<_> = ports.iter().filter_map(entry).collect();
+fn replace(nft: &mut NftSocket, table: &str, ip: Ipv4Addr, ports: &[PublishedPort]) -> Result<(), Refusal> {
     let mut batch = Batch::new();
-    for (map, key) in &entries {
-        batch.delete_element(table, *map, *key);
+    for (map, key) in ports.iter().filter_map(entry) {
+        if nft.element(table, map, key)?.is_some() {
+            batch.delete_element(table, map, key);
+        }
     }
-    // The usual case is one message; a single missing element makes the kernel refuse all of them.
-    if socket.commit(batch).is_ok() {
-        return Ok(());
-    }
-    let mut failures = Vec::new();
-    for (map, key) in entries {
+    add(&mut batch, table, ip, ports);
+    nft.commit(batch)
+}
+
+/// Takes back those of the published ports that lead to this address.
+///
+/// Looks before it deletes: the kernel takes a batch that it refuses back in 10 ms and more
+/// (`__nf_tables_abort` waits for an RCU grace period).
+pub fn withdraw(table: &str, ip: Ipv4Addr, ports: &[PublishedPort]) -> Result<()> {
+    NftSocket::with(|nft| {
+        let mut batch = Batch::new();
+        for (map, key) in ports.iter().filter_map(entry) {
+            let element = nft.element(table, map, key).map_err(|refusal| refusal.doing(withdrawing(ports)))?;
+            if element.is_some_and(|element| *element.target.ip() == ip) {
+                batch.delete_element(table, map, key);
+            }
+        }
+        match nft.commit(batch) {
+            // Somebody else has removed one of them meanwhile, so all that are left go one by one.
+            Err(refusal) if refusal.errno == Errno::ENOENT => remove_each(nft, table, ports),
+            result => result.map_err(|refusal| refusal.doing(withdrawing(ports))),
+        }
+    })
+}
+
+/// Goes on after a failure.
+fn remove_each(nft: &mut NftSocket, table: &str, ports: &[PublishedPort]) -> Result<()> {
+    let mut result = Ok(());
+    for (map, key) in ports.iter().filter_map(entry) {
         let mut batch = Batch::new();
         batch.delete_element(table, map, key);
-        match socket.commit(batch) {
-            Err(refusal) if refusal.errno != Errno::ENOENT => {
-                failures.push(refusal.doing(format!("port {key}")).message());
-            }
+        match nft.commit(batch) {
+            Err(refusal) if refusal.errno != Errno::ENOENT => result = Err(refusal.doing(withdrawing(ports))),
             _ => {}
         }
     }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Io, format!("cannot take published ports of {ip} back: {}", failures.join("; "))))
+    result
 }
 
 fn add(batch: &mut Batch, table: &str, ip: Ipv4Addr, ports: &[PublishedPort]) {
@@ -79,8 +90,8 @@ fn add(batch: &mut Batch, table: &str, ip: Ipv4Addr, ports: &[PublishedPort]) {
     }
 }
 
-fn listing(table: &str) -> String {
-    format!("cannot list the published ports of table `{table}`")
+fn withdrawing(ports: &[PublishedPort]) -> String {
+    format!("cannot take back {}", list(ports))
 }
 
 fn list(ports: &[PublishedPort]) -> String {

@@ -5,10 +5,10 @@ use super::socket::{NetlinkSocket, Refusal};
 use crate::error::Result;
 use libc::{
     AF_INET, AF_UNSPEC, IFA_ADDRESS, IFA_LOCAL, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND,
-    IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD, NLM_F_ACK,
-    NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_OIF,
-    RTA_PRIORITY, RTM_DELLINK, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, RTN_UNICAST,
-    RTPROT_BOOT,
+    IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD, IFLA_OPERSTATE,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY,
+    RTA_METRICS, RTA_OIF, RTA_PRIORITY, RTM_DELLINK, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE,
+    RTN_UNICAST, RTPROT_BOOT,
 };
 use nix::sys::socket::SockProtocol;
 use std::net::Ipv4Addr;
@@ -136,10 +136,25 @@ impl RouteSocket {
 
     /// Largest packet of a link, bytes.
     pub fn link_mtu(&mut self, link: u32) -> Result<Option<u32>, Refusal> {
+        let found = self.link(link)?;
+        Ok(attribute(&found, IFLA_MTU).and_then(|value| u32_at(value, 0)))
+    }
+
+    /// Whether a link that is up passes packets on yet. The kernel makes it so some time after the other
+    /// end came up; since Linux 6.8 asking is enough to have it done now (`linkwatch_sync_dev`).
+    pub fn is_running(&mut self, link: u32) -> Result<bool, Refusal> {
+        /// `IF_OPER_UP` of `linux/if.h`.
+        const OPERATIONAL: &[u8] = &[6];
+        let found = self.link(link)?;
+        Ok(attribute(&found, IFLA_OPERSTATE) == Some(OPERATIONAL))
+    }
+
+    /// The attributes of a link.
+    fn link(&mut self, link: u32) -> Result<Vec<u8>, Refusal> {
         let mut request = Request::new();
         request.message(RTM_GETLINK, NLM_F_ACK, &link_header(link, false), |_| {});
-        let replies = self.0.exchange(&request)?;
-        Ok(replies.iter().find_map(|reply| u32_at(attribute(reply.body.get(LINK_HEADER..)?, IFLA_MTU)?, 0)))
+        let reply = self.0.exchange(&request)?.into_iter().next();
+        Ok(reply.and_then(|reply| reply.body.get(LINK_HEADER..).map(<[u8]>::to_vec)).unwrap_or_default())
     }
 
     /// The IPv4 routes of the main and all other tables, without those of addresses of the host itself.

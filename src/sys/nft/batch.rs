@@ -1,27 +1,18 @@
 //! Changes, which the kernel makes together or not at all.
 
 use super::rule::Rule;
+use super::socket::NftSocket;
 use super::{DATA_VALUE, LIST_ELEMENT, chain, element, ipv4_header, message_type, rule_attribute, set, table};
-use crate::error::Result;
-use crate::sys::netlink::{Attributes, NetlinkSocket, Refusal, Request};
+use crate::sys::netlink::{Attributes, Refusal, Request};
 use libc::{
     NF_INET_FORWARD, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING, NFNL_MSG_BATCH_BEGIN,
     NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, NFT_MSG_DELRULE, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN,
     NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE, NFT_SET_MAP, NLM_F_ACK, NLM_F_APPEND,
     NLM_F_CREATE, NLM_F_EXCL,
 };
-use nix::sys::socket::SockProtocol;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// A socket to nftables, in the namespace it was opened in.
-pub struct NftSocket(pub(super) NetlinkSocket);
-
 impl NftSocket {
-    /// Opens it in the thread's network namespace.
-    pub fn open() -> Result<Self> {
-        NetlinkSocket::open(SockProtocol::NetlinkNetFilter).map(Self)
-    }
-
     /// Makes all changes of a batch, or none of them.
     pub fn commit(&mut self, batch: Batch) -> Result<(), Refusal> {
         if batch.changes.is_empty() {
@@ -116,7 +107,7 @@ impl Map {
         matches!(self, Self::TcpAddresses | Self::UdpAddresses)
     }
 
-    fn key(self, address: SocketAddrV4) -> Vec<u8> {
+    pub(super) fn key(self, address: SocketAddrV4) -> Vec<u8> {
         if self.has_address() {
             address_and_port(*address.ip(), address.port()).to_vec()
         } else {

@@ -5,10 +5,12 @@ mod batch;
 mod expression;
 mod query;
 mod rule;
+mod socket;
 
-pub use batch::{Batch, Hook, Map, NftSocket};
+pub use batch::{Batch, Hook, Map};
 pub use query::{Element, ListedRule};
 pub use rule::{Interface, Rule};
+pub use socket::NftSocket;
 
 use libc::{NFNL_SUBSYS_NFTABLES, NFPROTO_IPV4};
 

@@ -1,6 +1,7 @@
 //! What is there: tables, chains, rules, elements.
 
-use super::batch::{Map, NftSocket};
+use super::batch::Map;
+use super::socket::NftSocket;
 use super::{
     DATA_VALUE, FAMILY_HEADER, LIST_ELEMENT, chain, element, ipv4_header, message_type, rule_attribute, table,
 };
@@ -66,12 +67,21 @@ impl NftSocket {
             list.string(element::LIST_TABLE, table);
             list.string(element::LIST_SET, map.name());
         })?;
-        let lists = lists.iter().filter_map(|reply| attribute(content(reply)?, element::LIST_ELEMENTS));
-        Ok(lists
-            .flat_map(attributes)
-            .filter(|(kind, _)| *kind == LIST_ELEMENT)
-            .filter_map(|(_, bytes)| listed_element(map, bytes))
-            .collect())
+        Ok(listed_elements(map, &lists).collect())
+    }
+
+    /// The element under a key.
+    pub fn element(&mut self, table: &str, map: Map, published: SocketAddrV4) -> Result<Option<Element>, Refusal> {
+        let found = self.get(NFT_MSG_GETSETELEM, NLM_F_ACK, |list| {
+            list.string(element::LIST_TABLE, table);
+            list.string(element::LIST_SET, map.name());
+            list.nested(element::LIST_ELEMENTS, |elements| {
+                elements.nested(LIST_ELEMENT, |element| {
+                    element.nested(element::KEY, |key| key.bytes(DATA_VALUE, &map.key(published)));
+                });
+            });
+        })?;
+        Ok(listed_elements(map, &found).next())
     }
 
     fn get(
@@ -106,6 +116,15 @@ fn listed_rule(reply: &Reply) -> Option<ListedRule> {
         _ => None,
     });
     Some(ListedRule { handle, comment })
+}
+
+fn listed_elements(map: Map, replies: &[Reply]) -> impl Iterator<Item = Element> {
+    replies
+        .iter()
+        .filter_map(|reply| attribute(content(reply)?, element::LIST_ELEMENTS))
+        .flat_map(attributes)
+        .filter(|(kind, _)| *kind == LIST_ELEMENT)
+        .filter_map(move |(_, bytes)| listed_element(map, bytes))
 }
 
 fn listed_element(map: Map, bytes: &[u8]) -> Option<Element> {
