@@ -12,7 +12,7 @@ fn serve(shanty: &Shanty, name: &str, ports: &str) -> u16 {
     let code = format!(
         r#"let c = image("busybox:1").run(["nc", "-lk", "-p", "80", "-e", "echo", "hello"], #{{ name: "{name}", ports: {ports} }});
            c.wait_for(#{{ port: 80 }});
-           c.port(80)"#
+           c.port(80).host_port"#
     );
     u16::try_from(shanty.json(&code).as_u64().unwrap()).unwrap()
 }
@@ -60,7 +60,7 @@ fn udp_ports_are_published_too() {
     let shanty = require!(with_busybox());
     let code = r#"
         let c = image("busybox:1").run(["sh", "-c", "nc -lu -p 5300 -e sh -c 'read x; echo got $x'"], #{ ports: ["127.0.0.1::5300/udp"] });
-        c.port("5300/udp")
+        c.port("5300/udp").host_port
     "#;
     let port = shanty.json(code).as_u64().unwrap() as u16;
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

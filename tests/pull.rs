@@ -21,7 +21,7 @@ fn the_issues_first_example_pulls_runs_publishes_and_answers() {
         let server = "require('http').createServer((q, s) => s.end('hello from ' + process.version)).listen(3000)";
         let web = image("{}").run(#{{ name: "web", ports: ["127.0.0.1::3000"], cmd: ["node", "-e", server] }});
         web.wait_for(#{{ port: 3000 }});
-        let answer = http::get("http://127.0.0.1:" + web.port(3000).to_string()).text;
+        let answer = http::get("http://127.0.0.1:" + web.port(3000).host_port).text;
         let version = web.exec("node --version").stdout;
         [answer, version, images().len()]
         "#,

@@ -27,7 +27,7 @@ pub struct Container {
 /// A container by its name, its id or a unique beginning of it; nothing is looked up yet.
 ///
 /// # Example (engine)
-/// if container("web").exists() { container("web").stop() }
+/// if container("web").exists { container("web").stop() }
 #[api]
 pub fn container(name: String) -> Container {
     Container::new(name)

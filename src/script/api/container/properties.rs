@@ -34,10 +34,16 @@ impl Container {
         Ok(self.info(call)?.status.name().to_owned())
     }
 
-    /// Exit code as a shell gives it (128 + signal, 126, 127); `()` while it runs.
+    /// Exit code as a shell gives it (128 + signal, 126, 127); `()` while it runs. That of a container which was
+    /// removed at its end stays known for an hour.
     #[get(column)]
     pub fn exit_code(&self, call: &Call) -> Result<Option<i32>> {
-        Ok(self.info(call)?.exit_code)
+        match self.info(call) {
+            Err(error) if error.is(ErrorKind::NotFound) => {
+                call.engine()?.wait(&call.context(), self.reference()).map(Some).map_err(|_| error)
+            }
+            info => Ok(info?.exit_code),
+        }
     }
 
     /// Ports published on the host: maps with `host_ip`, `host_port`, `container_port`, `protocol`.
@@ -109,7 +115,8 @@ impl Container {
     /// Whether there is such a container.
     ///
     /// # Example (engine)
-    /// if !container("web").exists() { print("gone") }
+    /// if !container("web").exists { print("gone") }
+    #[get]
     pub fn exists(&self, call: &Call) -> Result<bool> {
         match self.info(call) {
             Ok(_) => Ok(true),
@@ -168,7 +175,7 @@ mod tests {
     fn a_handle_to_what_is_gone_throws_not_found() {
         let engine = RecordingEngine::default();
         let printed = engine.eval(
-            r#"print(container("missing").exists()); try { container("missing").status } catch (e) { print(e.kind) }"#,
+            r#"print(container("missing").exists); try { container("missing").status } catch (e) { print(e.kind) }"#,
         );
         assert_eq!(printed.unwrap(), "false\nnot_found");
     }

@@ -15,6 +15,9 @@ use std::time::Duration;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_INTERVAL: Duration = Duration::from_millis(50);
+/// The second look comes after this time, and each further one after twice as long, up to the interval: what is ready
+/// at once should not cost a whole interval.
+const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 /// The end of the log that is shown when a container dies.
 const LOG_TAIL: usize = 20;
 
@@ -35,7 +38,7 @@ pub struct WaitForOptions {
     pub exit: Option<Dynamic>,
     /// Gives up after this time: 60 s.
     pub timeout: Option<Duration>,
-    /// Between two looks: 50 ms.
+    /// Between two looks, at the most: 50 ms.
     pub interval: Option<Duration>,
 }
 
@@ -132,15 +135,21 @@ impl Wait<'_> {
         match condition {
             Condition::Exit(code) => self.ended(*code),
             Condition::Log(text) => self.logged(text),
-            _ => loop {
-                // Looked at before the condition: a container that died after it held is still a success.
-                let info = self.engine.container(&self.cx, self.container)?;
-                if self.holds(condition, &info)? {
-                    return Ok(());
-                }
-                self.alive(&info, condition)?;
-                self.cx.cancel.sleep(self.interval)?;
-            },
+            _ => self.polled(condition),
+        }
+    }
+
+    fn polled(&self, condition: &Condition) -> Result<()> {
+        let mut pause = FIRST_INTERVAL;
+        loop {
+            // Looked at before the condition: a container that died after it held is still a success.
+            let info = self.engine.container(&self.cx, self.container)?;
+            if self.holds(condition, &info)? {
+                return Ok(());
+            }
+            self.alive(&info, condition)?;
+            self.cx.cancel.sleep(pause.min(self.interval))?;
+            pause = (pause * 2).min(self.interval);
         }
     }
 
