@@ -38,7 +38,7 @@ pub enum Fault {
     StallAfter(usize),
     /// Nothing comes at all, not even headers.
     Silence,
-    /// The first byte is another one.
+    /// One byte is another one: a digit, so that JSON stays JSON.
     WrongByte,
     /// The body is right, and then goes on without end.
     Endless,
@@ -257,7 +257,8 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
             .unwrap(),
         Some(Fault::WrongByte) => response.map(|body| {
             let mut body = body.to_vec();
-            body[0] ^= 1;
+            let last_digit = body.iter().rposition(u8::is_ascii_digit).unwrap();
+            body[last_digit] ^= 1;
             full(body.into())
         }),
         Some(Fault::CutAfter(bytes)) => {
