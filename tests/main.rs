@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
 mod architecture;
+mod build;
 mod fixture_images;
 mod layers;
 mod network;

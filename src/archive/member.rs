@@ -50,7 +50,7 @@ pub struct Time {
 }
 
 /// A relative path in normal form: components joined by `/`, none of them empty, `.` or `..`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path(Vec<u8>);
 
 impl Path {
@@ -72,6 +72,12 @@ impl Path {
             }
         }
         Some(Self(path))
+    }
+
+    /// The path of `name`, one component, in this folder.
+    #[must_use]
+    pub fn join(&self, name: &[u8]) -> Self {
+        if self.0.is_empty() { Self(name.to_vec()) } else { Self([&self.0, name].join(&b'/')) }
     }
 
     /// The bytes; empty for the root.

@@ -6,7 +6,7 @@
 mod compression;
 mod header;
 mod limits;
-mod member;
+pub mod member;
 mod pack;
 mod pax;
 mod pipeline;
@@ -14,8 +14,10 @@ mod reader;
 mod tree;
 mod unpack;
 pub mod whiteout;
+mod writer;
 
 pub use compression::Compression;
 pub use limits::Limits;
-pub use pack::{PackOptions, pack};
-pub use unpack::{Unpacked, unpack};
+pub use pack::{PackOptions, exactly, member_of, names, pack};
+pub use unpack::{Unpacked, diff_id, unpack};
+pub use writer::TarWriter;

@@ -35,6 +35,13 @@ pub fn unpack(source: impl Read + Send, folder: &Path, limits: &Limits, cx: &Con
     Ok(Unpacked { diff_id, size, entries })
 }
 
+/// The digest of the uncompressed bytes of an archive.
+pub fn diff_id(source: impl Read + Send) -> Result<Digest> {
+    let limits = Limits { entries: 0, bytes: 0, name_bytes: 0 };
+    let ((), diff_id) = inflate(source, |chunks| TarReader::new(chunks, &limits).drain().map(drop))?;
+    Ok(diff_id)
+}
+
 fn unpack_tar(source: impl BufRead, folder: &Path, limits: &Limits, cx: &Context) -> Result<(u64, u64)> {
     let mut reader = TarReader::new(source, limits);
     let mut tree = Tree::open(folder)?;

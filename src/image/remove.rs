@@ -18,9 +18,8 @@ pub fn remove(store: &Store, text: &str, force: bool) -> Result<()> {
         let named = text.parse::<Reference>().ok().map(|reference| reference.canonical());
         match named.filter(|name| names.contains(name)) {
             Some(name) if names.len() > 1 => take_name(tx, &name),
-            Some(_) => delete(tx, text, &id),
             None if names.len() > 1 && !force => Err(several_names(text, &names)),
-            None => delete(tx, text, &id),
+            _ => delete(tx, text, &id),
         }
     })?;
     store.sweep()?;

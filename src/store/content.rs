@@ -2,7 +2,7 @@
 
 use super::{Store, layout};
 use crate::context::CancelToken;
-use crate::error::Result;
+use crate::error::{IoContext, Result};
 use crate::sys::lock::{FileLock, LockMode};
 
 /// Held while blobs and layers are added that no row refers to yet, until those rows are written.
@@ -21,7 +21,6 @@ impl Store {
 
     /// The exclusive side of [`Self::content`]; `None` while anybody adds content.
     pub(super) fn try_exclude_content(&self) -> Result<Option<FileLock>> {
-        use crate::error::IoContext;
         let path = self.root.join(layout::CONTENT_LOCK);
         let lock = FileLock::try_lock(layout::open_lock(&path)?, LockMode::Exclusive)
             .doing(|| format!("cannot lock `{}`", path.display()))?;
@@ -33,5 +32,14 @@ impl<'a> Content<'a> {
     /// The store that is added to.
     pub fn store(&self) -> &'a Store {
         self.store
+    }
+
+    /// An empty folder on the file system of the layers. Dropped, it is gone.
+    pub fn scratch(&self) -> Result<tempfile::TempDir> {
+        let folder = self.store.root.join(layout::PARTIAL_LAYERS);
+        tempfile::Builder::new()
+            .prefix("scratch-")
+            .tempdir_in(&folder)
+            .doing(|| format!("cannot make a folder in `{}`", folder.display()))
     }
 }

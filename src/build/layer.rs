@@ -1,0 +1,101 @@
+//! A tar becomes a layer: compressed into a blob, hashed, unpacked.
+
+use super::cache::BuiltLayer;
+use crate::archive::{Compression, Limits, diff_id, unpack};
+use crate::context::Context;
+use crate::error::{IoContext, Result};
+use crate::model::{Descriptor, Digest};
+use crate::store::{Content, LayerSlot, NewBlob, UnpackedInfo, chain_id};
+use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+/// Of the layers that we write.
+pub const MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// Makes a layer on top of `below` from the tar that `write` writes.
+pub fn from_tar(
+    content: &Content<'_>,
+    below: Option<&Digest>,
+    cx: &Context,
+    write: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<BuiltLayer> {
+    // Level 1: what is built here is mostly run here, and who sends it far recompresses it.
+    let compressor = GzEncoder::new(content.new_blob()?, flate2::Compression::fast());
+    let mut output = Hashing { inner: compressor, hasher: Sha256::new() };
+    write(&mut output)?;
+    let blob = output.inner.finish().doing(|| "cannot compress a layer")?;
+    let diff_id = Digest::from_sha256(&output.hasher.finalize());
+    place(content, below, diff_id, blob, MEDIA_TYPE, cx)
+}
+
+/// Makes a layer on top of `below` from an archive as it is.
+pub fn from_archive(content: &Content<'_>, below: Option<&Digest>, mut file: File, cx: &Context) -> Result<BuiltLayer> {
+    let doing = || "cannot read the archive";
+    let mut start = Vec::new();
+    (&mut file).take(8).read_to_end(&mut start).doing(doing)?;
+    let media_type = match Compression::detect(&start)? {
+        Compression::Gzip => MEDIA_TYPE,
+        Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        Compression::None => "application/vnd.oci.image.layer.v1.tar",
+    };
+    file.seek(SeekFrom::Start(0)).doing(doing)?;
+    let mut blob = content.new_blob()?;
+    let diff_id = diff_id(Copying { from: &mut file, to: &mut blob })?;
+    // What follows the compressed stream belongs to the blob too.
+    io::copy(&mut file, &mut blob).doing(doing)?;
+    place(content, below, diff_id, blob, media_type, cx)
+}
+
+fn place(
+    content: &Content<'_>,
+    below: Option<&Digest>,
+    diff_id: Digest,
+    blob: NewBlob,
+    media_type: &str,
+    cx: &Context,
+) -> Result<BuiltLayer> {
+    let size = blob.size();
+    let digest = blob.commit()?;
+    let layer = match content.layer(&chain_id(below, &diff_id), &cx.cancel)? {
+        LayerSlot::Present(layer) => layer,
+        LayerSlot::Needed(draft) => {
+            let source = content.store().open_blob(&digest)?;
+            let unpacked = unpack(source, &draft.folder(), &Limits::default(), cx)?;
+            draft.commit(UnpackedInfo { diff_id: unpacked.diff_id, size: unpacked.size, entries: unpacked.entries })?
+        }
+    };
+    Ok(BuiltLayer { layer, blob: Descriptor { media_type: media_type.to_owned(), digest, size } })
+}
+
+struct Hashing<W> {
+    inner: W,
+    hasher: Sha256,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Writes down what is read.
+struct Copying<'a> {
+    from: &'a mut File,
+    to: &'a mut NewBlob,
+}
+
+impl Read for Copying<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        self.to.write_all(&buffer[..count])?;
+        Ok(count)
+    }
+}

@@ -1,0 +1,164 @@
+//! Images from steps: `from("scratch").host_program("/bin/sh").cmd(…)`. Steps are cached by content, and the
+//! same inputs always give the same digests.
+
+mod cache;
+mod canvas;
+mod config;
+mod copy;
+mod elf;
+mod glob;
+mod host_program;
+mod layer;
+mod libraries;
+mod state;
+mod view;
+
+use crate::context::Context;
+use crate::error::{Error, IoContext, Result};
+use crate::image;
+use crate::model::{BuildPlan, BuildStep, Digest, Reference};
+use crate::store::{Content, Store};
+use canvas::{Canvas, Source};
+use oci_spec::image::ImageConfiguration;
+use state::State;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Runs the commands of [`BuildStep::Run`]: whoever calls [`build`] has a container runtime.
+pub trait RunStep {
+    /// Runs `step.argv` in a container whose changes go to `step.upper`, and waits for it.
+    ///
+    /// # Errors
+    /// `exit` when its code is not 0.
+    fn run(&self, cx: &Context, step: &RunRequest<'_>) -> Result<()>;
+}
+
+/// What a command of a build runs in.
+#[derive(Clone, Copy, Debug)]
+pub struct RunRequest<'a> {
+    /// Layers so far, the topmost first.
+    pub layers: &'a [PathBuf],
+    /// Config so far: user, environment, working directory.
+    pub config: &'a ImageConfiguration,
+    /// The command.
+    pub argv: &'a [String],
+    /// Empty folder for the changes: overlayfs's upper directory.
+    pub upper: &'a Path,
+    /// Empty folder beside it: overlayfs's work directory.
+    pub work: &'a Path,
+}
+
+/// Builds an image and gives its id. The base image must be in the store.
+///
+/// # Errors
+/// The failing step's, with its number and text. Then there is no image, and names mean what they did.
+pub fn build(store: &Store, plan: &BuildPlan, runner: &dyn RunStep, cx: &Context) -> Result<Digest> {
+    let names = plan.tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Reference>>>()?;
+    let content = store.content(&cx.cancel)?;
+    let mut state = match plan.from.as_str() {
+        "scratch" => State::scratch(),
+        base => State::from_image(store, &image::require(store, base)?)?,
+    };
+    for (index, step) in plan.steps.iter().enumerate() {
+        cx.check()?;
+        let text = describe(step);
+        cx.progress.note(&format!("step {}/{}: {text}", index + 1, plan.steps.len()));
+        let build = Step { content: &content, context: &plan.context, runner, cx };
+        build
+            .apply(&mut state, step, &text)
+            .map_err(|error| error.context(format!("building, step {} (`{text}`)", index + 1)))?;
+    }
+    let id = state.commit(&content, &names)?;
+    cache::remember(store, &state.fresh)?;
+    Ok(id)
+}
+
+struct Step<'a> {
+    content: &'a Content<'a>,
+    context: &'a Path,
+    runner: &'a dyn RunStep,
+    cx: &'a Context,
+}
+
+impl Step<'_> {
+    fn apply(&self, state: &mut State, step: &BuildStep, text: &str) -> Result<()> {
+        match step {
+            BuildStep::Copy { source, target, owner, mode } => {
+                let mut canvas = Canvas::new(state.layer_folders());
+                copy::copy(&mut canvas, &self.context.join(source), target, owner.as_deref(), *mode)?;
+                self.add_files(state, canvas, text)
+            }
+            BuildStep::Write { path, content, mode } => {
+                let mut canvas = Canvas::new(state.layer_folders());
+                let inside = canvas.resolve(path.as_bytes(), true)?;
+                canvas.add_file(inside, mode.unwrap_or(0o644), content.len() as u64, Source::Bytes(content.clone()))?;
+                self.add_files(state, canvas, text)
+            }
+            BuildStep::HostProgram { path } => {
+                let mut canvas = Canvas::new(state.layer_folders());
+                host_program::copy(&mut canvas, path, self.context)?;
+                self.add_files(state, canvas, text)
+            }
+            BuildStep::LayerFromTar { path } => self.add_tar(state, &self.context.join(path), text),
+            BuildStep::Run { argv } => self.run(state, argv, text),
+            metadata => {
+                config::apply(state, metadata)?;
+                state.note(text, true);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_files(&self, state: &mut State, canvas: Canvas, text: &str) -> Result<()> {
+        let key = cache::key(state.chain(), "files", &canvas.digest(self.cx)?);
+        state.add_layer(self.content, key, text, self.cx, |output| canvas.write(output, self.cx))
+    }
+
+    fn add_tar(&self, state: &mut State, path: &Path, text: &str) -> Result<()> {
+        let file = File::open(path).doing(|| format!("cannot open `{}`", path.display()))?;
+        state.add_archive(self.content, file, text, self.cx)
+    }
+
+    fn run(&self, state: &mut State, argv: &[String], text: &str) -> Result<()> {
+        let config = state.config()?;
+        let bytes = serde_json::to_vec(&(argv, config.config()))
+            .map_err(|error| Error::invalid(format!("the config cannot be written: {error}")))?;
+        let key = cache::key(state.chain(), "run", &bytes);
+        let (runner, cx) = (self.runner, self.cx);
+        let layers: Vec<PathBuf> = state.layer_folders();
+        let scratch = self.content.scratch()?;
+        let (upper, work) = (scratch.path().join("upper"), scratch.path().join("work"));
+        state.add_layer(self.content, key, text, cx, |output| {
+            for folder in [&upper, &work] {
+                std::fs::create_dir(folder).doing(|| format!("cannot make `{}`", folder.display()))?;
+            }
+            runner.run(cx, &RunRequest { layers: &layers, config: &config, argv, upper: &upper, work: &work })?;
+            crate::archive::pack(&upper, &crate::archive::PackOptions { whiteouts: true, mtime: None }, output)
+        })
+    }
+}
+
+/// The step as its script says it, for messages and for the image's history.
+fn describe(step: &BuildStep) -> String {
+    match step {
+        BuildStep::Copy { source, target, .. } => format!("copy {source} {target}"),
+        BuildStep::Write { path, .. } => format!("write {path}"),
+        BuildStep::HostProgram { path } => format!("host_program {path}"),
+        BuildStep::LayerFromTar { path } => format!("layer_from {path}"),
+        BuildStep::Run { argv } => format!("run {}", argv.join(" ")),
+        BuildStep::Env(name, value) => format!("env {name}={value}"),
+        BuildStep::Workdir(path) => format!("workdir {path}"),
+        BuildStep::User(user) => format!("user {user}"),
+        BuildStep::Expose(port) => format!("expose {port}"),
+        BuildStep::Label(name, value) => format!("label {name}={value}"),
+        BuildStep::Labels(labels) => {
+            let pairs: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("label {}", pairs.join(" "))
+        }
+        BuildStep::Cmd(argv) => format!("cmd {}", argv.join(" ")),
+        BuildStep::Entrypoint(argv) => format!("entrypoint {}", argv.join(" ")),
+        BuildStep::Volume(path) => format!("volume {path}"),
+        BuildStep::Healthcheck(check) => format!("healthcheck {}", check.test.join(" ")),
+        BuildStep::StopSignal(signal) => format!("stop_signal {signal}"),
+    }
+}
