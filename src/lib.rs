@@ -8,8 +8,8 @@
 //! `monitor` stands beside `cli`: a role of the binary, over `runtime` and `sys` only.
 
 pub mod archive;
-pub mod cli;
 pub mod build;
+pub mod cli;
 pub mod container;
 pub mod context;
 pub mod docs;
