@@ -9,4 +9,5 @@ mod network;
 mod registry;
 mod registry_faults;
 mod runtime;
+mod store;
 mod support;
