@@ -1,5 +1,6 @@
 //! The store: what survives kill -9, what several processes may do at once, and what waits for the disk.
 
+use crate::support::{program, wait_until};
 use shanty::archive::{Limits, unpack};
 use shanty::build::{RunRequest, RunStep, build};
 use shanty::context::Context;
@@ -7,7 +8,6 @@ use shanty::error::{ErrorKind, Result};
 use shanty::image;
 use shanty::model::{BuildPlan, BuildStep, Digest};
 use shanty::store::{BlobDownload, LayerSlot, Store, UnpackedInfo, chain_id};
-use crate::support::{program, wait_until};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,12 @@ impl RunStep for NoRuns {
 /// An image of files with these contents, one layer each.
 fn make_image(store: &Store, tag: &str, files: &[&str]) -> Digest {
     let step = |text: &&str| BuildStep::Write { path: "/file".into(), content: text.as_bytes().to_vec(), mode: None };
-    let plan = BuildPlan { from: "scratch".into(), steps: files.iter().map(step).collect(), tags: vec![tag.into()], context: "/".into() };
+    let plan = BuildPlan {
+        from: "scratch".into(),
+        steps: files.iter().map(step).collect(),
+        tags: vec![tag.into()],
+        context: "/".into(),
+    };
     build(store, &plan, &NoRuns, &cx()).unwrap()
 }
 
@@ -85,7 +90,12 @@ fn make_container(store: &Store, name: &str, image: &Digest) {
 fn a_download_goes_on_where_it_was_broken_off() {
     let (root, store) = Root::new();
     let bytes = vec![7u8; 100_000];
-    let start = |store: &Store| match store.content(&cx().cancel).unwrap().download_blob(&digest(&bytes), 100_000, &cx().cancel).unwrap() {
+    let start = |store: &Store| match store
+        .content(&cx().cancel)
+        .unwrap()
+        .download_blob(&digest(&bytes), 100_000, &cx().cancel)
+        .unwrap()
+    {
         BlobDownload::Needed(writer) => writer,
         BlobDownload::Present => panic!("not yet"),
     };
@@ -110,7 +120,9 @@ fn a_blob_that_is_not_what_was_announced_is_corrupt_and_thrown_away() {
     let wanted = digest(b"right");
     let attempts: [(&[u8], &str); 3] = [(b"wrong", "other bytes"), (b"righ", "too short"), (b"rightt", "too long")];
     for (bytes, what) in attempts {
-        let BlobDownload::Needed(mut writer) = content.download_blob(&wanted, 5, &cx().cancel).unwrap() else { panic!("{what}") };
+        let BlobDownload::Needed(mut writer) = content.download_blob(&wanted, 5, &cx().cancel).unwrap() else {
+            panic!("{what}")
+        };
         assert_eq!(writer.offset(), 0, "{what}");
         let result = writer.write(bytes).and_then(|()| writer.commit());
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Corrupt, "{what}");
@@ -134,7 +146,9 @@ fn several_that_want_the_same_blob_and_layer_fetch_and_unpack_it_once() {
                 let diff = digest(b"diff");
                 if let LayerSlot::Needed(draft) = content.layer(&chain_id(None, &diff), &cx().cancel).unwrap() {
                     unpacked.fetch_add(1, Ordering::SeqCst);
-                    if let BlobDownload::Needed(mut writer) = content.download_blob(&digest(&bytes), 300_000, &cx().cancel).unwrap() {
+                    if let BlobDownload::Needed(mut writer) =
+                        content.download_blob(&digest(&bytes), 300_000, &cx().cancel).unwrap()
+                    {
                         fetched.fetch_add(1, Ordering::SeqCst);
                         bytes.chunks(1000).for_each(|chunk| writer.write(chunk).unwrap());
                         writer.commit().unwrap();
@@ -236,7 +250,10 @@ fn play(role: &str, root: &Path) {
     match role {
         "half a blob" => {
             let content = store.content(&cx().cancel).unwrap();
-            let BlobDownload::Needed(mut writer) = content.download_blob(&digest(b"whole"), 5, &cx().cancel).unwrap() else { panic!() };
+            let BlobDownload::Needed(mut writer) = content.download_blob(&digest(b"whole"), 5, &cx().cancel).unwrap()
+            else {
+                panic!()
+            };
             writer.write(b"who").unwrap();
             let _new = content.new_blob().unwrap();
             ready();
@@ -287,7 +304,10 @@ fn role_command(role: &str, root: &Path, wrapper: Option<&mut Command>) -> Comma
             command
         }
     };
-    command.args(["--exact", "store::role", "--ignored", "--nocapture", "--test-threads=1"]).env("ROLE", role).env("ROLE_ROOT", root);
+    command
+        .args(["--exact", "store::role", "--ignored", "--nocapture", "--test-threads=1"])
+        .env("ROLE", role)
+        .env("ROLE_ROOT", root);
     command
 }
 
@@ -315,7 +335,10 @@ fn what_a_killed_process_left_is_swept_and_a_half_blob_is_resumed() {
         child.wait().unwrap();
         if role == "half a blob" {
             let content = store.content(&cx().cancel).unwrap();
-            let BlobDownload::Needed(writer) = content.download_blob(&digest(b"whole"), 5, &cx().cancel).unwrap() else { panic!() };
+            let BlobDownload::Needed(writer) = content.download_blob(&digest(b"whole"), 5, &cx().cancel).unwrap()
+            else {
+                panic!()
+            };
             assert_eq!(writer.offset(), 3);
         }
         let swept = store.sweep().unwrap();
@@ -371,10 +394,16 @@ fn a_row_is_written_without_waiting_for_the_disk() {
         assert!(status.success());
         let trace = fs::read_to_string(&log).unwrap();
         assert!(trace.contains("shanty.db"), "strace saw nothing");
-        let waits: Vec<_> = trace.lines().filter(|line| line.contains("sync(") || line.contains("syncfs(") || line.contains("fdatasync(")).collect();
+        let waits: Vec<_> = trace
+            .lines()
+            .filter(|line| line.contains("sync(") || line.contains("syncfs(") || line.contains("fdatasync("))
+            .collect();
         assert_eq!(waits, Vec::<&str>::new());
     }
-    let rows: i64 = Store::open(root.path()).unwrap().read(|db| Ok(db.query_row("SELECT count(*) FROM containers", [], |row| row.get(0))?)).unwrap();
+    let rows: i64 = Store::open(root.path())
+        .unwrap()
+        .read(|db| Ok(db.query_row("SELECT count(*) FROM containers", [], |row| row.get(0))?))
+        .unwrap();
     assert_eq!(rows, 2);
 }
 
@@ -401,7 +430,11 @@ struct Small(TempDir);
 impl Small {
     fn new(size: &str) -> Self {
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder.path()).status().unwrap();
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder.path())
+            .status()
+            .unwrap();
         assert!(status.success());
         Self(folder)
     }
@@ -419,7 +452,11 @@ fn a_full_disk_is_io_with_a_hint_and_leaves_nothing_half() {
     let store = Store::open(small.0.path()).unwrap();
     let bytes = vec![9u8; 8 << 20];
     let content = store.content(&cx().cancel).unwrap();
-    let BlobDownload::Needed(mut writer) = content.download_blob(&digest(&bytes), bytes.len() as u64, &cx().cancel).unwrap() else { panic!() };
+    let BlobDownload::Needed(mut writer) =
+        content.download_blob(&digest(&bytes), bytes.len() as u64, &cx().cancel).unwrap()
+    else {
+        panic!()
+    };
     let error = bytes.chunks(4096).try_for_each(|chunk| writer.write(chunk)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.hint_text().unwrap().contains("free some space"), "{error:?}");
@@ -457,7 +494,7 @@ fn a_damaged_blob_is_corrupt_when_it_is_read() {
 fn a_reader_sees_what_another_process_has_written() {
     let (root, store) = Root::new();
     let mut child = role_command("an image without its row", root.path(), None).stdout(Stdio::null()).spawn().unwrap();
-    wait_until("the child has its layer", Duration::from_secs(20), || root.layers() == 1);
+    wait_until(Duration::from_secs(20), || root.layers() == 1);
     child.kill().unwrap();
     child.wait().unwrap();
     let content = store.content(&cx().cancel).unwrap();
