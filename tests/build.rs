@@ -79,7 +79,7 @@ fn write(path: &str, content: &str) -> BuildStep {
 }
 
 fn host_program(path: &str) -> BuildStep {
-    BuildStep::HostProgram { path: path.into() }
+    BuildStep::HostProgram { path: path.into(), to: None }
 }
 
 fn chroot(root: &Path, argv: &[&str]) -> String {

@@ -14,19 +14,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Copies a program, by path or by name, with its dynamic loader and libraries, or, for a script, with its
-/// interpreter. Nothing of it is executed.
+/// interpreter. Nothing of it is executed. `to` is the path of the program itself in the image; `None`: the host's.
 ///
 /// # Errors
 /// `not_found` when the program or a library is missing; `invalid` when it is no program.
-pub fn copy(canvas: &mut Canvas, program: &str, context: &Path) -> Result<()> {
+pub fn copy(canvas: &mut Canvas, program: &str, to: Option<&str>, context: &Path) -> Result<()> {
     let libraries = Libraries::of_this_machine()?;
     let mut files = BTreeSet::new();
     let path = find_program(program, context)?;
     collect(&libraries, &path, &mut files, SCRIPT_DEPTH)?;
-    for file in files {
-        place(canvas, &file)?;
+    if let Some(to) = to {
+        files.remove(&path);
+        let inside = canvas.resolve(to.as_bytes(), true)?;
+        add_program(canvas, inside, &path)?;
     }
-    Ok(())
+    files.iter().try_for_each(|file| place(canvas, file))
 }
 
 /// Interpreters may be scripts themselves, up to this depth (execve(2): recursion is limited to four).

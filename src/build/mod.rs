@@ -94,9 +94,9 @@ impl Step<'_> {
                 canvas.add_file(inside, mode.unwrap_or(0o644), content.len() as u64, Source::Bytes(content.clone()))?;
                 self.add_files(state, canvas, text)
             }
-            BuildStep::HostProgram { path } => {
+            BuildStep::HostProgram { path, to } => {
                 let mut canvas = Canvas::new(state.layer_folders());
-                host_program::copy(&mut canvas, path, self.context)?;
+                host_program::copy(&mut canvas, path, to.as_deref(), self.context)?;
                 self.add_files(state, canvas, text)
             }
             BuildStep::LayerFromTar { path } => self.add_tar(state, &self.context.join(path), text),
@@ -143,7 +143,8 @@ fn describe(step: &BuildStep) -> String {
     match step {
         BuildStep::Copy { source, target, .. } => format!("copy {source} {target}"),
         BuildStep::Write { path, .. } => format!("write {path}"),
-        BuildStep::HostProgram { path } => format!("host_program {path}"),
+        BuildStep::HostProgram { path, to: None } => format!("host_program {path}"),
+        BuildStep::HostProgram { path, to: Some(to) } => format!("host_program {path} {to}"),
         BuildStep::LayerFromTar { path } => format!("layer_from {path}"),
         BuildStep::Run { argv } => format!("run {}", argv.join(" ")),
         BuildStep::Env(name, value) => format!("env {name}={value}"),

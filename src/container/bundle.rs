@@ -15,10 +15,14 @@ use std::path::{Path, PathBuf};
 /// Writes the bundle and what is mounted from it, as the row says; gives what its monitor is to be sent.
 pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
     let container_dir = store.container_dir(row.id.as_str());
+    let (upper, work) = match &row.plan.changes {
+        Some(changes) => changes.clone(),
+        None => (container_dir.join(folder::UPPER), container_dir.join(folder::WORK)),
+    };
     let rootfs = RootfsPlan {
         layers: row.plan.layers.clone(),
-        upper: container_dir.join(folder::UPPER),
-        work: container_dir.join(folder::WORK),
+        upper,
+        work,
         merged: container_dir.join(folder::MERGED),
         read_only: row.spec.read_only,
     };

@@ -1,11 +1,12 @@
 //! Makes containers: a folder and a row.
 
+use super::base::Base;
 use super::plan::Plan;
 use super::row::{self, FoldedState, Row};
 use super::{folder, remove};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{self, RunnableImage};
+use crate::image;
 use crate::model::{ContainerSpec, Id, Status, name};
 use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
@@ -15,8 +16,8 @@ use crate::sys::lock::FileLock;
 const NAME_ATTEMPTS: u32 = 20;
 
 /// Makes a container that is not started.
-pub fn create(store: &Store, cx: &Context, spec: &ContainerSpec, image: &RunnableImage) -> Result<Row> {
-    make(store, cx, spec, image, Status::Created).map(|(row, _lock)| row)
+pub fn create(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>) -> Result<Row> {
+    make(store, cx, spec, base, Status::Created).map(|(row, _lock)| row)
 }
 
 /// Makes a container in a state: its folder and its row. Whoever gets the lock brings it into that state.
@@ -24,7 +25,7 @@ pub fn make(
     store: &Store,
     cx: &Context,
     spec: &ContainerSpec,
-    image: &RunnableImage,
+    base: Base<'_>,
     status: Status,
 ) -> Result<(Row, FileLock)> {
     if let Some(name) = &spec.name {
@@ -37,29 +38,29 @@ pub fn make(
     let mut row = Row {
         name: String::new(),
         image: spec.image.clone(),
-        image_id: image.id.to_string(),
-        plan: Plan::new(&id, spec, &image.config, image.layers.clone())?,
+        image_id: base.image.map(ToString::to_string).unwrap_or_default(),
+        plan: Plan::new(&id, spec, base)?,
         spec: ContainerSpec { scope: cx.scope.clone(), ..spec.clone() },
         created: jiff::Timestamp::now(),
         state: FoldedState { status, ..FoldedState::created() },
         id,
     };
     let lock = folder::make(store, &row.id)?;
-    if let Err(error) = insert(store, &mut row, image) {
+    if let Err(error) = insert(store, &mut row, base) {
         folder::discard(store, &row.id)?;
         return Err(error);
     }
     Ok((row, lock))
 }
 
-fn insert(store: &Store, row: &mut Row, image: &RunnableImage) -> Result<()> {
+fn insert(store: &Store, row: &mut Row, base: Base<'_>) -> Result<()> {
     for attempt in 0.. {
         row.name = match &row.spec.name {
             Some(name) => name.clone(),
             None => name::random(attempt)?,
         };
         let inserted = store.write(|tx| {
-            image::ensure_present(tx, &image.id)?;
+            base.image.map_or(Ok(()), |image| image::ensure_present(tx, image))?;
             row::insert(tx, row)?;
             match &row.spec.scope {
                 Some(scope) => scopes::own(tx, scope, ItemKind::Container, row.id.as_str()),

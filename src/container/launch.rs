@@ -1,11 +1,11 @@
 //! Starts the program of a container: reserves addresses and ports, writes the bundle, starts the monitor.
 
+use super::base::Base;
 use super::connect::connect;
 use super::row::{self, Row};
 use super::{bundle, create, lock, lookup, remove, state};
 use crate::context::Context;
 use crate::error::Result;
-use crate::image::RunnableImage;
 use crate::model::{ContainerSpec, Status};
 use crate::runtime::control::{self, Started};
 use crate::runtime::launch::StdioPlan;
@@ -44,14 +44,8 @@ pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
 
 /// Makes and starts a container. When its program cannot be executed it is removed again, unless it was
 /// given a name.
-pub fn run(
-    store: &Store,
-    cx: &Context,
-    spec: &ContainerSpec,
-    image: &RunnableImage,
-    stdio: Stdio,
-) -> Result<(Row, Started)> {
-    let (mut row, _lock) = create::make(store, cx, spec, image, Status::Running)?;
+pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, stdio: Stdio) -> Result<(Row, Started)> {
+    let (mut row, _lock) = create::make(store, cx, spec, base, Status::Running)?;
     match launch(store, cx, &mut row, stdio) {
         Ok(started) => Ok((row, started)),
         Err(error) => {
@@ -59,7 +53,10 @@ pub fn run(
                 row.state.status = Status::Created;
                 state::fold(store, &row)?;
             } else {
-                remove::take_apart(store, &row.id)?;
+                remove::take_apart(store, &row.id).unwrap_or_else(|left| {
+                    // The first failure is the one to tell; the next command sweeps.
+                    tracing::warn!(%left, "a container that could not be started was not removed");
+                });
             }
             Err(error)
         }

@@ -1,5 +1,6 @@
 //! Containers: one verb a file.
 
+mod base;
 mod bundle;
 mod connect;
 mod create;
@@ -28,6 +29,7 @@ mod stop;
 mod sweep;
 mod wait;
 
+pub use base::Base;
 pub use create::create;
 pub use exec::exec;
 pub use info::info;

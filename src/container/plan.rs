@@ -1,9 +1,9 @@
 //! What a spec comes to with its image: decided once at creation, so that starting needs no image.
 
+use super::base::Base;
 use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, Id};
 use crate::runtime::network::NetworkPlan;
-use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,14 +33,17 @@ pub struct Plan {
     pub stop_timeout: Duration,
     /// Unpacked layers, the topmost first.
     pub layers: Vec<PathBuf>,
+    /// Where changes go, and the work folder beside it; `None`: into the container's folder.
+    #[serde(default)]
+    pub changes: Option<(PathBuf, PathBuf)>,
     /// How it is connected.
     pub network: NetworkPlan,
 }
 
 impl Plan {
     /// Resolves a spec against the config of its image. The network is decided later.
-    pub fn new(id: &Id, spec: &ContainerSpec, image: &ImageConfiguration, layers: Vec<PathBuf>) -> Result<Self> {
-        let config = image.config().clone().unwrap_or_default();
+    pub fn new(id: &Id, spec: &ContainerSpec, base: Base<'_>) -> Result<Self> {
+        let config = base.config.config().clone().unwrap_or_default();
         let argv = argv(
             spec,
             config.entrypoint().as_deref().unwrap_or_default(),
@@ -70,7 +73,8 @@ impl Plan {
             labels,
             stop_signal: pick(&spec.stop_signal, config.stop_signal()).unwrap_or_else(|| "TERM".into()),
             stop_timeout: spec.stop_timeout.unwrap_or(STOP_TIMEOUT),
-            layers,
+            layers: base.layers.to_vec(),
+            changes: base.changes.map(|(upper, work)| (upper.to_owned(), work.to_owned())),
             network: NetworkPlan::None,
         })
     }

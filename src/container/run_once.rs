@@ -1,11 +1,11 @@
 //! Runs one command in a container of its own, waits for it and removes it.
 
+use super::base::Base;
 use super::launch::{Stdio, run};
 use super::row::Row;
 use super::{lock, remove, state};
 use crate::context::Context;
 use crate::error::Result;
-use crate::image::RunnableImage;
 use crate::model::{ContainerSpec, ExecIo, RunOutput};
 use crate::runtime::control::Started;
 use crate::store::Store;
@@ -23,13 +23,13 @@ pub fn run_once(
     store: &Store,
     cx: &Context,
     spec: &ContainerSpec,
-    image: &RunnableImage,
+    base: Base<'_>,
     mut io: ExecIo<'_>,
 ) -> Result<(RunOutput, Remains)> {
     let (mut pump, stdio) = pump::pipes(io.stdin.take())?;
     // Should this process be killed, the next command removes what has ended.
     let spec = ContainerSpec { remove: true, ..spec.clone() };
-    let (row, mut started) = run(store, cx, &spec, image, Stdio::Passed(stdio))?;
+    let (row, mut started) = run(store, cx, &spec, base, Stdio::Passed(stdio))?;
     let ended = pump.run(cx, started.pollable(), &mut io).and_then(|()| started.wait(cx));
     match ended {
         Ok(exit) => {

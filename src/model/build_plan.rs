@@ -44,6 +44,8 @@ pub enum BuildStep {
     HostProgram {
         /// Path or name of the program on the host.
         path: String,
+        /// Path inside; `None`: the host's. Its libraries keep their paths.
+        to: Option<String>,
     },
     /// Unpacks a tar as a layer.
     LayerFromTar {

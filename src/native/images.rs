@@ -2,7 +2,7 @@
 
 use super::NativeEngine;
 use crate::context::Context;
-use crate::engine::{BuildPlan, PullPolicy};
+use crate::engine::PullPolicy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{self, RunnableImage};
 use crate::model::{ContainerSpec, ImageInfo, Platform, Reference};
@@ -50,14 +50,6 @@ impl NativeEngine {
         self.pull_image(cx, &spec.image, spec.platform.as_ref()).map(drop)
     }
 
-    pub(super) fn build_image(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo> {
-        let id = Err::<crate::model::Digest, _>(Error::unsupported("tmp"))?;
-        for tag in &plan.tags {
-            self.own_image(cx, tag)?;
-        }
-        image::info(&self.store, &id)
-    }
-
     /// An image that was built or tagged in a scope goes with it; one that was pulled stays.
     pub(super) fn own_image(&self, cx: &Context, name: &str) -> Result<()> {
         let Some(scope) = &cx.scope else { return Ok(()) };
@@ -65,7 +57,7 @@ impl NativeEngine {
         self.store.write(|tx| scopes::own(tx, scope, ItemKind::Image, &name))
     }
 
-    fn client(&self) -> &Client {
+    pub(super) fn client(&self) -> &Client {
         self.client.get_or_init(|| Client::new(Options::default()))
     }
 }

@@ -1,5 +1,6 @@
 //! The engine of this machine: the nouns, joined to the trait that scripts talk to.
 
+mod build;
 mod images;
 mod info;
 mod reaper;
@@ -96,13 +97,13 @@ impl Engine for NativeEngine {
 
     fn create(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {
         self.with_image(cx, spec, pull, |image| {
-            Ok(container::create(&self.store, cx, spec, image)?.id.as_str().to_owned())
+            Ok(container::create(&self.store, cx, spec, image.into())?.id.as_str().to_owned())
         })
     }
 
     fn run(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {
         self.with_image(cx, spec, pull, |image| {
-            let (row, _started) = container::run(&self.store, cx, spec, image, container::Stdio::Log)?;
+            let (row, _started) = container::run(&self.store, cx, spec, image.into(), container::Stdio::Log)?;
             Ok(row.id.as_str().to_owned())
         })
     }

@@ -18,7 +18,7 @@ impl NativeEngine {
     ) -> Result<RunOutput> {
         let mut io = Some(io);
         let (output, remains) = self.with_image(cx, spec, pull, |image| {
-            container::run_once(&self.store, cx, spec, image, io.take().unwrap_or_default())
+            container::run_once(&self.store, cx, spec, image.into(), io.take().unwrap_or_default())
         })?;
         self.reaper.take(remains);
         Ok(output)

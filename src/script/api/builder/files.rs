@@ -30,6 +30,13 @@ pub struct WriteOptions {
     pub mode: Option<FileMode>,
 }
 
+/// Options of `host_program`.
+#[derive(Default, Options)]
+pub struct HostProgramOptions {
+    /// Path inside; else that of the host.
+    pub to: Option<String>,
+}
+
 #[api]
 impl Builder {
     /// Copies a file or folder of the host (relative to the script), `*` and `?` allowed. A target that ends with `/`
@@ -68,11 +75,12 @@ impl Builder {
     ///
     /// # Example
     /// let shell = from("scratch").host_program("/bin/sh");
-    pub fn host_program(&self, path: String) -> Result<Builder> {
+    pub fn host_program(&self, path: String, options: HostProgramOptions) -> Result<Builder> {
         if path.is_empty() {
             return Err(Error::invalid("the path of the program is empty").hint("write it as `/bin/sh` or `sh`"));
         }
-        Ok(self.step(BuildStep::HostProgram { path }))
+        let to = options.to.as_deref().map(inside).transpose()?;
+        Ok(self.step(BuildStep::HostProgram { path, to }))
     }
 
     /// Adds a tar of this machine (relative to the script) as a layer.

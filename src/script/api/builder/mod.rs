@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(
             plan.steps,
             [
-                BuildStep::HostProgram { path: "/bin/sh".into() },
+                BuildStep::HostProgram { path: "/bin/sh".into(), to: None },
                 BuildStep::Run { argv: argv(&["/bin/sh", "-c", "x && y"]) },
                 BuildStep::Labels([("a".to_owned(), "b".to_owned())].into()),
                 BuildStep::Cmd(argv(&["sh", "-l"])),
