@@ -10,11 +10,12 @@ mod udp;
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::{Protocol, PublishedPort};
+use crate::sys::close_range::close_all_but;
 use crate::sys::fork::fork_single_threaded;
 use nix::unistd::Pid;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::thread;
 
 /// Stacks of the proxy's threads, bytes: their buffers are on the heap.
@@ -26,7 +27,13 @@ const STACK: usize = 128 * 1024;
 /// # Errors
 /// `unsupported` in a process with several threads.
 pub fn start(ip: Ipv4Addr, ports: &[PublishedPort], sockets: &[BorrowedFd<'_>]) -> Result<Pid> {
-    fork_single_threaded(|| i32::from(serve(ip, ports, sockets).is_err()))
+    fork_single_threaded(|| {
+        // The monitor's other descriptors are its own: whoever waits for the end of its connection to
+        // the monitor would wait for this process too.
+        let keep: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
+        let alone = close_all_but(&keep);
+        i32::from(alone.is_err() || serve(ip, ports, sockets).is_err())
+    })
 }
 
 /// Forwards what comes in on `sockets`, which hold `ports` in the same order, to the container's
