@@ -3,6 +3,7 @@
 
 mod architecture;
 mod build;
+mod cli;
 mod fixture_images;
 mod layers;
 mod network;
@@ -10,4 +11,9 @@ mod registry;
 mod registry_faults;
 mod runtime;
 mod store;
+mod script_cancel;
+mod script_errors;
+mod script_flow;
+mod script_http;
+mod script_modules;
 mod support;

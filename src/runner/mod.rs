@@ -38,17 +38,20 @@ fn outcome(
 ) -> Outcome {
     let session = host.session();
     session.warn_of(failures);
+    if let Some(code) = session.exit_code() {
+        return Outcome::Exit(code);
+    }
+    // Also when it seems to have ended well: `sort` swallows what its closure throws.
+    if session.root_context().cancel.reason().is_some() {
+        return Outcome::Interrupted;
+    }
     let thrown = match result {
-        Ok(_) if session.exit_code().is_some() => return Outcome::Exit(session.exit_code().unwrap_or_default()),
         Ok(value) => match failures.first() {
             None => return Outcome::Value(value),
             Some(failure) => return Outcome::Threw(Report::plain(failure.clone().context("clean-up"))),
         },
         Err(thrown) => thrown,
     };
-    if session.root_context().cancel.reason().is_some() {
-        return Outcome::Interrupted;
-    }
     Outcome::Threw(host.report(&thrown, source))
 }
 
@@ -62,14 +65,16 @@ pub fn check(host: &Host, text: &str, source: &str) -> Option<Report> {
 fn script_scope(host: &Host) -> Scope<'static> {
     let mut scope = Scope::new();
     let args: rhai::Array = host.session().args().iter().map(|arg| arg.clone().into()).collect();
-    scope.push_constant("args", args);
+    // Not a constant: Rhai's optimizer would put it in place of parameters that have the same name.
+    scope.push("args", args);
     scope
 }
 
-/// `#!/usr/bin/env shanty` as a comment, so that lines and columns stay as they are.
+/// `#!/usr/bin/env shanty` as a comment, so that lines and columns stay as they are. Three slashes
+/// would be a doc comment.
 fn without_shebang(text: &str) -> String {
     match text.strip_prefix("#!") {
-        Some(rest) => format!("//{rest}"),
+        Some(rest) => format!("// {}", rest.strip_prefix('/').unwrap_or(rest)),
         None => text.to_owned(),
     }
 }

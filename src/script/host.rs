@@ -50,6 +50,9 @@ impl Host {
             stop.then_some(Dynamic::UNIT)
         });
         binding::register(&mut engine, &session);
+        if !strict {
+            binding::register_function_names(&mut engine);
+        }
         super::api::time::register_operators(&mut engine);
         let engine = Arc::new(engine);
         session.set_rhai(&engine);

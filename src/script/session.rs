@@ -118,9 +118,12 @@ impl Session {
         self.circumstances().exit
     }
 
-    /// Notes what the script gave to `exit`.
-    pub fn set_exit_code(&self, code: u8) {
-        self.circumstances().exit = Some(code);
+    /// Notes what the script gave to `exit`, and stops it: `map` and others would make an error of
+    /// the exception that a `try` around them could catch.
+    pub fn exit(&self, code: u8) {
+        let mut circumstances = self.circumstances();
+        circumstances.exit = Some(code);
+        circumstances.script.cancel.cancel();
     }
 
     /// What followed the file on the command line.

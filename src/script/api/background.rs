@@ -49,6 +49,11 @@ pub fn background(call: &Call, action: Callback) -> Result<Task> {
     let work = move || {
         let _entered = enter(cx);
         let result = action.call(Vec::new()).map(|value| detached(&value));
+        // What ended it does not end who joins it.
+        let result = result.map_err(|error| match shared.cancel.reason() {
+            Some(reason) if must_end(&error) => reason.error().context("the background task"),
+            _ => error,
+        });
         shared.outcome().result = Some(result);
         shared.ended.cancel();
     };

@@ -52,7 +52,7 @@ pub fn exit(call: &Call, code: Option<i64>) -> Result<()> {
     let Ok(code) = u8::try_from(given) else {
         return Err(Error::invalid(format!("`{given}` is not an exit code")).hint("it is a number from 0 to 255"));
     };
-    call.session().set_exit_code(code);
+    call.session().exit(code);
     let exit = rhai::EvalAltResult::Exit(given.into(), call.native().call_position());
     Err(crate::script::binding::error_from_thrown(Box::new(exit)))
 }

@@ -99,7 +99,7 @@ use explain::explain_map;
 pub use help::{FunctionReference, function_help, help_text, overview, signature};
 pub use object::{Object, object_from_script};
 pub use options::{Options, option_value, options_from_map};
-pub use register::register;
+pub use register::{register, register_function_names};
 pub use shanty_macros::{Object, Options, api};
 pub use show::{display, record, table, to_json};
 pub use suggest::{nearest, nearest_members};

@@ -27,10 +27,6 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
             Some(name) => register_function(modules.entry(name).or_default(), function, session),
             None => register_function(&mut global, function, session),
         }
-        if function.kind == Kind::Function && function.module.is_none() {
-            // A variable beside the function, so that `help(image)` works where variables are not strict.
-            global.set_var(function.name, Dynamic::from(FunctionReference::to(function)));
-        }
     }
     engine.register_fn(CAUGHT, caught);
     global.build_index();
@@ -39,6 +35,22 @@ pub fn register(engine: &mut Engine, session: &Arc<Session>) {
         module.build_index();
         engine.register_static_module(name, module.into());
     }
+}
+
+/// Has the name of a function mean the function where there is no variable of that name, so that
+/// `help(image)` works. Only where variables are not strict: otherwise the parser refuses it.
+///
+/// Not by variables of a global module: Rhai's optimizer puts those in place of parameters that have the same name.
+#[allow(deprecated)] // Rhai marks `on_var` volatile that way; its version is pinned
+pub fn register_function_names(engine: &mut Engine) {
+    engine.on_var(|name, index, context| {
+        if index > 0 || context.scope().contains(name) {
+            return Ok(None);
+        }
+        let mut global =
+            functions().iter().filter(|function| function.kind == Kind::Function && function.module.is_none());
+        Ok(global.find(|function| function.name == name).map(|function| Dynamic::from(FunctionReference::to(function))))
+    });
 }
 
 fn register_function(module: &mut Module, function: &'static FunctionDoc, session: &Arc<Session>) {

@@ -80,6 +80,10 @@ pub fn test_thing(name: String) -> Thing {
 }
 
 fn printed() -> (Host, Arc<Mutex<Vec<String>>>) {
+    host(true)
+}
+
+fn host(strict: bool) -> (Host, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
     let settings = Settings {
@@ -93,7 +97,7 @@ fn printed() -> (Host, Arc<Mutex<Vec<String>>>) {
         warn: Box::new(|_| {}),
         context: Context::background(),
     };
-    (Host::new(settings, true), lines)
+    (Host::new(settings, strict), lines)
 }
 
 fn eval(script: &str) -> String {
@@ -222,4 +226,22 @@ fn help_finds_functions_through_a_value_and_by_name() {
     assert!(lines[0].contains("(or environment)") && lines[0].contains("quiet: bool"), "{}", lines[0]);
     assert!(lines[1].starts_with("TestThing\n\nA thing of the tests."), "{}", lines[1]);
     assert_eq!(lines[1], lines[2]);
+}
+
+#[test]
+fn a_function_can_be_named_where_variables_are_not_strict() {
+    let (host, lines) = host(false);
+    let ast = host.compile("help(test_thing)", "<test>", &Scope::new()).unwrap();
+    let _: Dynamic = host.run(&ast, &mut Scope::new()).unwrap();
+    assert!(lines.lock().unwrap()[0].starts_with("test_thing(name: string) -> TestThing"));
+}
+
+#[test]
+fn variables_and_parameters_may_have_the_names_of_functions() {
+    let script = "fn f(timeout, args) { [1].map(|x| timeout + args + x) } let text = 5; f(1, 2)[0] + text";
+    for strict in [true, false] {
+        let (host, _) = host(strict);
+        let ast = host.compile(script, "<test>", &Scope::new()).unwrap();
+        assert_eq!(host.run(&ast, &mut Scope::new()).unwrap().as_int(), Ok(9));
+    }
 }
