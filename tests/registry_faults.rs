@@ -7,6 +7,7 @@ use shanty::context::{CancelToken, Context};
 use shanty::error::{Error, ErrorKind, IoContext};
 use shanty::model::{Descriptor, Reference};
 use shanty::registry::{Client, Options, Retry};
+use shanty::store::Store;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -289,4 +290,36 @@ fn hosts_that_are_not_there_are_network_errors_and_soon() {
         let error = client.resolve(&cx, &name.parse().unwrap(), &amd64()).expect_err("nobody is there");
         assert!(error.is(ErrorKind::Network) && error.hint_text().is_some(), "{error:?}");
     }
+}
+
+#[test]
+fn wrong_bytes_are_not_gone_on_from_by_the_next_pull() {
+    let registry = FaultyRegistry::start();
+    let image = Image::of_files(&[("a", &noise(200_000))]);
+    registry.put("app:v1", &image);
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let pull =
+        || shanty::image::pull(&store, &client(), &registry.reference("app:v1"), &amd64(), &Context::background());
+    let layer = image.layer(0).digest.to_string();
+    registry.fault(&layer, 1, Fault::WrongByte);
+    assert!(pull().expect_err("a byte is wrong").is(ErrorKind::Corrupt));
+    pull().unwrap();
+}
+
+#[test]
+fn what_one_pull_received_before_it_gave_up_the_next_does_not_ask_for_again() {
+    let registry = FaultyRegistry::start();
+    let image = Image::of_files(&[("b", &noise(300_000))]);
+    registry.put("app:v2", &image);
+    let layer = image.layer(0).digest.to_string();
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let once = Client::new(Options { retry: Retry { attempts: 1, ..options().retry }, ..options() });
+    let pull = || shanty::image::pull(&store, &once, &registry.reference("app:v2"), &amd64(), &Context::background());
+    registry.fault(&layer, 1, Fault::CutAfter(100_000));
+    assert!(pull().expect_err("it broke").is(ErrorKind::Network));
+    pull().unwrap();
+    let ranges: Vec<_> = registry.seen(&layer).into_iter().map(|seen| seen.range).collect();
+    assert_eq!(ranges, [None, Some("bytes=100000-".to_owned())]);
 }

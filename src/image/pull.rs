@@ -4,7 +4,7 @@ use super::commit::{CommittedLayer, NewImage, commit};
 use super::config::{MAX_CONFIG, parse_config};
 use crate::archive::{Limits, unpack};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::error::{Error, ErrorKind, IoContext, Result, carried};
 use crate::model::{Descriptor, Digest, Platform, Reference};
 use crate::registry::{BlobStream, Client, Received};
 use crate::store::{BlobDownload, BlobWriter, Content, Layer, LayerSlot, Store, UnpackedInfo, chain_id};
@@ -212,7 +212,16 @@ impl<P: Read> Read for Arriving<P> {
         if count > 0 {
             return Ok(count);
         }
-        let count = self.stream.read(buffer)?;
+        let count = match self.stream.read(buffer) {
+            Ok(count) => count,
+            Err(error) => {
+                // Going on from wrong bytes would keep them wrong, pull after pull.
+                if carried(&error).is_some_and(|error| error.is(ErrorKind::Corrupt)) {
+                    self.writer.restart().map_err(io::Error::other)?;
+                }
+                return Err(error);
+            }
+        };
         self.writer.write(&buffer[..count]).map_err(io::Error::other)?;
         Ok(count)
     }
