@@ -6,6 +6,7 @@ mod build;
 mod cli;
 mod fixture_images;
 mod layers;
+mod monitor;
 mod network;
 mod registry;
 mod registry_faults;

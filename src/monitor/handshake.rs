@@ -43,20 +43,20 @@ pub struct Running {
     pub ports: Vec<OwnedFd>,
     /// Who launched it, when it is to die with them.
     pub launcher: Option<OwnedFd>,
-    /// Said to be alive for as long as this is held.
-    pub lock: RecordLock,
 }
 
 /// Makes the container and executes its program.
-pub fn start(channel: &mut Channel) -> Result<(Running, Remains), Failure> {
+pub fn start(channel: &mut Channel) -> Result<(Running, Remains, RecordLock), Failure> {
     let launch = receive_launch(channel).map_err(|error| Failure::of("", &error))?;
     let fds = channel.take_fds();
     let lock = take_lock(&launch).map_err(|error| Failure::of("", &error))?;
     let mut remains = Remains::new(&launch).map_err(|error| Failure::of("", &error))?;
-    match make(channel, launch, fds, lock, &mut remains) {
-        Ok(running) => Ok((running, remains)),
+    match make(channel, launch, fds, &mut remains) {
+        Ok(running) => Ok((running, remains, lock)),
         Err(failure) => {
             remains.take_away();
+            // Not before: whoever sees the container without a monitor may start it again.
+            drop(lock);
             Err(failure)
         }
     }
@@ -73,7 +73,6 @@ fn make(
     channel: &mut Channel,
     launch: Launch,
     mut fds: Vec<OwnedFd>,
-    lock: RecordLock,
     remains: &mut Remains,
 ) -> Result<Running, Failure> {
     let launcher = if launch.die_with_caller { launcher() } else { None };
@@ -112,7 +111,7 @@ fn make(
     let started = Event::Started { pid: init.pid, start_time: identity.start_time, warnings: report.warnings };
     // A caller that went after `go` has got what it wanted: a running container.
     let _ = channel.send_now(&answer(started));
-    Ok(Running { launch, init, state, log, control, ports, launcher, lock })
+    Ok(Running { launch, init, state, log, control, ports, launcher })
 }
 
 /// UTC nanoseconds.

@@ -47,7 +47,12 @@ fn born() -> Result<Channel> {
 
 fn live(mut channel: Channel) -> i32 {
     match handshake::start(&mut channel) {
-        Ok((running, remains)) => watch::run(running, remains, channel),
+        Ok((running, remains, lock)) => {
+            let code = watch::run(running, remains, channel);
+            // The lock goes with the process: who sees it free finds nothing of us.
+            std::mem::forget(lock);
+            code
+        }
         Err(failure) => {
             tell(&channel, failure);
             1

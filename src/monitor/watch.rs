@@ -340,15 +340,12 @@ impl Monitor {
             let _ = kill(proxy, Signal::SIGKILL);
             let _ = waitpid(proxy, None);
         }
-        let Running { launch, ports, lock, .. } = self.running;
-        drop(ports);
+        self.running.ports.clear();
         self.remains.take_away();
-        if launch.remove {
+        if self.running.launch.remove {
             // This process becomes the cleaner: its lock goes at the exec.
-            return super::clean_up_after_removal(&launch);
+            return super::clean_up_after_removal(&self.running.launch);
         }
-        // Not before: whoever sees the container without a monitor may start it again.
-        drop(lock);
         0
     }
 }

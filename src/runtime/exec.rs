@@ -9,6 +9,7 @@ use super::report::Reporter;
 use super::rootfs::Root;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::capability::CapSet;
+use crate::sys::clone::exit_now;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
@@ -16,6 +17,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use std::convert::Infallible;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -41,19 +43,16 @@ pub struct Exec<'a> {
 }
 
 impl Exec<'_> {
-    /// Becomes the program, or reports why not; returns the exit code then.
-    pub fn run(self) -> i32 {
-        let reporter = self.reporter.clone();
-        match self.become_program() {
-            Err(failure) => {
-                reporter.failure(&failure);
-                failure.code.unwrap_or(1)
-            }
-            Ok(never) => match never {},
-        }
+    /// Becomes the program, or reports why not and ends.
+    pub fn run(self) -> ! {
+        // Descriptors are closed at once before the exec, under their owners: those must not run.
+        let this = ManuallyDrop::new(self);
+        let Err(failure) = this.become_program();
+        this.reporter.failure(&failure);
+        exit_now(failure.code.unwrap_or(1))
     }
 
-    fn become_program(self) -> Result<Infallible, Failure> {
+    fn become_program(&self) -> Result<Infallible, Failure> {
         step("preparing the process", || self.prepare())?;
         let spec = step("reading the bundle", || bundle::read(self.container_dir))?;
         let group = Group { hierarchies: self.hierarchies, path: self.group };

@@ -13,6 +13,7 @@ use super::report::Reporter;
 use super::rootfs::{Missing, Root};
 use super::{capability, device_nodes, masks, mounts};
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::sys::clone::exit_now;
 use crate::sys::mount::{MountAttrs, attach, make_root_private, pivot_into_working_directory, set_attributes};
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, unshare};
@@ -23,6 +24,7 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, fchdir, read, sethostnam
 use oci_spec::runtime::{Linux, Spec};
 use std::convert::Infallible;
 use std::io::Write;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -50,20 +52,16 @@ pub struct Init<'a> {
 }
 
 impl Init<'_> {
-    /// Becomes the program, or reports why not; returns the exit code then.
-    pub fn run(self) -> i32 {
-        let reporter = self.reporter.clone();
-        match self.become_program() {
-            Err(failure) => {
-                let code = failure.code.unwrap_or(1);
-                reporter.failure(&failure);
-                code
-            }
-            Ok(never) => match never {},
-        }
+    /// Becomes the program, or reports why not and ends.
+    pub fn run(self) -> ! {
+        // Descriptors are closed at once before the exec, under their owners: those must not run.
+        let this = ManuallyDrop::new(self);
+        let Err(failure) = this.become_program();
+        this.reporter.failure(&failure);
+        exit_now(failure.code.unwrap_or(1))
     }
 
-    fn become_program(self) -> Result<Infallible, Failure> {
+    fn become_program(&self) -> Result<Infallible, Failure> {
         let group = Group { hierarchies: self.hierarchies, path: self.group };
         let plan = &self.launch.rootfs;
 
@@ -76,7 +74,7 @@ impl Init<'_> {
             unshare(CloneFlags::CLONE_NEWCGROUP).doing(|| "cannot make a control group namespace")
         })?;
 
-        let root = step("mounting the root", || mount_root(plan))?;
+        let root = ManuallyDrop::new(step("mounting the root", || mount_root(plan))?);
         for mount in spec.mounts().iter().flatten() {
             step("mounting", || mounts::mount(&root, mount, &group))?;
         }

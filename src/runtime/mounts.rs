@@ -92,6 +92,7 @@ fn bind(root: &Root, mount: &Mount, options: &Options) -> Result<()> {
 fn new_file_system(kind: &str, options: &Options) -> nix::Result<OwnedFd> {
     let text = |text: &str| CString::new(text).map_err(|_| Errno::EINVAL);
     let context = FsContext::open(&text(kind)?)?;
+    context.set(c"source", &text(kind)?)?;
     for option in &options.data {
         match option.split_once('=') {
             Some((key, value)) => context.set(&text(key)?, &text(value)?)?,

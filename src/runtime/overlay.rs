@@ -38,6 +38,7 @@ impl Overlay<'_> {
     }
 
     fn configure(&self, context: &FsContext) -> nix::Result<()> {
+        context.set(c"source", c"overlay")?;
         for layer in self.lower {
             context.set(c"lowerdir+", &Name::of(layer)?.text)?;
         }

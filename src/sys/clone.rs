@@ -14,6 +14,12 @@ pub struct Child {
     pub pidfd: OwnedFd,
 }
 
+/// Ends this process at once: no destructor and no exit handler runs.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` has no precondition.
+    unsafe { libc::_exit(code) }
+}
+
 /// Runs `body` in a new process and ends it with what that returns.
 ///
 /// `cgroup` is a directory of cgroup2 to be born in (`CLONE_INTO_CGROUP`). Only for processes with one
@@ -57,8 +63,7 @@ pub fn spawn(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>, body: impl FnOnc
     if pid == 0 {
         // A panic must not unwind into the copy of the parent's stack.
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(101);
-        // SAFETY: ends this process at once; the parent's exit handlers are not run in the child.
-        unsafe { libc::_exit(code) }
+        exit_now(code);
     }
     // SAFETY: CLONE_PIDFD made the kernel store a new descriptor here, owned by nobody else.
     Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })

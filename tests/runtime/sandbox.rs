@@ -157,7 +157,7 @@ impl Sandbox {
 
     /// Waits until the monitor has cleaned up and ended.
     pub fn wait_until_gone(&self, launch: &Launch) {
-        wait_for("the monitor to end", || state::monitor_pid(&launch.container_dir).unwrap().is_none());
+        control::wait_until_gone(&cx(), &launch.container_dir).unwrap();
     }
 
     /// Control groups of a container that are there.

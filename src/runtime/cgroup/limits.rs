@@ -155,4 +155,24 @@ mod tests {
             assert_eq!(weight_of_shares(shares), weight, "{shares}");
         }
     }
+
+    #[test]
+    fn a_limit_without_its_controller_is_unsupported() {
+        let hierarchies = crate::runtime::cgroup::Hierarchies::default();
+        let group = Group { hierarchies: &hierarchies, path: std::path::Path::new("shanty/x/y") };
+        let limits = [
+            r#"{"memory":{"limit":1048576}}"#,
+            r#"{"cpu":{"quota":1000}}"#,
+            r#"{"cpu":{"cpus":"0"}}"#,
+            r#"{"pids":{"limit":5}}"#,
+            r#"{"blockIO":{"weight":100}}"#,
+        ];
+        for json in limits {
+            let resources: LinuxResources = serde_json::from_str(json).unwrap();
+            let error = apply(&group, &resources).unwrap_err();
+            assert!(error.is(ErrorKind::Unsupported) && error.hint_text().is_some(), "{json}: {error:?}");
+        }
+        let none: LinuxResources = serde_json::from_str(r#"{"memory":{},"cpu":{}}"#).unwrap();
+        apply(&group, &none).unwrap();
+    }
 }

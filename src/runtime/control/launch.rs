@@ -10,8 +10,8 @@ use crate::runtime::launch::Launch;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
+use std::process::{Child, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Name that a monitor is executed under: how the binary knows its role.
 pub const MONITOR_ARGV0: &str = "shanty-monitor";
@@ -119,14 +119,16 @@ fn spawn_monitor(launch: &Launch, socket: OwnedFd) -> Result<()> {
         .stderr(Stdio::null())
         .spawn()
         .doing(|| "cannot execute the monitor")?;
-    reap_ended_monitors(child);
+    let mut monitors = monitors();
+    monitors.push(child);
     Ok(())
 }
 
-/// Monitors outlive the launch, and may end while this process goes on: they are reaped at the next one.
-fn reap_ended_monitors(new: std::process::Child) {
-    static MONITORS: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
+/// The monitors that this process has started and that live. Those that have ended are reaped here: at
+/// the next launch, and by whoever waits for one.
+pub(super) fn monitors() -> MutexGuard<'static, Vec<Child>> {
+    static MONITORS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
     let mut monitors = MONITORS.lock().unwrap_or_else(PoisonError::into_inner);
     monitors.retain_mut(|monitor| matches!(monitor.try_wait(), Ok(None)));
-    monitors.push(new);
+    monitors
 }

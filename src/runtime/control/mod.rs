@@ -5,8 +5,10 @@ mod connection;
 mod launch;
 mod program;
 pub mod protocol;
+mod sweep;
 
 pub use channel::Channel;
 pub use connection::{Connection, Execution, Exit, address_in};
 pub use launch::{MONITOR_ARGV0, Prepared, Started, launch, prepare};
 pub use program::set_program;
+pub use sweep::{sweep_dead, wait_until_gone};

@@ -9,7 +9,7 @@ use crate::sys::capability::CapSet;
 /// One system call.
 #[derive(Clone, Copy, Debug)]
 pub struct Syscall {
-    /// Its name.
+    /// Its name: what profiles of others will be looked up by, and tests are.
     pub name: &'static str,
     /// Its number on each architecture of [`super::profile::Arch`], in that order; [`NONE`] where there is none.
     pub numbers: [u16; 4],
