@@ -100,6 +100,9 @@ fn processes(root: &Path, id8: &str) -> Vec<(i32, String)> {
             || has_open(&entry, root)
         {
             let command = fs::read(entry.join("cmdline")).unwrap_or_default();
+            if command.is_empty() {
+                continue; // A zombie: whoever took it over has yet to look.
+            }
             found.push((pid, String::from_utf8_lossy(&command).replace('\0', " ")));
         }
     }

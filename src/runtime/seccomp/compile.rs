@@ -191,8 +191,9 @@ fn give(verdict: u32) -> Instruction {
 
 #[cfg(test)]
 mod tests {
+    use super::super::call::NONE;
     use super::super::profile::{Rule, default_ranges};
-    use super::super::syscalls::{NONE, SYSCALLS};
+    use super::super::syscalls::SYSCALLS;
     use super::*;
     use proptest::prelude::*;
 

@@ -1,5 +1,6 @@
 //! The system call filter of a container: Docker's default profile, compiled by ourselves.
 
+mod call;
 mod compile;
 mod profile;
 mod syscalls;

@@ -1,7 +1,8 @@
 //! Docker's default profile: which calls a container with certain capabilities may make.
 
+use super::call::{NONE, Syscall};
 use super::compile::{Condition, Ranges, Test, Verdict};
-use super::syscalls::{NONE, SYSCALLS, Syscall};
+use super::syscalls::SYSCALLS;
 use crate::sys::capability::CapSet;
 
 /// What the default profile says about a call.

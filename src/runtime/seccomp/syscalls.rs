@@ -3,26 +3,9 @@
 //!
 //! Numbers are those of the kernel's headers: x86-64, x86, x32 (without its bit 30), arm64.
 
+use super::call::{NONE, Syscall, row};
 use super::profile::Rule;
 use crate::sys::capability::CapSet;
-
-/// One system call.
-#[derive(Clone, Copy, Debug)]
-pub struct Syscall {
-    /// Its name: what profiles of others will be looked up by, and tests are.
-    pub name: &'static str,
-    /// Its number on each architecture of [`super::profile::Arch`], in that order; [`NONE`] where there is none.
-    pub numbers: [u16; 4],
-    /// What the default profile says.
-    pub rule: Rule,
-}
-
-/// There is no such call on this architecture.
-pub const NONE: u16 = u16::MAX;
-
-const fn row(name: &'static str, numbers: [u16; 4], rule: Rule) -> Syscall {
-    Syscall { name, numbers, rule }
-}
 
 // Capabilities that open a call: bits of their numbers in capabilities(7).
 const DAC_READ_SEARCH: CapSet = 1 << 2;

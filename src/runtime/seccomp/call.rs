@@ -1,0 +1,23 @@
+//! One row of the table of system calls.
+
+use super::profile::Rule;
+
+/// One system call.
+#[derive(Clone, Copy, Debug)]
+pub struct Syscall {
+    /// Its name: what tests look it up by, as the profiles of others will be.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the default profile is in the table itself"))]
+    pub name: &'static str,
+    /// Its number on each architecture of [`super::profile::Arch`], in that order; [`NONE`] where there is none.
+    pub numbers: [u16; 4],
+    /// What the default profile says.
+    pub rule: Rule,
+}
+
+/// There is no such call on this architecture.
+pub const NONE: u16 = u16::MAX;
+
+/// A row.
+pub const fn row(name: &'static str, numbers: [u16; 4], rule: Rule) -> Syscall {
+    Syscall { name, numbers, rule }
+}
