@@ -79,7 +79,7 @@ fn make_container(store: &Store, name: &str, image: &Digest) {
         .write(|tx| {
             image::ensure_present(tx, image)?;
             let id = shanty::model::Id::random()?;
-            let sql = "INSERT INTO containers (id, name, image, image_id, spec, created, status) VALUES (?1, ?2, 'x', ?3, '{}', 1, 'created')";
+            let sql = "INSERT INTO containers (id, name, image, image_id, spec, plan, created, status) VALUES (?1, ?2, 'x', ?3, '{}', '{}', 1, 'created')";
             tx.execute(sql, [id.as_str(), name, &image.to_string()])?;
             Ok(())
         })

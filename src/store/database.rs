@@ -31,14 +31,11 @@ pub struct Database {
 impl Database {
     /// Opens a database; `None` when there is none, or it has no tables yet.
     pub fn open(path: &Path) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = match Connection::open_with_flags(path, flags) {
-            Ok(connection) => connection,
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) && !path.exists() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(opening(error.into(), path)),
-        };
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| opening(error.into(), path))?;
         let version = configure(&connection).map_err(|error| opening(error, path))?;
         let newest = MIGRATIONS.len() as i64;
         if version == 0 {

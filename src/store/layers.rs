@@ -1,6 +1,6 @@
 //! Unpacked layers by chain id: made beside, renamed in, found again.
 
-use super::{Content, Store, layout};
+use super::{Content, Store, layout, sweep};
 use crate::context::CancelToken;
 use crate::error::{Error, IoContext, Result};
 use crate::model::Digest;
@@ -226,13 +226,10 @@ impl Drop for LayerDraft {
 }
 
 /// Moves out of sight, then deletes. What cannot be deleted now, the sweep will.
-pub(super) fn discard(path: &Path, trash: &Path) {
-    let Ok(slot) = tempfile::Builder::new().prefix("x-").tempdir_in(trash) else { return };
-    let slot = slot.keep();
-    if fs::rename(path, slot.join("x")).is_ok() {
-        let _ = fs::remove_dir_all(&slot);
-    } else {
-        let _ = fs::remove_dir(&slot);
+fn discard(path: &Path, trash: &Path) {
+    let moved = sweep::name_in(trash).ok().filter(|name| fs::rename(path, name).is_ok());
+    if let Some(name) = moved {
+        sweep::remove(&name);
     }
 }
 

@@ -32,11 +32,7 @@ impl Store {
         let mut swept = Swept::default();
         match self.try_exclude_content()? {
             Some(_alone) => {
-                // On the disk before the files go: else a power loss could bring the rows back alone.
-                self.write_durable(|tx| {
-                    tx.execute("DELETE FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)", [])?;
-                    Ok(())
-                })?;
+                self.delete_unused_layers()?;
                 let (blobs, layers) = self.referenced()?;
                 swept.blobs = self.move_out(layout::BLOBS, |name, _| !blobs.contains(name))?;
                 swept.layers = self.move_out(layout::LAYERS, |name, _| name != "tmp" && !layers.contains(name))?;
@@ -47,6 +43,17 @@ impl Store {
         }
         self.empty_trash();
         Ok(swept)
+    }
+
+    /// On the disk before the files go: else a power loss could bring the rows back alone. (The rows of images
+    /// are always deleted so.)
+    fn delete_unused_layers(&self) -> Result<()> {
+        const UNUSED: &str = "FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)";
+        let any = self.read(|db| Ok(db.prepare(&format!("SELECT 1 {UNUSED}"))?.exists([])?))?;
+        if any {
+            self.write_durable(|tx| Ok(tx.execute(&format!("DELETE {UNUSED}"), [])?))?;
+        }
+        Ok(())
     }
 
     /// Digits of the blobs and layers that rows refer to.
@@ -87,7 +94,7 @@ impl Store {
     }
 
     fn trash_name(&self) -> Result<PathBuf> {
-        Ok(self.root.join(layout::TRASH).join(Id::random()?.short()))
+        name_in(&self.root.join(layout::TRASH))
     }
 
     /// Renames what `unwanted` says (by name and age) from a folder of the root into the trash.
@@ -115,8 +122,18 @@ impl Store {
     }
 }
 
-fn remove(path: &Path) {
-    if let Err(error) = fs::remove_dir_all(path) {
+/// A name in the trash that nobody else has.
+pub(super) fn name_in(trash: &Path) -> Result<PathBuf> {
+    Ok(trash.join(Id::random()?.short()))
+}
+
+/// Blobs are files, layers and containers are folders.
+pub(super) fn remove(path: &Path) {
+    let removed = match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
+        other => other,
+    };
+    if let Err(error) = removed {
         tracing::debug!(path = %path.display(), %error, "left in the trash");
     }
 }
