@@ -84,7 +84,8 @@ fn scripts_killed_at_any_moment_of_a_run_or_a_removal_leave_nothing() {
 #[test]
 fn ctrl_c_ends_a_command_in_a_container_at_once_and_removes_it() {
     let shanty = require!(with_busybox());
-    let script = shanty.eval(r#"print("go"); image("busybox:1").exec(["sleep", "1000"], #{ network: "none" })"#).spawn();
+    let script =
+        shanty.eval(r#"print("go"); image("busybox:1").exec(["sleep", "1000"], #{ network: "none" })"#).spawn();
     script.wait_for_stdout("go");
     wait_until(LIMIT, || shanty.json("containers().len()") == 1);
     script.signal(Signal::SIGINT);

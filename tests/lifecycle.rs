@@ -44,7 +44,8 @@ fn exit_codes_are_a_shells() {
     ];
     for (command, code) in cases {
         // The first process of a pid namespace gets no signal it has not asked for: a child is killed.
-        let child = format!(r#"image("busybox:1").exec(["sh", "-c", "\"$@\"", "sh"] + {command}, #{{ check: false }}).code"#);
+        let child =
+            format!(r#"image("busybox:1").exec(["sh", "-c", "\"$@\"", "sh"] + {command}, #{{ check: false }}).code"#);
         assert_eq!(shanty.json(&child), code, "{command}");
     }
     for (program, code) in [("no-such-program", 127), ("/etc/not-executable", 126), ("/etc", 126)] {
@@ -228,7 +229,9 @@ fn waiting_for_a_port_a_line_a_command_or_the_end() {
     assert!(dies.code == 1 && dies.stderr.contains("cannot start"), "the end of the log is shown: {dies}");
     let start = Instant::now();
     shanty
-        .eval(r#"image("busybox:1").run(["sleep", "1000"], #{ name: "slow" }).wait_for(#{ port: 80, timeout: "300ms" })"#)
+        .eval(
+            r#"image("busybox:1").run(["sleep", "1000"], #{ name: "slow" }).wait_for(#{ port: 80, timeout: "300ms" })"#,
+        )
         .fails_with("timeout");
     assert!(start.elapsed() < Duration::from_secs(20));
 }
@@ -263,7 +266,10 @@ fn a_scope_takes_everything_along_also_after_an_error() {
         )
         .exits(1);
     assert!(output.stderr.contains("broken"), "{output}");
-    assert_eq!(shanty.json("containers(#{ all: true }).map(|c| [c.name, c.status])"), serde_json::json!([["kept", "running"]]));
+    assert_eq!(
+        shanty.json("containers(#{ all: true }).map(|c| [c.name, c.status])"),
+        serde_json::json!([["kept", "running"]])
+    );
 }
 
 #[test]

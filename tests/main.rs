@@ -4,10 +4,15 @@
 mod architecture;
 mod build;
 mod cli;
+mod crashes;
+mod documentation;
 mod fixture_images;
 mod layers;
+mod lifecycle;
 mod monitor;
 mod network;
+mod published;
+mod pull;
 mod registry;
 mod registry_faults;
 mod runtime;

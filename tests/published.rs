@@ -80,7 +80,8 @@ fn udp_ports_are_published_too() {
 fn a_port_that_is_taken_is_a_conflict_that_names_who_has_it_and_leaves_nothing() {
     let shanty = require!(with_busybox());
     let port = serve(&shanty, "first", r#"["127.0.0.1::80"]"#);
-    let second = format!(r#"image("busybox:1").run(["sleep", "100"], #{{ name: "second", ports: ["127.0.0.1:{port}:80"] }})"#);
+    let second =
+        format!(r#"image("busybox:1").run(["sleep", "100"], #{{ name: "second", ports: ["127.0.0.1:{port}:80"] }})"#);
     let taken = shanty.eval(&second).fails_with("conflict");
     assert!(taken.stderr.contains("`first`"), "{taken}");
     let program = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -123,8 +124,10 @@ fn network_none_has_loopback_only_and_network_host_is_the_hosts() {
         "#,
     );
     assert_eq!(value[0], serde_json::json!(["lo"]));
-    let mut links: Vec<_> =
-        std::fs::read_dir("/sys/class/net").unwrap().map(|link| link.unwrap().file_name().into_string().unwrap()).collect();
+    let mut links: Vec<_> = std::fs::read_dir("/sys/class/net")
+        .unwrap()
+        .map(|link| link.unwrap().file_name().into_string().unwrap())
+        .collect();
     links.retain(|link| !link.starts_with("sh") && !link.starts_with("veth"));
     for link in links {
         assert!(value[1].as_array().unwrap().iter().any(|found| *found == link), "{link} in {}", value[1]);

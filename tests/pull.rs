@@ -146,7 +146,8 @@ fn a_full_disk_is_said_and_leaves_the_store_usable() {
     let content: Vec<u8> = (0..12_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     registry.put("large:1", &Image::of_files(&[("data", &content)]));
     registry.put("small:1", &Image::of_files(&[("data", b"small")]));
-    let status = Command::new(mount).args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(shanty.root()).status().unwrap();
+    let status =
+        Command::new(mount).args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(shanty.root()).status().unwrap();
     assert!(status.success());
     let full = shanty.eval(&format!(r#"image("{}/large:1").pull()"#, registry.host())).fails_with("io");
     assert!(full.stderr.contains("no space left"), "{full}");

@@ -14,10 +14,8 @@ pub fn with_busybox() -> Result<Shanty, Missing> {
     let shanty = Shanty::new();
     let tar = shanty.work().join("busybox.tar");
     write_rootfs(&busybox, &tar);
-    let code = format!(
-        r#"from("scratch").layer_from("{}").env("PATH", "/bin").cmd(["sh"]).tag("{BUSYBOX}")"#,
-        tar.display()
-    );
+    let code =
+        format!(r#"from("scratch").layer_from("{}").env("PATH", "/bin").cmd(["sh"]).tag("{BUSYBOX}")"#, tar.display());
     shanty.eval(&code).ok();
     Ok(shanty)
 }

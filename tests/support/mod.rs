@@ -10,6 +10,7 @@
 //! assert_eq!(shanty.json("containers()"), json!([]));
 //! ```
 
+pub mod busybox;
 pub mod call;
 pub mod fixtures;
 pub mod leaks;
