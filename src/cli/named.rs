@@ -51,3 +51,29 @@ fn user_folder() -> Option<PathBuf> {
     let config = config.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config")))?;
     Some(config.join("shanty/scripts"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SHIPPED;
+    use crate::context::Context;
+    use crate::error::Error;
+    use crate::runner;
+    use crate::script::{Host, Settings};
+
+    #[test]
+    fn shipped_scripts_parse() {
+        let settings = Settings {
+            args: vec![],
+            folder: "/".into(),
+            open_engine: Box::new(|| Err(Error::unsupported("nothing runs here"))),
+            print: Box::new(|_| Ok(())),
+            warn: Box::new(|_| {}),
+            context: Context::background(),
+        };
+        let host = Host::new(settings, true);
+        for (name, text) in SHIPPED {
+            let report = runner::check(&host, text, name);
+            assert!(report.is_none(), "{}", report.map(|report| report.draw(false)).unwrap_or_default());
+        }
+    }
+}

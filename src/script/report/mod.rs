@@ -3,9 +3,9 @@
 mod draw;
 
 use super::binding::explain;
-use super::source::{Source, Sources, lex};
+use super::source::{Lexeme, Source, Sources, lex};
 use crate::error::Error;
-use rhai::{Engine, EvalAltResult, ParseError, Position};
+use rhai::{Engine, EvalAltResult, ParseError, Position, Token};
 use std::sync::Arc;
 
 /// An error with its place in the script.
@@ -89,20 +89,27 @@ impl Frame {
     fn new(place: Place, engine: &Engine, sources: &Sources) -> Self {
         let text = sources.get(&place.source);
         let position = text.as_ref().map_or(place.position, |text| text.original(place.position));
-        let width = text.as_ref().map_or(1, |text| width(&text.text, position, engine));
+        let (position, width) = text.as_ref().map_or((position, 1), |text| span(&text.text, position, engine));
         Self { source: place.source, text, position, width, function: place.function }
     }
 }
 
-/// How long the token at this position is: up to the next one, or the end of the line.
-fn width(text: &str, position: Position, engine: &Engine) -> usize {
-    let (Some(line), Some(column)) = (position.line(), position.position()) else { return 1 };
-    let Some(line_text) = text.split('\n').nth(line - 1) else { return 1 };
-    let next = lex(engine, text)
-        .iter()
-        .filter(|lexeme| lexeme.position.line() == Some(line))
-        .filter_map(|lexeme| lexeme.position.position())
-        .find(|start| *start > column);
-    let rest: String = line_text.chars().skip(column - 1).take(next.map_or(usize::MAX, |next| next - column)).collect();
-    rest.trim_end().chars().count().max(1)
+/// The token at this position: where it starts, and its length up to the next one or the end of the
+/// line. A missing property is placed at the dot before it: the name is meant.
+fn span(text: &str, position: Position, engine: &Engine) -> (Position, usize) {
+    let (Some(line), Some(column)) = (position.line(), position.position()) else { return (position, 1) };
+    let Some(line_text) = text.split('\n').nth(line - 1) else { return (position, 1) };
+    let lexemes: Vec<_> = lex(engine, text).into_iter().filter(|lexeme| lexeme.position.line() == Some(line)).collect();
+    let column_of = |lexeme: &Lexeme| lexeme.position.position().unwrap_or_default();
+    let first = lexemes.iter().position(|lexeme| column_of(lexeme) >= column).unwrap_or(lexemes.len());
+    let is_dot = |lexeme: &Lexeme| column_of(lexeme) == column && lexeme.token == Token::Period;
+    let index = if lexemes.get(first).is_some_and(is_dot) { first + 1 } else { first };
+    let (position, column) = match lexemes.get(index) {
+        Some(name) if index > first => (name.position, column_of(name)),
+        _ => (position, column),
+    };
+    let next = lexemes.iter().map(column_of).find(|start| *start > column);
+    let length = next.map_or(usize::MAX, |next| next - column);
+    let token: String = line_text.chars().skip(column - 1).take(length).collect();
+    (position, token.trim_end().chars().count().max(1))
 }
