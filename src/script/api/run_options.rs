@@ -390,9 +390,9 @@ mod tests {
             (r#"env: #{ A: "1" }"#, r#"environment: ["A=1"]"#),
             (r#"workdir: "/a""#, r#"working_dir: "/a""#),
             (r#"memory: "1k", cpuset: "0""#, r#"mem_limit: 1024, cpuset_cpus: "0""#),
-            (r#"remove: true, stdin: true"#, r#"rm: true, stdin_open: true"#),
-            (r#"remove: true"#, r#"auto_remove: true"#),
-            (r#"pids: 5, io_weight: 10"#, r#"pids_limit: 5, blkio_weight: 10"#),
+            ("remove: true, stdin: true", "rm: true, stdin_open: true"),
+            ("remove: true", "auto_remove: true"),
+            ("pids: 5, io_weight: 10", "pids_limit: 5, blkio_weight: 10"),
             (r#"restart: "on-failure:2""#, r#"restart_policy: #{ Name: "on-failure", MaximumRetryCount: 2 }"#),
             (r#"network: "none""#, r#"networks: ["none"]"#),
             (r#"network: "host""#, r#"network_mode: "host""#),
@@ -401,7 +401,7 @@ mod tests {
                 r#"ports: ["127.0.0.1:53:53/udp"]"#,
                 r#"ports: [#{ target: 53, published: 53, host_ip: "127.0.0.1", protocol: "udp" }]"#,
             ),
-            (r#"ports: [80]"#, r#"ports: #{ "80/tcp": () }"#),
+            ("ports: [80]", r#"ports: #{ "80/tcp": () }"#),
             (r#"ports: ["127.0.0.1::80"]"#, r#"ports: [#{ target: 80, host_ip: "127.0.0.1" }]"#),
             (r#"volumes: ["./a:/a:ro"]"#, r#"mounts: [#{ source: "./a", target: "/a", read_only: true }]"#),
             (r#"volumes: ["dd:/a"]"#, r#"volumes: #{ dd: "/a" }"#),
@@ -411,7 +411,7 @@ mod tests {
                 r#"mounts: [#{ "type": "tmpfs", target: "/t", size: "1m", mode: 0o755 }]"#,
             ),
             (r#"healthcheck: ["CMD", "x"]"#, r#"health: #{ test: ["x"] }"#),
-            (r#"healthcheck: false"#, r#"healthcheck: #{ disable: true }"#),
+            ("healthcheck: false", "healthcheck: #{ disable: true }"),
         ] {
             assert_eq!(spec(names), spec(alias), "{alias}");
         }
@@ -444,15 +444,15 @@ mod tests {
             (r#"nmae: "web""#, ErrorKind::Invalid, "`nmae`"),
             (r#"name: "-x""#, ErrorKind::Invalid, "`-x`"),
             (r#"memory: "lots""#, ErrorKind::Invalid, "option `memory`"),
-            (r#"memory: []"#, ErrorKind::Invalid, "option `memory`"),
+            ("memory: []", ErrorKind::Invalid, "option `memory`"),
             (r#"ports: ["8080:80", "x"]"#, ErrorKind::Invalid, "item 2"),
-            (r#"env: #{ A: [] }"#, ErrorKind::Invalid, "variable `A`"),
+            ("env: #{ A: [] }", ErrorKind::Invalid, "variable `A`"),
             (r#"networks: ["none", "x"]"#, ErrorKind::Invalid, "`none`"),
             (r#"cmd: "a | b""#, ErrorKind::Invalid, "`|`"),
             (r#"stop_signal: "HUPP""#, ErrorKind::Invalid, "`HUPP`"),
             (r#"restart: "sometimes""#, ErrorKind::Invalid, "`sometimes`"),
             (r#"dns: ["x"]"#, ErrorKind::Invalid, "`x`"),
-            (r#"cpus: -1"#, ErrorKind::Invalid, "`-1`"),
+            ("cpus: -1", ErrorKind::Invalid, "`-1`"),
         ] {
             let script = format!("image(\"node:18\").run(#{{ {options} }});");
             let error = RecordingEngine::default().eval(&script).expect_err(options);
