@@ -1,0 +1,100 @@
+//! `shanty` in a terminal: a tmux server of the test's own.
+
+use super::{Shanty, wait_until};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A terminal of 110 by 50 characters. Dropping it ends what runs in it.
+pub struct Terminal {
+    folder: TempDir,
+}
+
+impl Terminal {
+    /// Calls `shanty` with these arguments in a terminal.
+    pub fn start(shanty: &Shanty, args: &[&str]) -> Self {
+        let terminal = Self { folder: TempDir::with_prefix("shanty-tmux-").unwrap() };
+        let command = shanty.call(args).into_command();
+        let mut words = vec!["exec".into(), "env".into(), "-i".into(), "TERM=screen".into()];
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                words.push(quoted(&format!("{}={}", name.to_string_lossy(), value.to_string_lossy())));
+            }
+        }
+        words.push(quoted(&command.get_program().to_string_lossy()));
+        words.extend(command.get_args().map(|arg| quoted(&arg.to_string_lossy())));
+        let folder = shanty.work();
+        let folder = folder.to_str().unwrap();
+        // The dead pane stays, to look at its exit code; there is no configuration that could say otherwise.
+        terminal.tmux(&["-f", "/dev/null", "start-server", ";", "set", "-g", "remain-on-exit", "on", ";", "new-session"]
+            .iter().copied().chain(["-d", "-x", "110", "-y", "50", "-c", folder, words.join(" ").as_str()]).collect::<Vec<_>>());
+        terminal
+    }
+
+    /// Types text.
+    pub fn types(&self, text: &str) -> &Self {
+        self.tmux(&["send-keys", "-l", text]);
+        self
+    }
+
+    /// Presses a key: `Enter`, `Tab`, `C-c`.
+    pub fn key(&self, key: &str) -> &Self {
+        self.tmux(&["send-keys", key]);
+        self
+    }
+
+    /// Types a line.
+    pub fn enter(&self, line: &str) -> &Self {
+        self.types(line).key("Enter")
+    }
+
+    /// Clears what is shown.
+    pub fn clear(&self) -> &Self {
+        self.key("C-l")
+    }
+
+    /// Waits until the text is on the screen.
+    #[track_caller]
+    pub fn shows(&self, text: &str) -> &Self {
+        self.shows_times(text, 1)
+    }
+
+    /// Waits until the text is on the screen so many times.
+    #[track_caller]
+    pub fn shows_times(&self, text: &str, times: usize) -> &Self {
+        let shown = std::panic::catch_unwind(|| wait_until(LIMIT, || self.screen().matches(text).count() >= times));
+        assert!(shown.is_ok(), "`{}` was not shown:\n{}", text.escape_debug(), self.screen());
+        self
+    }
+
+    /// Waits until the program has ended with this code.
+    #[track_caller]
+    pub fn ends_with(&self, code: i32) {
+        wait_until(LIMIT, || self.tmux(&["display", "-p", "#{pane_dead}"]).trim() == "1");
+        assert_eq!(self.tmux(&["display", "-p", "#{pane_dead_status}"]).trim(), code.to_string());
+    }
+
+    /// What is shown, and what was scrolled away.
+    pub fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-S", "-"])
+    }
+
+    fn tmux(&self, args: &[&str]) -> String {
+        let output = Command::new("tmux").arg("-S").arg(self.folder.path().join("socket")).args(args).output().unwrap();
+        assert!(output.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Fails when the server has ended by itself.
+        let _ = Command::new("tmux").arg("-S").arg(self.folder.path().join("socket")).arg("kill-server").output();
+    }
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
