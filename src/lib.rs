@@ -21,6 +21,7 @@ pub mod monitor;
 pub mod native;
 pub mod network;
 pub mod registry;
+pub mod repl;
 pub mod runner;
 pub mod runtime;
 pub mod script;

@@ -15,6 +15,7 @@ mod published;
 mod pull;
 mod registry;
 mod registry_faults;
+mod repl;
 mod runtime;
 mod script_cancel;
 mod script_errors;

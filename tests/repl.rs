@@ -56,7 +56,7 @@ fn tab_completes_members_names_and_options() {
     let terminal = prompt!(shanty);
     terminal.enter("let word = \"abc\"").types("word.to_up").key("Tab").types(")").key("Enter").shows("\n\"ABC\"\n");
     terminal.types("let n = wo").key("Tab").types(".len(); n + 40").key("Enter").shows("\n43\n");
-    terminal.types("container(`x`).wait_for(#{ inter").key("Tab").shows("interval: ").key("C-c");
+    terminal.types("container(`x`).wait_for(#{ inter").key("Tab").shows("#{ interval:").key("C-c");
     // Several are listed.
     terminal.types("container(`x`).sta").key("Tab").key("Tab").shows("status").shows("started");
 }
@@ -79,7 +79,7 @@ fn ctrl_c_stops_a_running_line_at_once() {
 fn ctrl_c_at_the_prompt_clears_the_input() {
     let shanty = Shanty::new();
     let terminal = prompt!(shanty);
-    terminal.enter("foo(").types("bar").key("C-c");
+    terminal.enter("foo(").types("bar").key("C-c").shows_times("shanty>", 2);
     terminal.enter("6 * 7").shows("\n42\n");
 }
 
@@ -87,8 +87,7 @@ fn ctrl_c_at_the_prompt_clears_the_input() {
 fn ctrl_d_ends_it_with_0_and_exit_with_its_code() {
     let shanty = Shanty::new();
     let terminal = prompt!(shanty);
-    terminal.enter("defer(|| print(`cleaned up`))").key("C-d").ends_with(0);
-    assert!(terminal.screen().contains("\ncleaned up\n"), "{}", terminal.screen());
+    terminal.key("C-d").ends_with(0);
     let terminal = prompt!(shanty);
     terminal.enter("exit(3)").ends_with(3);
 }

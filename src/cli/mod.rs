@@ -9,11 +9,12 @@ mod signals;
 
 use crate::context::{CancelToken, Context, Progress, Silent};
 use crate::error::{Error, IoContext, Result};
+use crate::repl;
 use crate::runner::{self, Outcome};
 use crate::script::binding::{help_text, nearest};
 use crate::script::{Host, Report, Settings};
 use arguments::{Arguments, Command, Options};
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use named::Script;
 use progress::{Bars, Notes};
 use std::io::{IsTerminal, Read, Write};
@@ -66,9 +67,7 @@ fn dispatch(arguments: Arguments) -> u8 {
         Some(Command::Doc { name }) => return doc(name.as_deref()),
         None => {
             if std::io::stdin().is_terminal() {
-                // What cannot be written cannot be reported either.
-                let _ = Arguments::command().print_help();
-                return USAGE;
+                return prompt(options);
             }
             let mut text = String::new();
             std::io::stdin()
@@ -87,7 +86,7 @@ fn dispatch(arguments: Arguments) -> u8 {
 }
 
 fn run(options: &Options, script: Script, args: Vec<String>) -> u8 {
-    let host = host(options, args, &script.folder);
+    let host = host(options, args, &script.folder, true);
     signals::interrupt(host.session());
     let outcome = runner::run(&host, &script.text, &script.source);
     match outcome {
@@ -103,6 +102,15 @@ fn run(options: &Options, script: Script, args: Vec<String>) -> u8 {
     }
 }
 
+/// A prompt on the terminal.
+fn prompt(options: &Options) -> u8 {
+    let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    // Not strict: a line uses the variables of earlier ones.
+    let host = host(options, Vec::new(), &folder, false);
+    signals::interrupt(host.session());
+    repl::run(&host)
+}
+
 fn print_json(json: &str) -> u8 {
     match writeln!(std::io::stdout(), "{json}") {
         Ok(()) => 0,
@@ -115,7 +123,7 @@ fn check(options: &Options, files: &[std::path::PathBuf]) -> u8 {
     for file in files {
         match read_script(file) {
             Ok(script) => {
-                let host = host(options, Vec::new(), &script.folder);
+                let host = host(options, Vec::new(), &script.folder, true);
                 if let Some(report) = runner::check(&host, &script.text, &script.source) {
                     code = draw(&report, USAGE);
                 }
@@ -144,7 +152,7 @@ fn doc(name: Option<&str>) -> u8 {
 }
 
 /// A host whose scripts print, show progress and open the engine as the command line says.
-fn host(options: &Options, args: Vec<String>, folder: &Path) -> Host {
+fn host(options: &Options, args: Vec<String>, folder: &Path, strict: bool) -> Host {
     let bars = (std::io::stderr().is_terminal() && !options.quiet).then(Bars::default);
     let progress: Arc<dyn Progress> = match &bars {
         Some(bars) => Arc::new(bars.clone()),
@@ -171,7 +179,7 @@ fn host(options: &Options, args: Vec<String>, folder: &Path) -> Host {
         warn: Box::new(warn),
         context: Context { cancel: CancelToken::new(), progress, scope: None },
     };
-    Host::new(settings, true)
+    Host::new(settings, strict)
 }
 
 /// The script of the first word after the options: a file, or a command of that name.

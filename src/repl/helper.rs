@@ -34,8 +34,10 @@ impl Completer for PromptHelper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let Completions { start, candidates } = super::completion::complete(&self.engine, &self.known, &line[..position]);
-        let pair = |candidate: super::completion::Candidate| Pair { display: candidate.shown, replacement: candidate.text };
+        let Completions { start, candidates } =
+            super::completion::complete(&self.engine, &self.known, &line[..position]);
+        let pair =
+            |candidate: super::completion::Candidate| Pair { display: candidate.shown, replacement: candidate.text };
         Ok((start, candidates.into_iter().map(pair).collect()))
     }
 }

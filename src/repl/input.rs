@@ -1,5 +1,6 @@
 //! Whether what was typed is a whole input, or goes on in the next line.
 
+use crate::script::lex;
 use rhai::{Engine, LexError, ParseError, ParseErrorType, Token};
 
 /// Whether Enter should start another line instead of running the input.
@@ -31,18 +32,12 @@ pub fn is_incomplete(engine: &Engine, text: &str) -> bool {
 
 /// Inside a text with an interpolation, the parser does not say where the text began.
 fn has_open_backtick(engine: &Engine, text: &str) -> bool {
-    let inputs = [text];
-    let (tokens, _) = engine.lex(inputs.iter());
-    tokens.map(|(token, _)| token).any(|token| matches!(token, Token::InterpolatedString(_)))
+    lex(engine, text).iter().any(|lexeme| matches!(lexeme.token, Token::InterpolatedString(_)))
 }
 
 /// An open `/*`, or a documentation comment whose function is still to come.
 fn ends_in_a_comment(engine: &Engine, text: &str) -> bool {
-    let inputs = [text];
-    let (mut tokens, _) = engine.lex(inputs.iter());
-    tokens.state.include_comments = true;
-    let last = tokens.map(|(token, _)| token).take_while(|token| *token != Token::EOF).last();
-    match last {
+    match lex(engine, text).last().map(|lexeme| &lexeme.token) {
         Some(Token::Comment(comment)) => {
             comment.starts_with("/*") && !comment.ends_with("*/") || comment.starts_with("///")
         }
@@ -58,8 +53,23 @@ mod tests {
     fn an_input_is_whole_when_nothing_more_has_to_come() {
         let engine = Engine::new();
         for text in [
-            "1+1", "let x = 1", "if true { 1 }", "x.foo()", "// done", "fn f(a) { a }", "#{ a: 1 }", "\"abc", "1 + )",
-            "foo bar", "let 1 = 2", "x.foo(1))", "`abc`", "`a ${1} b`", "/* c */ 1", "'a", "",
+            "1+1",
+            "let x = 1",
+            "if true { 1 }",
+            "x.foo()",
+            "// done",
+            "fn f(a) { a }",
+            "#{ a: 1 }",
+            "\"abc",
+            "1 + )",
+            "foo bar",
+            "let 1 = 2",
+            "x.foo(1))",
+            "`abc`",
+            "`a ${1} b`",
+            "/* c */ 1",
+            "'a",
+            "",
         ] {
             assert!(!is_incomplete(&engine, text), "{text}");
         }
@@ -69,9 +79,31 @@ mod tests {
     fn an_input_goes_on_when_something_is_open() {
         let engine = Engine::new();
         for text in [
-            "let x =", "foo(", "foo(1,", "if x {", "fn f(a) {", "[1,2", "[1,2,\n", "#{", "#{a: 1,", "`abc", "`abc ${x",
-            "`abc\ndef", "x.", "x.foo(|a|", "x.foo(|a| {", "1 +", "a &&", "for i in 0..3 {", "while true", "switch x {",
-            "try { 1 }", "/* open", "/// doc", "x\n  .foo()\n  .bar(", "\"abc\\",
+            "let x =",
+            "foo(",
+            "foo(1,",
+            "if x {",
+            "fn f(a) {",
+            "[1,2",
+            "[1,2,\n",
+            "#{",
+            "#{a: 1,",
+            "`abc",
+            "`abc ${x",
+            "`abc\ndef",
+            "x.",
+            "x.foo(|a|",
+            "x.foo(|a| {",
+            "1 +",
+            "a &&",
+            "for i in 0..3 {",
+            "while true",
+            "switch x {",
+            "try { 1 }",
+            "/* open",
+            "/// doc",
+            "x\n  .foo()\n  .bar(",
+            "\"abc\\",
         ] {
             assert!(is_incomplete(&engine, text), "{text}");
         }

@@ -104,9 +104,9 @@ impl Memory {
     /// Declares the constants again: Rhai gives functions only those of the same run, as `global::NAME`.
     fn constants(&self) -> AST {
         let names = self.scope.iter_raw().filter(|(_, constant, _)| *constant).map(|(name, ..)| name);
-        let text: String = names.map(|name| format!("const {name} = {name};")).collect();
+        let statements: Vec<String> = names.map(|name| format!("const {name} = {name};")).collect();
         // Without the scope: the optimizer would put the values in place of the names.
-        self.host.engine().compile(text).unwrap_or_else(|_| AST::empty())
+        self.host.engine().compile(statements.join("\n")).unwrap_or_else(|_| AST::empty())
     }
 
     /// Keeps the last variable of each name; those before it can never be reached again.

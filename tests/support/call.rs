@@ -58,6 +58,11 @@ impl Call {
         self
     }
 
+    /// The command that would run, for those who run it themselves.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Runs it; the exit code must be 0.
     #[track_caller]
     pub fn ok(self) -> Output {

@@ -17,6 +17,7 @@ pub mod leaks;
 pub mod netns;
 pub mod registry;
 pub mod shanty;
+pub mod terminal;
 pub mod wait;
 
 pub use crate::require;

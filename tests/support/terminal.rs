@@ -1,6 +1,6 @@
 //! `shanty` in a terminal: a tmux server of the test's own.
 
-use super::{Shanty, wait_until};
+use super::{Shanty, wait_for, wait_until};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -28,14 +28,21 @@ impl Terminal {
         let folder = shanty.work();
         let folder = folder.to_str().unwrap();
         // The dead pane stays, to look at its exit code; there is no configuration that could say otherwise.
-        terminal.tmux(&["-f", "/dev/null", "start-server", ";", "set", "-g", "remain-on-exit", "on", ";", "new-session"]
-            .iter().copied().chain(["-d", "-x", "110", "-y", "50", "-c", folder, words.join(" ").as_str()]).collect::<Vec<_>>());
+        terminal.tmux(
+            &["-f", "/dev/null", "start-server", ";", "set", "-g", "remain-on-exit", "on", ";", "new-session"]
+                .iter()
+                .copied()
+                .chain(["-d", "-x", "110", "-y", "50", "-c", folder, words.join(" ").as_str()])
+                .collect::<Vec<_>>(),
+        );
         terminal
     }
 
     /// Types text.
     pub fn types(&self, text: &str) -> &Self {
-        self.tmux(&["send-keys", "-l", text]);
+        // At the end of an argument, `;` would end tmux's own command.
+        let escaped = text.strip_suffix(';').map(|text| format!("{text}\\;"));
+        self.tmux(&["send-keys", "-l", escaped.as_deref().unwrap_or(text)]);
         self
     }
 
@@ -72,8 +79,9 @@ impl Terminal {
     /// Waits until the program has ended with this code.
     #[track_caller]
     pub fn ends_with(&self, code: i32) {
-        wait_until(LIMIT, || self.tmux(&["display", "-p", "#{pane_dead}"]).trim() == "1");
-        assert_eq!(self.tmux(&["display", "-p", "#{pane_dead_status}"]).trim(), code.to_string());
+        // The pane may be dead a moment before its status is known.
+        let status = || Some(self.tmux(&["display", "-p", "#{pane_dead_status}"]).trim().to_owned());
+        assert_eq!(wait_for(LIMIT, || status().filter(|status| !status.is_empty())), code.to_string());
     }
 
     /// What is shown, and what was scrolled away.

@@ -29,9 +29,9 @@ pub struct Candidate {
 
 /// Completes the word that `before`, the text up to the cursor, ends in.
 pub fn complete(engine: &Engine, known: &Known, before: &str) -> Completions {
-    let start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| {
-        at + before[at..].chars().next().map_or(0, char::len_utf8)
-    });
+    let start = before
+        .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
     let (context, word) = before.split_at(start);
     let mut candidates = candidates(engine, known, context);
     candidates.retain(|candidate| candidate.text.starts_with(word));
@@ -46,7 +46,7 @@ fn candidates(engine: &Engine, known: &Known, context: &str) -> Vec<Candidate> {
     }
     let tokens: Vec<Token> = lex(engine, context).into_iter().map(|lexeme| lexeme.token).collect();
     match tokens.as_slice() {
-        [.., Token::Comment(comment)] if comment.starts_with("//") && !context.ends_with('\n') => Vec::new(),
+        [.., Token::Comment(comment)] if is_open(comment, context) => Vec::new(),
         [before @ .., Token::Period | Token::Elvis] => match receiver::type_of(before, known) {
             Some(type_name) => members(&type_name, known),
             None => Vec::new(),
@@ -56,11 +56,19 @@ fn candidates(engine: &Engine, known: &Known, context: &str) -> Vec<Candidate> {
     }
 }
 
+/// Whether the cursor, at the end of `context`, is still in its last comment.
+fn is_open(comment: &str, context: &str) -> bool {
+    if comment.starts_with("/*") { !comment.ends_with("*/") } else { !context.ends_with('\n') }
+}
+
 /// Whether the cursor is in a string: what is lexed ends with one that is not closed.
 fn is_inside_text(engine: &Engine, context: &str) -> bool {
     let inputs = [context];
     let (tokens, _) = engine.lex(inputs.iter());
-    tokens.map(|(token, _)| token).take_while(|token| *token != Token::EOF).any(|token| matches!(token, Token::LexError(_)))
+    tokens
+        .map(|(token, _)| token)
+        .take_while(|token| *token != Token::EOF)
+        .any(|token| matches!(token, Token::LexError(_)))
 }
 
 fn members(type_name: &str, known: &Known) -> Vec<Candidate> {
@@ -156,7 +164,10 @@ mod tests {
         let lines = ["let container_count = 3", "fn contains_all(a) { a }"];
         assert_eq!(offered(&lines, "1 + conta"), ["container(", "container_count", "containers(", "contains_all("]);
         assert!(offered(&[], "\"conta").is_empty(), "in a string");
-        assert!(offered(&[], "// conta").is_empty(), "in a comment");
+        for comment in ["// conta", "/* conta", "/* a\nconta"] {
+            assert!(offered(&[], comment).is_empty(), "{comment}");
+        }
+        assert_eq!(offered(&[], "/* a */ // b\nslee"), ["sleep("]);
     }
 
     #[test]

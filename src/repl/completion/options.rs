@@ -13,9 +13,9 @@ pub fn keys(tokens: &[Token], known: &Known) -> Option<Vec<Candidate>> {
     }
     let given = given_keys(&tokens[map + 1..]);
     let options = options_of(&tokens[..map], known)?;
-    let left = options.into_iter().filter(|option| {
-        !given.contains(&option.name) && !option.aliases.iter().any(|alias| given.contains(alias))
-    });
+    let left = options
+        .into_iter()
+        .filter(|option| !given.contains(&option.name) && !option.aliases.iter().any(|alias| given.contains(alias)));
     Some(left.map(|option| Candidate { text: format!("{}: ", option.name), shown: shown(&option) }).collect())
 }
 

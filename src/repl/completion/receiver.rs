@@ -42,7 +42,10 @@ pub fn function_of(tokens: &[Token], known: &Known) -> Option<&'static FunctionD
         [.., Token::Identifier(module), Token::DoubleColon] => {
             functions().iter().copied().find(|it| it.module == Some(module.as_str()) && it.name == name.as_str())
         }
-        _ => functions().iter().copied().find(|it| it.receiver.is_none() && it.module.is_none() && it.name == name.as_str()),
+        _ => functions()
+            .iter()
+            .copied()
+            .find(|it| it.receiver.is_none() && it.module.is_none() && it.name == name.as_str()),
     }
 }
 

@@ -92,7 +92,7 @@ pub use callback::{Callback, StoredCallback, detached};
 pub use catalogue::{
     FUNCTIONS, FunctionDoc, Kind, OptionDoc, ParameterDoc, Receiver, TYPES, TypeDoc, functions, types,
 };
-pub use convert::{Bytes, FromScript, IntoScript, Refusal, describe};
+pub use convert::{Bytes, FromScript, IntoScript, Refusal, describe, script_type_name};
 pub use current::{Entered, current, enter, with_current};
 pub use explain::explain;
 use explain::explain_map;

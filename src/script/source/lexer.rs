@@ -22,6 +22,8 @@ pub fn lex(engine: &Engine, text: &str) -> Vec<Lexeme> {
     for (token, position) in tokens {
         match &token {
             Token::EOF | Token::LexError(_) => break,
+            // Behind an open `/*`, Rhai gives empty comments without end.
+            Token::Comment(text) if text.is_empty() => break,
             Token::InterpolatedString(_) => after_interpolation = true,
             Token::LeftBrace | Token::MapStart => braces.push(std::mem::take(&mut after_interpolation)),
             // The lexer cannot know by itself that the text goes on here: Rhai's parser tells it so.
@@ -36,6 +38,14 @@ pub fn lex(engine: &Engine, text: &str) -> Vec<Lexeme> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_ends_too_early_ends() {
+        let engine = Engine::new_raw();
+        for (text, tokens) in [("1 /* open", 2), ("`a ${x", 3), ("x \"open", 1), ("/// doc", 1)] {
+            assert_eq!(lex(&engine, text).len(), tokens, "{text}");
+        }
+    }
 
     #[test]
     fn text_after_an_interpolation_is_not_code() {
