@@ -10,7 +10,8 @@ macro_rules! prompt {
     ($shanty:expr) => {{
         require!(program("tmux"));
         let terminal = Terminal::start(&$shanty, &[]);
-        terminal.shows("help()");
+        // Before that, the terminal is not yet the prompt's, and would itself act on Ctrl-D.
+        terminal.shows("shanty>");
         terminal
     }};
 }
@@ -57,6 +58,7 @@ fn tab_completes_members_names_and_options() {
     terminal.enter("let word = \"abc\"").types("word.to_up").key("Tab").types(")").key("Enter").shows("\n\"ABC\"\n");
     terminal.types("let n = wo").key("Tab").types(".len(); n + 40").key("Enter").shows("\n43\n");
     terminal.types("container(`x`).wait_for(#{ inter").key("Tab").shows("#{ interval:").key("C-c");
+    terminal.shows_times("shanty>", 5);
     // Several are listed.
     terminal.types("container(`x`).sta").key("Tab").key("Tab").shows("status").shows("started");
 }
@@ -96,7 +98,8 @@ fn ctrl_d_ends_it_with_0_and_exit_with_its_code() {
 fn the_history_is_there_next_time() {
     let shanty = Shanty::new();
     let terminal = prompt!(shanty);
-    terminal.enter("print(`first` + `line`)").shows("\nfirstline\n").key("C-d").ends_with(0);
+    terminal.enter("print(`first` + `line`)").shows("\nfirstline\n");
+    terminal.shows_times("shanty>", 2).key("C-d").ends_with(0);
     let history = shanty.home().join(".local/state/shanty/history");
     assert!(std::fs::read_to_string(&history).unwrap().contains("first"));
     let terminal = prompt!(shanty);

@@ -21,7 +21,9 @@ pub fn interrupt(session: &Arc<Session>) {
     let _ = std::thread::Builder::new().name("signals".into()).spawn(move || {
         let mut last: Option<Instant> = None;
         for signal in signals.forever() {
-            if last.is_some_and(|last| last.elapsed() < SAME) {
+            // A new line of the prompt is interrupted by itself, however soon it comes.
+            let interrupted = session.root_context().cancel.reason().is_some();
+            if interrupted && last.is_some_and(|last| last.elapsed() < SAME) {
                 continue;
             }
             last = Some(Instant::now());

@@ -145,7 +145,7 @@ mod tests {
         for (before, expected) in [
             ("c.sta", vec!["start()", "started", "status"]),
             ("container(`x`).sta", vec!["start()", "started", "status"]),
-            ("print(c.exi", vec!["exists()", "exit_code"]),
+            ("print(c.exi", vec!["exists", "exit_code"]),
             ("image(`x`).run(`y`, #{ name: `z` }).oom", vec!["oom_killed"]),
             ("containers()[0].oom", vec!["oom_killed"]),
             ("c\n  .start().oom", vec!["oom_killed"]),
