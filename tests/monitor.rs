@@ -1,5 +1,7 @@
 //! The process beside a container: handshake, log, control socket, exec, stop, faults.
 
+mod transcript;
+
 use crate::runtime::sandbox::{LIMIT, Sandbox, cx, program, shell, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -128,6 +130,7 @@ fn exec_runs_inside_with_its_own_user_directory_and_environment() {
     assert_eq!(outcome.stdout, "CapBnd:\t00000000a80425fb\nSeccomp:\t2\n0\n0\n1\n2\n3\n");
     assert_eq!(exec(request(&["sh", "-c", "kill -9 $$"])).code, 137);
 
+    assert_eq!(exec(request(&["sh", "-c", "echo oops >&2"])).stderr, "oops\n");
     for (argv, code) in [("nosuch", 127), ("/etc/passwd", 126)] {
         let error = sandbox.exec(&launch, request(&[argv])).unwrap_err();
         assert_eq!(error.exit_details().unwrap().code, code, "{error:?}");
@@ -230,4 +233,62 @@ fn input_is_empty_or_held_open() {
     sandbox.connect(&launch).stop(&cx(), Some(Duration::ZERO)).unwrap();
     sandbox.wait_until_gone(&launch);
     assert_eq!(log_of(&launch).len(), 1);
+}
+
+#[test]
+fn a_container_dies_with_its_caller_when_it_is_told_to() {
+    let sandbox = Sandbox::new();
+    for die_with_caller in [true, false] {
+        let launch = shanty::runtime::launch::Launch { die_with_caller, ..sandbox.logging(program(&["sleep", "60"])) };
+        // A caller of its own, which can be killed: this test binary, as `a_caller`.
+        let mut caller = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "monitor::a_caller", "--ignored", "--nocapture"])
+            .env("LAUNCH", serde_json::to_string(&launch).unwrap())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for("the container", || {
+            state::read(&launch.container_dir).unwrap().is_some_and(|state| state.is_running())
+        });
+        let start = Instant::now();
+        caller.kill().unwrap();
+        caller.wait().unwrap();
+        if die_with_caller {
+            let ended = || state::read(&launch.container_dir).unwrap().is_some_and(|state| !state.is_running());
+            wait_for("its end", ended);
+            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+            assert_eq!(sandbox.state(&launch).exit_code, Some(137));
+        } else {
+            // An answer of the monitor proves that it has looked at everything that came before.
+            assert!(sandbox.connect(&launch).status(&cx()).unwrap().is_running());
+            sandbox.connect(&launch).stop(&cx(), Some(Duration::ZERO)).unwrap();
+        }
+        sandbox.wait_until_gone(&launch);
+    }
+}
+
+/// Not a test: the caller of the one above.
+#[test]
+#[ignore = "runs as another test's child"]
+fn a_caller() {
+    let Ok(launch) = std::env::var("LAUNCH") else { return };
+    control::set_program(env!("CARGO_BIN_EXE_shanty").into());
+    let mut started = control::launch(&cx(), &serde_json::from_str(&launch).unwrap(), None, Vec::new()).unwrap();
+    started.wait(&cx()).unwrap();
+}
+
+#[test]
+fn ended_processes_do_not_stay_as_zombies() {
+    let sandbox = Sandbox::new();
+    let (launch, mut started) = sandbox.start(program(&["sleep", "60"]));
+    let monitor = state::monitor_pid(&launch.container_dir).unwrap().unwrap();
+    for _ in 0..3 {
+        let outcome = sandbox.exec(&launch, request(&["sh", "-c", "sleep 0.01 & exit 4"])).unwrap();
+        assert_eq!(outcome.code, 4);
+    }
+    let children = || fs::read_to_string(format!("/proc/{monitor}/task/{monitor}/children")).unwrap();
+    wait_for("only the container to be left", || children().trim() == started.pid.to_string());
+    sandbox.connect(&launch).signal(&cx(), libc::SIGKILL).unwrap();
+    started.wait(&cx()).unwrap();
+    sandbox.wait_until_gone(&launch);
 }

@@ -26,7 +26,7 @@ impl Client {
             match serde_json::from_slice::<Request>(&line) {
                 Ok(request) => return Some(request.command),
                 Err(error) => {
-                    self.tell(Event::Refused { message: format!("this monitor does not know that: {error}") })
+                    self.tell(Event::Refused { message: format!("this monitor does not know that: {error}") });
                 }
             }
         }

@@ -66,7 +66,7 @@ impl Overlay<'_> {
         let upper = self.upper.map(|(upper, work)| Ok::<_, Errno>((named(upper)?, named(work)?))).transpose()?;
         if let Some((upper, work)) = &upper {
             let (upper, work) = (upper.text.to_string_lossy(), work.text.to_string_lossy());
-            options.push_str(&format!(",upperdir={upper},workdir={work}"));
+            options = format!("{options},upperdir={upper},workdir={work}");
         }
         mount(Some(c"overlay"), mount_point, Some(c"overlay"), MsFlags::empty(), Some(options.as_str()))?;
         let tree = clone_tree(nix::fcntl::AT_FDCWD, mount_point, false);

@@ -43,7 +43,7 @@ pub fn attach_device_program(cgroup: impl AsFd, program: &[Instruction]) -> nix:
     struct Attach {
         target: u32,
         program: u32,
-        attach_type: u32,
+        kind: u32,
         flags: u32,
     }
     let load = Load {
@@ -64,7 +64,7 @@ pub fn attach_device_program(cgroup: impl AsFd, program: &[Instruction]) -> nix:
     let attach = Attach {
         target: cgroup.as_fd().as_raw_fd() as u32,
         program: program.as_raw_fd() as u32,
-        attach_type: BPF_CGROUP_DEVICE,
+        kind: BPF_CGROUP_DEVICE,
         flags: BPF_F_ALLOW_MULTI,
     };
     // SAFETY: `attach` has the size that is given and outlives the call.

@@ -97,7 +97,7 @@ fn mounts_are_the_standard_ones() {
         ("/proc/keys", "devtmpfs", ""),
     ] {
         let found = text.lines().filter(|line| line.split(' ').nth(1) == Some(target));
-        let line = found.last().unwrap_or_else(|| panic!("{target} in {text}"));
+        let line = found.rev().next().unwrap_or_else(|| panic!("{target} in {text}"));
         assert!(line.contains(options) && line.contains(kind), "{line}");
     }
     // Nothing of the host shows through.

@@ -225,8 +225,8 @@ mod tests {
     }
 
     const DEFAULT_CAPS: u64 = 0xa804_25fb;
-    const EPERM: u32 = ERRNO | 1;
-    const ENOSYS: u32 = ERRNO | 38;
+    const EPERM: u32 = ERRNO + 1;
+    const ENOSYS: u32 = ERRNO + 38;
 
     fn docker(capabilities: u64) -> Vec<Instruction> {
         let archs = [Arch::X86_64, Arch::X86, Arch::X32, Arch::Aarch64];

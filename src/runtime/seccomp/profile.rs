@@ -70,9 +70,8 @@ fn verdict(rule: Rule, capabilities: CapSet) -> Verdict {
     let when = |test| Condition { argument: 0, test };
     match rule {
         Rule::Allow => Verdict::Allow,
-        Rule::Deny => deny,
         Rule::With(any) if capabilities & any != 0 => Verdict::Allow,
-        Rule::With(_) => deny,
+        Rule::Deny | Rule::With(_) => deny,
         Rule::Socket => Verdict::Unless(EPERM, vec![when(Test::Equal(38)), when(Test::Equal(40))]),
         Rule::Personality => {
             let allowed = [0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff];
