@@ -44,8 +44,9 @@ fn exit_codes_are_a_shells() {
     ];
     for (command, code) in cases {
         // The first process of a pid namespace gets no signal it has not asked for: a child is killed.
-        let child =
-            format!(r#"image("busybox:1").exec(["sh", "-c", "\"$@\"", "sh"] + {command}, #{{ check: false }}).code"#);
+        let child = format!(
+            r#"image("busybox:1").exec(["sh", "-c", "\"$@\"; exit $?", "sh"] + {command}, #{{ check: false }}).code"#
+        );
         assert_eq!(shanty.json(&child), code, "{command}");
     }
     for (program, code) in [("no-such-program", 127), ("/etc/not-executable", 126), ("/etc", 126)] {
@@ -257,8 +258,8 @@ fn a_scope_takes_everything_along_also_after_an_error() {
         .eval(
             r#"
             scope(|| {
-                image("busybox:1").run(["sleep", "1000"], #{ name: "a", network: "none" });
-                parallel([|| image("busybox:1").run(["sleep", "1000"], #{ name: "b", network: "none" })]);
+                image("busybox:1").run(["sleep", "1000"], #{ name: "one", network: "none" });
+                parallel([|| image("busybox:1").run(["sleep", "1000"], #{ name: "two", network: "none" })]);
                 keep(image("busybox:1").run(["sleep", "1000"], #{ name: "kept", network: "none" }));
                 throw "broken";
             })

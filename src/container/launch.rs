@@ -29,6 +29,8 @@ pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
     if state::refresh_locked(store, &mut row)?.is_some() {
         return Ok(());
     }
+    // The monitor of the last run may still be cleaning up.
+    control::wait_until_gone(cx, &store.container_dir(row.id.as_str()))?;
     let before = row.state.clone();
     row.state.status = Status::Running;
     store.write(|tx| row::set_state(tx, &row.id, &row.state))?;
@@ -53,7 +55,7 @@ pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, st
                 row.state.status = Status::Created;
                 state::fold(store, &row)?;
             } else {
-                remove::take_apart(store, &row.id).unwrap_or_else(|left| {
+                remove::take_apart(store, &Context::background(), &row.id, &row.plan.network).unwrap_or_else(|left| {
                     // The first failure is the one to tell; the next command sweeps.
                     tracing::warn!(%left, "a container that could not be started was not removed");
                 });

@@ -8,7 +8,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::Id;
 use crate::network;
-use crate::runtime::sweep::sweep;
+use crate::runtime::control;
+use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
 use std::time::Duration;
@@ -37,15 +38,19 @@ pub fn remove(store: &Store, cx: &Context, mut row: Row, force: bool) -> Result<
     if row.spec.remove && row.state.exit_code.is_some() {
         ended_record::write(store, &row, &info(store, row.clone())?)?;
     }
-    take_apart(store, &row.id)
+    take_apart(store, cx, &row.id, &row.plan.network)
 }
 
-/// Takes away everything of a container that has ended. The caller holds its lock.
+/// Takes away everything of a container that has ended, once its monitor has gone. The caller holds its lock.
 ///
 /// The row goes first: a folder without a row is swept, a row without a folder would stay.
-pub fn take_apart(store: &Store, id: &Id) -> Result<()> {
-    let container_dir = store.container_dir(id.as_str());
-    sweep(&container_dir, &monitor::run_dir(store, id), store.root_id8(), id.as_str())?;
+pub fn take_apart(store: &Store, cx: &Context, id: &Id, network: &NetworkPlan) -> Result<()> {
+    let (folder, run_dir) = (store.container_dir(id.as_str()), monitor::run_dir(store, id));
+    control::wait_until_gone(cx, &folder)?;
+    // The last thing that a monitor takes away.
+    if run_dir.exists() {
+        control::sweep_dead(store.root_id8(), id.as_str(), &folder, &run_dir, network)?;
+    }
     forget(store, id)?;
     folder::discard(store, id)
 }

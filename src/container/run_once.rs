@@ -47,8 +47,9 @@ pub fn run_once(
 /// Removes what is left, once the monitor has let go of it.
 pub fn finish(store: &Store, cx: &Context, remains: Remains) -> Result<()> {
     let Remains { mut row, started } = remains;
+    // Sooner than the lock file tells, and it reaps our child.
     started.wait_for_monitor(cx)?;
     let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else { return Ok(()) };
     state::refresh_locked(store, &mut row)?;
-    remove::take_apart(store, &row.id)
+    remove::take_apart(store, cx, &row.id, &row.plan.network)
 }

@@ -2,12 +2,16 @@
 
 use super::lock;
 use super::row::{self, FoldedState, Row};
-use crate::context::Context;
-use crate::error::Result;
+use crate::context::{CancelToken, Context};
+use crate::error::{ErrorKind, Result};
 use crate::model::Status;
 use crate::network;
 use crate::runtime::state::{self, Phase, State, UNSEEN_EXIT_CODE};
 use crate::store::Store;
+use std::time::Duration;
+
+/// How long to wait for who holds a container's lock.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The row as it is now, and the pid of the container's first process while it lives.
 ///
@@ -24,10 +28,14 @@ pub fn refresh(store: &Store, row: &mut Row) -> Result<Option<i32>> {
         row.state = running(&state);
         return Ok(state.process.map(|process| process.pid));
     }
-    let Some(_lock) = lock::try_lock(store, &row.id)? else {
-        return Ok(None);
-    };
-    refresh_locked(store, row)
+    // Somebody starts, folds or removes it: that takes moments, and then the truth is known.
+    let soon = CancelToken::new().child_with_timeout(PATIENCE);
+    match lock::lock(store, &row.id, &soon) {
+        Ok(Some(_lock)) => refresh_locked(store, row),
+        Ok(None) => Ok(None),
+        Err(error) if error.is(ErrorKind::Timeout) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The same for who holds the container's lock.

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::model::Id;
 use crate::network;
+use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
 
 /// Folds ends that nobody saw, removes containers that should have gone at their end, folders without
@@ -19,7 +20,7 @@ pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
     }
     let known = |id: &Id| store.read(|db| Ok(row::get(db, id.as_str())?.is_some()));
     for orphan in folder::sweep(store, known)? {
-        report(remove::take_apart(store, &orphan), orphan.short());
+        report(remove::take_apart(store, cx, &orphan, &NetworkPlan::None), orphan.short());
     }
     let is_known = |id: &str| store.read(|db| Ok(row::get(db, id)?.is_some())).unwrap_or(true);
     report(network::sweep(store, is_known), "networks");

@@ -18,5 +18,4 @@ pub mod rootfs;
 pub mod seccomp;
 pub mod spec;
 pub mod state;
-pub mod sweep;
 pub mod user;

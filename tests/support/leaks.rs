@@ -17,8 +17,13 @@ pub fn leaks(root: &Path, id8: &str) -> Vec<String> {
     found.extend(container_cgroups(id8).into_iter().map(|group| format!("control group {}", group.display())));
     found.extend(links(id8).into_iter().filter(|link| !link.starts_with(&bridge)).map(|link| format!("link {link}")));
     found.extend(processes(root, id8).into_iter().map(|(pid, command)| format!("process {pid}: {command}")));
-    found
-        .extend(entries(&run_dir(id8)).into_iter().filter(|path| path.is_dir()).map(|path| path.display().to_string()));
+    found.extend(
+        entries(&run_dir(id8))
+            .into_iter()
+            // What is kept of containers that removed themselves, for an hour.
+            .filter(|path| path.is_dir() && !path.ends_with("ended"))
+            .map(|path| path.display().to_string()),
+    );
     found
 }
 
