@@ -1,6 +1,7 @@
 //! Networks and published ports, from scripts.
 
 use crate::support::busybox::with_busybox;
+use crate::support::fixtures::program;
 use crate::support::require;
 use crate::support::shanty::Shanty;
 use std::io::{Read, Write};
@@ -10,7 +11,7 @@ use std::time::Duration;
 /// Starts a server that answers each connection with a text; gives the port on the host.
 fn serve(shanty: &Shanty, name: &str, ports: &str) -> u16 {
     let code = format!(
-        r#"let c = image("busybox:1").run(["nc", "-lk", "-p", "80", "-e", "echo", "hello"], #{{ name: "{name}", ports: {ports} }});
+        r#"let c = image("busybox:1").run(["nc", "-ll", "-p", "80", "-e", "echo", "hello"], #{{ name: "{name}", ports: {ports} }});
            c.wait_for(#{{ port: 80 }});
            c.port(80).host_port"#
     );
@@ -58,8 +59,14 @@ fn a_port_published_on_one_address_is_not_on_another() {
 #[test]
 fn udp_ports_are_published_too() {
     let shanty = require!(with_busybox());
+    require!(program("perl"));
+    // Numbers instead of names, so that no module is needed: AF_INET, SOCK_DGRAM, UDP.
+    let server = r#"socket(S, 2, 2, 17); bind(S, pack("Sna4x8", 2, 5300, "\0\0\0\0"));
+        while ($from = recv(S, $text, 100, 0)) { chomp $text; send(S, "got $text\n", 0, $from) }"#;
+    shanty.write("server.pl", server);
     let code = r#"
-        let c = image("busybox:1").run(["sh", "-c", "nc -lu -p 5300 -e sh -c 'read x; echo got $x'"], #{ ports: ["127.0.0.1::5300/udp"] });
+        let perl = from("scratch").host_program("perl", #{ to: "/perl" }).copy("server.pl", "/server.pl").tag("perl:1");
+        let c = perl.run(["/perl", "/server.pl"], #{ ports: ["127.0.0.1::5300/udp"] });
         c.port("5300/udp").host_port
     "#;
     let port = shanty.json(code).as_u64().unwrap() as u16;

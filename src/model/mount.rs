@@ -190,9 +190,7 @@ fn read(text: &str) -> Result<MountSpec> {
             .hint(format!("write a folder of the host as `./{source}`")));
     }
     let kind = if is_path { MountKind::Bind } else { MountKind::Volume };
-    let mut mount = MountSpec::new(kind, source, target)?;
-    mount.create = is_path;
-    mount.with_options(options)
+    MountSpec::new(kind, source, target)?.with_options(options)
 }
 
 #[cfg(test)]
@@ -219,11 +217,11 @@ mod tests {
             ("data:/var/lib:nocopy,ro", "Volume data /var/lib ro,nocopy"),
             ("/anonymous", "Volume  /anonymous "),
             ("/anonymous:ro", "Volume  /anonymous ro"),
-            ("./app:/app", "Bind ./app /app create"),
-            (".:/app:rw", "Bind . /app create"),
-            ("~/x:/x", "Bind ~/x /x create"),
-            ("/a:/b:ro,z", "Bind /a /b ro,create"),
-            ("/a:/b:rshared", "Bind /a /b create,rshared"),
+            ("./app:/app", "Bind ./app /app "),
+            (".:/app:rw", "Bind . /app "),
+            ("~/x:/x", "Bind ~/x /x "),
+            ("/a:/b:ro,z", "Bind /a /b ro"),
+            ("/a:/b:rshared", "Bind /a /b ,rshared"),
         ] {
             assert_eq!(shown(text).ok().as_deref(), Some(expected), "{text}");
         }

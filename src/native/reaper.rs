@@ -79,6 +79,7 @@ fn work(store: &Store, jobs: &Receiver<Job>) {
         }
         store.empty_trash();
     }
+    store.empty_trash();
     // Not before: the next container would have to make the network again.
     report("the network", network::teardown_if_unused(store).map(drop));
     report("the database", store.checkpoint_if_large());

@@ -36,7 +36,7 @@ struct MountMap {
     mode: Dynamic,
     /// Makes a missing folder of the host.
     #[option(alias = "create_host_path")]
-    create: Option<bool>,
+    create: bool,
     /// Does not fill a new volume from the image.
     #[option(alias = "no_copy")]
     nocopy: bool,
@@ -114,7 +114,7 @@ fn by_map(map: MountMap) -> Result<MountSpec, Refusal> {
     if let Some(propagation) = map.propagation {
         mount = mount.with_propagation(&propagation)?;
     }
-    mount.create = kind == MountKind::Bind && map.create.unwrap_or(true);
+    mount.create = kind == MountKind::Bind && map.create;
     Ok(mount)
 }
 
