@@ -221,7 +221,7 @@ mod tests {
             (".:/app:rw", "Bind . /app "),
             ("~/x:/x", "Bind ~/x /x "),
             ("/a:/b:ro,z", "Bind /a /b ro"),
-            ("/a:/b:rshared", "Bind /a /b ,rshared"),
+            ("/a:/b:rshared", "Bind /a /b rshared"),
         ] {
             assert_eq!(shown(text).ok().as_deref(), Some(expected), "{text}");
         }

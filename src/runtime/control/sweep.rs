@@ -11,13 +11,19 @@ use nix::errno::Errno;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
+
+/// Between two looks at who is the monitor.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Waits until a container has no monitor any more: its clean-up is done, and its directory may be used
 /// or removed. Its exit may have been answered long before.
 pub fn wait_until_gone(cx: &Context, container_dir: &Path) -> Result<()> {
     while let Some(pid) = state::monitor_pid(container_dir)? {
         match pidfd::open(pid) {
-            Ok(monitor) => drop(cx.cancel.wait_readable(Some(monitor.as_fd()), None)?),
+            // Looked at again after a moment: a monitor may go without ending, by becoming a cleaner that
+            // wants what our caller holds.
+            Ok(monitor) => drop(cx.cancel.wait_readable(Some(monitor.as_fd()), Some(LOOK_AGAIN))?),
             Err(Errno::ESRCH) => {}
             Err(errno) => return Err(errno).doing(|| format!("cannot wait for the monitor {pid}")),
         }
