@@ -1,6 +1,6 @@
 //! How containers come by their images.
 
-use super::NativeEngine;
+use super::{NativeEngine, unsupported};
 use crate::context::Context;
 use crate::engine::PullPolicy;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,6 +26,7 @@ impl NativeEngine {
         pull: PullPolicy,
         mut make: impl FnMut(&RunnableImage) -> Result<T>,
     ) -> Result<T> {
+        unsupported::check(spec)?;
         match pull {
             PullPolicy::Always | PullPolicy::Newer => {
                 // A pull of what is here already transfers its manifest only.

@@ -6,6 +6,7 @@ mod info;
 mod reaper;
 mod run;
 mod scopes;
+mod unsupported;
 
 use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
@@ -149,6 +150,7 @@ impl Engine for NativeEngine {
     }
 
     fn exec(&self, cx: &Context, container: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput> {
+        unsupported::check_exec(spec)?;
         container::exec(&self.store, cx, &self.row(container)?, spec, io)
     }
 

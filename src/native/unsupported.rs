@@ -1,0 +1,56 @@
+//! What a container can be asked to have, and this engine cannot give yet: refused by name, never ignored.
+
+use crate::error::{Error, Result};
+use crate::model::{ContainerSpec, ExecSpec, RestartPolicy};
+
+/// Refuses a container that would not be what was asked for.
+pub fn check(spec: &ContainerSpec) -> Result<()> {
+    // `NONE` takes the image's health check away, and none is run anyway.
+    let checks_health = spec.healthcheck.as_ref().is_some_and(|check| check.test.first().is_none_or(|it| it != "NONE"));
+    refuse(&[
+        ("tty", spec.tty),
+        ("init", spec.init),
+        ("restart", spec.restart != RestartPolicy::No),
+        ("healthcheck", checks_health),
+        ("expose", !spec.expose.is_empty()),
+    ])
+}
+
+/// Refuses a command that would not run as it was asked for.
+pub fn check_exec(spec: &ExecSpec) -> Result<()> {
+    refuse(&[("tty", spec.tty)])
+}
+
+fn refuse(options: &[(&str, bool)]) -> Result<()> {
+    match options.iter().find(|(_, asked_for)| *asked_for) {
+        Some((name, _)) => Err(Error::unsupported(format!("the option `{name}` cannot be used in this version"))
+            .hint(format!("leave `{name}` out"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::model::HealthcheckSpec;
+
+    #[test]
+    fn what_would_be_ignored_is_refused_by_name() {
+        let plain = ContainerSpec::default;
+        let health = |word: &str| HealthcheckSpec { test: vec![word.into()], ..HealthcheckSpec::default() };
+        for (name, spec) in [
+            ("tty", ContainerSpec { tty: true, ..plain() }),
+            ("init", ContainerSpec { init: true, ..plain() }),
+            ("restart", ContainerSpec { restart: RestartPolicy::Always, ..plain() }),
+            ("healthcheck", ContainerSpec { healthcheck: Some(health("CMD")), ..plain() }),
+            ("expose", ContainerSpec { expose: vec!["80/tcp".into()], ..plain() }),
+        ] {
+            let error = check(&spec).expect_err(name);
+            assert!(error.is(ErrorKind::Unsupported) && error.message().contains(name), "{error:?}");
+        }
+        assert!(check(&plain()).is_ok());
+        assert!(check(&ContainerSpec { healthcheck: Some(health("NONE")), ..plain() }).is_ok());
+        assert!(check_exec(&ExecSpec { tty: true, ..ExecSpec::default() }).is_err());
+    }
+}
