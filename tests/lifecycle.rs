@@ -322,3 +322,16 @@ fn images_are_not_removed_while_a_container_needs_them() {
     shanty.eval(r#"container("user").remove(); image("busybox:1").remove()"#).ok();
     assert_eq!(shanty.json("images().len()"), 0);
 }
+
+#[test]
+fn the_quickstart_of_the_readme_says_what_it_does_and_leaves_nothing() {
+    let shanty = require!(with_busybox());
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart.rhai");
+    let output = shanty.run_file(file).limit(Duration::from_secs(120)).ok();
+    for said in ["Hello from a container, you asked for /greeting", "uid=0", "GET /greeting", "Removed everything"] {
+        assert!(output.stdout.contains(said), "{said}: {output}");
+    }
+    assert_eq!(output.stderr, "", "no progress where nobody watches");
+    assert_eq!(shanty.json("[containers(#{ all: true }).len(), images().len()]"), serde_json::json!([0, 1]));
+    shanty.assert_nothing_left();
+}

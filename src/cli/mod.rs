@@ -16,7 +16,7 @@ use crate::script::{Host, Report, Settings};
 use arguments::{Arguments, Command, Options};
 use clap::Parser;
 use named::Script;
-use progress::{Bars, Notes};
+use progress::{Bars, Warnings};
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -157,7 +157,7 @@ fn host(options: &Options, args: Vec<String>, folder: &Path, strict: bool) -> Ho
     let progress: Arc<dyn Progress> = match &bars {
         Some(bars) => Arc::new(bars.clone()),
         None if options.quiet => Arc::new(Silent),
-        None => Arc::new(Notes),
+        None => Arc::new(Warnings),
     };
     let json = options.json;
     let above = bars.clone();

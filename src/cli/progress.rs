@@ -30,6 +30,10 @@ impl Progress for Bars {
     fn note(&self, text: &str) {
         self.suspend(|| eprintln!("{text}"));
     }
+
+    fn warn(&self, text: &str) {
+        self.suspend(|| eprintln!("warning: {text}"));
+    }
 }
 
 struct Bar(ProgressBar);
@@ -50,15 +54,17 @@ impl Drop for Bar {
     }
 }
 
-/// Notes as lines on standard error, for when that is no terminal.
-pub struct Notes;
+/// Warnings alone, on standard error: for when that is no terminal.
+pub struct Warnings;
 
-impl Progress for Notes {
+impl Progress for Warnings {
     fn start(&self, _label: &str, _total: Option<u64>) -> Box<dyn ProgressItem> {
         Box::new(crate::context::Silent)
     }
 
-    fn note(&self, text: &str) {
-        eprintln!("{text}");
+    fn note(&self, _text: &str) {}
+
+    fn warn(&self, text: &str) {
+        eprintln!("warning: {text}");
     }
 }

@@ -78,7 +78,7 @@ fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio) -> Result<St
     let launch = bundle::write(store, row, stdio_plan)?;
     let started = control::launch(cx, &launch, descriptors, sockets)?;
     for warning in &started.warnings {
-        cx.progress.note(warning);
+        cx.progress.warn(warning);
     }
     Ok(started)
 }

@@ -4,8 +4,10 @@
 pub trait Progress: Send + Sync {
     /// Something that takes long starts; `total` in bytes, where known.
     fn start(&self, label: &str, total: Option<u64>) -> Box<dyn ProgressItem>;
-    /// One line for a person: what is being done now, or a warning.
+    /// One line for a person who watches: what is being done now.
     fn note(&self, text: &str);
+    /// One line for everybody: what was not done as asked.
+    fn warn(&self, text: &str);
 }
 
 /// One thing in progress. Dropping it ends it.
@@ -24,6 +26,7 @@ impl Progress for Silent {
         Box::new(Silent)
     }
     fn note(&self, _text: &str) {}
+    fn warn(&self, _text: &str) {}
 }
 
 impl ProgressItem for Silent {
