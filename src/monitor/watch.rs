@@ -8,7 +8,7 @@ use crate::runtime::control::Channel;
 use crate::runtime::control::protocol::{Command, Event};
 use crate::runtime::network::{NetworkPlan, proxy};
 use crate::runtime::state::Phase;
-use crate::sys::{fd_passing, pidfd};
+use crate::sys::{allocator, fd_passing, pidfd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
@@ -315,6 +315,7 @@ impl Monitor {
         if self.settle_at.is_some_and(|at| now >= at) {
             self.settle_at = None;
             self.remains.leave_callers_groups();
+            allocator::trim();
         }
     }
 

@@ -1,5 +1,6 @@
 //! The only unsafe code and the only raw system calls: one kernel facility a file, each with a safe face.
 
+pub mod allocator;
 pub mod async_runtime;
 pub mod bpf;
 pub mod capability;
