@@ -263,7 +263,7 @@ class Shanty:
         for hierarchy in ["", *os.listdir("/sys/fs/cgroup")]:
             group = f"/sys/fs/cgroup/{hierarchy}/shanty/{id8}"
             found += folders(group)
-        found += [link for link in os.listdir("/sys/class/net") if re.fullmatch(f"sh{id8}.+", link)]
+        found += [link for link in os.listdir("/sys/class/net") if re.match(f"sh{id8}[^n]", link)]  # n: bridges
         found += folders(f"{self.root}/containers") + folders(f"/run/shanty/{id8}")
         return found
 
@@ -278,8 +278,11 @@ class Shanty:
         if not os.path.exists(f"{self.root}/shanty.db"):
             return
         id8 = self.id8()
-        for command in [["ip", "link", "delete", f"sh{id8}"], ["nft", "delete", "table", "ip", f"shanty-{id8}"], ["nft", "delete", "table", "inet", f"shanty-{id8}"]]:
-            subprocess.run(command, capture_output=True)
+        for link in os.listdir("/sys/class/net"):
+            if link.startswith(f"sh{id8}"):
+                subprocess.run(["ip", "link", "delete", link], capture_output=True)
+        for family in ["ip", "inet"]:
+            subprocess.run(["nft", "delete", "table", family, f"shanty-{id8}"], capture_output=True)
         for hierarchy in ["", *os.listdir("/sys/fs/cgroup")]:
             try:
                 os.rmdir(f"/sys/fs/cgroup/{hierarchy}/shanty/{id8}")

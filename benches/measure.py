@@ -29,7 +29,13 @@ def main():
     try:
         for name in options.only.split(","):
             print(f"measuring: {name}", file=sys.stderr)
-            getattr(bench, name)()
+            try:
+                getattr(bench, name)()
+            except RuntimeError as failure:
+                # What was measured before is still worth its place in the table.
+                print(failure, file=sys.stderr)
+                bench.notes.append(f"`{name}` failed: {str(failure).splitlines()[0]}")
+                bench.failed = True
     finally:
         bench.stop()
     text = report.render(bench.rows, bench.notes, bench.versions, sys.argv[1:])
@@ -37,13 +43,14 @@ def main():
     if not options.no_write:
         with open(os.path.join(os.path.dirname(__file__), "RESULTS.md"), "w") as file:
             file.write(text)
-    sys.exit(1 if any(row.missed for row in bench.rows) else 0)
+    sys.exit(1 if bench.failed or any(row.missed for row in bench.rows) else 0)
 
 
 class Bench:
     def __init__(self, options):
         self.options = options
         self.rows, self.notes, self.versions = [], [], {}
+        self.failed = False
         self.folder = tempfile.mkdtemp(prefix="shanty-bench-")
         self.running = []
         node, busybox = (f"oci:{options.fixtures}/{image}" for image in ["node:18", "busybox:latest"])
@@ -117,7 +124,11 @@ class Bench:
             shanty = engines["shanty"]
             started = time.perf_counter()
             shanty.start_times("none", SEQUENCE)
-            wait_until(lambda: not shanty.left())
+            try:
+                wait_until(lambda: not shanty.left())
+            except RuntimeError:
+                left = shanty.left()
+                self.notes.append(f"shanty left {len(left)} things behind, such as {left[0].removeprefix(self.folder)}")
             mean = (time.perf_counter() - started) * 1000 / SEQUENCE
             self.row(f"{SEQUENCE} in sequence until nothing is left, mean", "shanty", [mean], "ms").at_most(25)
         if "runc" in engines:

@@ -3,7 +3,7 @@
 use super::wait::wait_for;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -37,12 +37,6 @@ impl Call {
     /// Adds arguments.
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.command.args(args);
-        self
-    }
-
-    /// Sets an environment variable.
-    pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Self {
-        self.command.env(key, value.into());
         self
     }
 

@@ -21,8 +21,7 @@ pub mod terminal;
 pub mod wait;
 
 pub use crate::require;
-pub use call::{Background, Call, Output};
-pub use fixtures::{Missing, fixture, fixture_image, note_skip, program};
+pub use fixtures::{fixture_image, note_skip, program};
 pub use leaks::{leaks, sweep};
 pub use netns::Netns;
 pub use shanty::Shanty;

@@ -69,11 +69,6 @@ impl Shanty {
         Call::new(self.command(Path::new(SHANTY))).args(args)
     }
 
-    /// Calls the program through another one, such as `strace`, which is given these arguments first.
-    pub fn call_under(&self, wrapper: &Path, wrapper_args: &[&str], args: &[&str]) -> Call {
-        Call::new(self.command(wrapper)).args(wrapper_args).args([SHANTY]).args(args)
-    }
-
     /// `shanty eval CODE`.
     pub fn eval(&self, code: &str) -> Call {
         self.call(&["eval", code])

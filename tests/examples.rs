@@ -1,0 +1,17 @@
+//! The programs of `examples/`, run as a user runs them.
+
+use crate::support::{Shanty, program, require};
+use std::path::Path;
+
+#[test]
+fn the_quickstart_runs_and_leaves_nothing() {
+    require!(program("ls")); // the example copies programs of this machine
+    let shanty = Shanty::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart.rhai");
+
+    let output = shanty.run_file(example).ok();
+
+    assert!(output.stdout.contains("Hello from a container, you asked for /greeting"), "{output}");
+    assert_eq!(shanty.json("containers(#{ all: true })"), serde_json::json!([]));
+    shanty.assert_nothing_left();
+}
