@@ -27,9 +27,8 @@ pub fn end(store: &Store, cx: &Context, scope: &str, other: &dyn Fn(ItemKind, &s
     if failures.is_empty() {
         return store.write(|tx| scopes::forget(tx, scope));
     }
-    let first = failures.remove(0);
-    let others: String = failures.iter().map(|error| format!("; {}", error.message())).collect();
-    Err(Error::new(first.kind(), format!("{}{others}", first.message())).context("cleaning up the scope"))
+    let messages: Vec<String> = failures.iter().map(Error::message).collect();
+    Err(Error::new(failures[0].kind(), messages.join("; ")).context("cleaning up the scope"))
 }
 
 /// Ends the scopes of scripts that are gone. What fails is left for the next command.

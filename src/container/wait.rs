@@ -40,12 +40,10 @@ fn ended_code(store: &Store, row: &mut Row) -> Result<Option<i32>> {
     if let Some(code) = row.state.exit_code {
         return Ok(Some(code));
     }
-    match store.read(|db| row::get(db, row.id.as_str()))? {
-        Some(now) => *row = now,
-        None => {
-            let code = ended_record::read(store, row.id.as_str())?.and_then(|info| info.exit_code);
-            return code.map(Some).ok_or_else(|| lookup::not_found(&row.name, &[]));
-        }
+    if let Some(now) = store.read(|db| row::get(db, row.id.as_str()))? {
+        *row = now;
+        return Ok(row.state.exit_code);
     }
-    Ok(row.state.exit_code)
+    let code = ended_record::read(store, row.id.as_str())?.and_then(|info| info.exit_code);
+    code.map(Some).ok_or_else(|| lookup::not_found(&row.name, &[]))
 }

@@ -35,12 +35,13 @@ pub fn from_seconds(seconds: f64) -> Result<Duration> {
 
 /// As people read it: `1h30m`, `1m5s`, `1.5s`, `500ms`; to three places of its unit. [`parse`] takes it back.
 pub fn format(duration: Duration) -> String {
-    let places = match duration.as_nanos() {
+    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let places = match nanos {
         1_000_000_000.. => 1_000_000,
         1_000_000.. => 1_000,
         _ => 1,
     };
-    let duration = Duration::from_nanos_u128((duration.as_nanos() + places / 2) / places * places);
+    let duration = Duration::from_nanos(nanos.saturating_add(places / 2) / places * places);
     let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
     if seconds == 0 && nanos > 0 {
         let (unit, scale) = match nanos {

@@ -18,7 +18,7 @@ pub struct Reaper {
 
 enum Job {
     /// What is left of a container whose command has been answered for.
-    Remains(Remains),
+    Remains(Box<Remains>),
     /// A container was removed: its folder is in the trash.
     Container,
     /// An image was removed: some of its content may belong to nobody now.
@@ -35,7 +35,7 @@ impl Reaper {
 
     /// Removes the container when its monitor has let go of it.
     pub fn take(&self, remains: Remains) {
-        self.send(Job::Remains(remains));
+        self.send(Job::Remains(Box::new(remains)));
     }
 
     /// Deletes the folders of removed containers.
@@ -73,7 +73,7 @@ fn work(store: &Store, jobs: &Receiver<Job>) {
     }
     while let Ok(job) = jobs.recv() {
         match job {
-            Job::Remains(remains) => report("a container", container::finish(store, &cx, remains)),
+            Job::Remains(remains) => report("a container", container::finish(store, &cx, *remains)),
             Job::Container => {}
             Job::Image => report("an image", store.sweep().map(drop)),
         }

@@ -96,8 +96,8 @@ fn mounts_are_the_standard_ones() {
         ("/proc/sys", "proc", "ro,"),
         ("/proc/keys", "devtmpfs", ""),
     ] {
-        let found = text.lines().filter(|line| line.split(' ').nth(1) == Some(target));
-        let line = found.rev().next().unwrap_or_else(|| panic!("{target} in {text}"));
+        let mut found = text.lines().filter(|line| line.split(' ').nth(1) == Some(target));
+        let line = found.next_back().unwrap_or_else(|| panic!("{target} in {text}"));
         assert!(line.contains(options) && line.contains(kind), "{line}");
     }
     // Nothing of the host shows through.

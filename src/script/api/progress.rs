@@ -49,8 +49,7 @@ impl Shown {
 /// # Example
 /// log("starting");
 #[api]
-pub fn log(call: &Call, value: Dynamic) -> Result<()> {
+pub fn log(call: &Call, value: Dynamic) {
     let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
     call.session().warn(&format!("{time} {}", display(&value, call)));
-    Ok(())
 }
