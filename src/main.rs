@@ -6,7 +6,7 @@ fn main() -> ExitCode {
     // Roles first: a monitor pays for nothing that a command needs.
     match std::env::args_os().next().as_deref().and_then(std::ffi::OsStr::to_str) {
         Some(shanty::runtime::control::MONITOR_ARGV0) => exit_code(shanty::monitor::run()),
-        Some(shanty::monitor::CLEANER_ARGV0) => shanty::cli::cleaner(),
+        Some(shanty::runtime::control::CLEANER_ARGV0) => shanty::cli::cleaner(),
         _ => shanty::cli::main(),
     }
 }

@@ -88,7 +88,13 @@ fn dispatch(arguments: Arguments) -> u8 {
 fn run(options: &Options, script: Script, args: Vec<String>) -> u8 {
     let host = host(options, args, &script.folder, true);
     signals::interrupt(host.session());
-    let outcome = runner::run(&host, &script.text, &script.source);
+    let code = tell(&host, options, &script, runner::run(&host, &script.text, &script.source));
+    host.session().finish();
+    code
+}
+
+/// Writes what came of a script; gives the exit code.
+fn tell(host: &Host, options: &Options, script: &Script, outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Value(value) if options.json => match host.json(&value) {
             Ok(json) => print_json(&json),
@@ -108,7 +114,9 @@ fn prompt(options: &Options) -> u8 {
     // Not strict: a line uses the variables of earlier ones.
     let host = host(options, Vec::new(), &folder, false);
     signals::interrupt(host.session());
-    repl::run(&host)
+    let code = repl::run(&host);
+    host.session().finish();
+    code
 }
 
 fn print_json(json: &str) -> u8 {

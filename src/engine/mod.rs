@@ -80,6 +80,9 @@ pub trait Engine: Send + Sync {
     /// `containers`. A map.
     fn info(&self, cx: &Context) -> Result<serde_json::Value>;
 
+    /// Waits for clean-up that no caller has waited for. Called once, when nothing more will be asked of it.
+    fn finish(&self) {}
+
     // Scopes.
 
     /// Removes what the scope still owns, newest first; all failures are reported in one error.

@@ -13,8 +13,8 @@ mod output;
 mod watch;
 
 use crate::error::{IoContext, Result};
-use crate::runtime::control::Channel;
 use crate::runtime::control::protocol::{Event, Failure, answer};
+use crate::runtime::control::{CLEANER_ARGV0, Channel};
 use crate::runtime::launch::Launch;
 use crate::sys::close_range::close_on_exec_from;
 use nix::sys::prctl;
@@ -64,9 +64,6 @@ fn tell(channel: &Channel, failure: Failure) {
     // The caller may be gone: then nobody wants to know.
     let _ = channel.send_now(&answer(Event::Failed { failure }));
 }
-
-/// Name that the cleaner is executed under: how the binary knows its role.
-pub const CLEANER_ARGV0: &str = "shanty-cleaner";
 
 /// The work on the database after a container with `remove`: this process becomes a cleaner, since a
 /// monitor knows no database. Returns only when that fails.

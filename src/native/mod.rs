@@ -1,6 +1,7 @@
 //! The engine of this machine: the nouns, joined to the trait that scripts talk to.
 
 mod build;
+mod clean_up;
 mod images;
 mod info;
 mod reaper;
@@ -10,14 +11,15 @@ mod unsupported;
 
 use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::model::{
     ContainerFilter, ContainerInfo, ContainerSpec, ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions,
     RunOutput,
 };
 use crate::registry::Client;
 use crate::store::Store;
-use crate::{container, image, network};
+use crate::{container, image};
+pub use clean_up::clean_up;
 use reaper::Reaper;
 use serde_json::Value;
 use std::path::Path;
@@ -43,20 +45,6 @@ impl NativeEngine {
     fn row(&self, text: &str) -> Result<container::Row> {
         self.store.read(|db| container::find(db, text))
     }
-}
-
-/// What a monitor runs after the end of a container with `remove: true`.
-pub fn cleaner(root: &Path, id: &str) -> Result<()> {
-    let store = Store::open(root)?;
-    let cx = Context::background();
-    match store.read(|db| container::find(db, id)) {
-        Ok(row) => container::remove(&store, &cx, row, false)?,
-        // Somebody was faster.
-        Err(error) if error.is(ErrorKind::NotFound) => {}
-        Err(error) => return Err(error),
-    }
-    store.empty_trash();
-    network::teardown_if_unused(&store).map(drop)
 }
 
 impl Engine for NativeEngine {
@@ -118,7 +106,9 @@ impl Engine for NativeEngine {
     }
 
     fn stop(&self, cx: &Context, container: &str, timeout: Option<Duration>) -> Result<()> {
-        container::stop(&self.store, cx, self.row(container)?, timeout)
+        container::stop(&self.store, cx, self.row(container)?, timeout)?;
+        self.reaper.container_ended();
+        Ok(())
     }
 
     fn kill(&self, cx: &Context, container: &str, signal: &str) -> Result<()> {
@@ -131,7 +121,7 @@ impl Engine for NativeEngine {
 
     fn remove(&self, cx: &Context, container: &str, force: bool, _volumes: bool) -> Result<()> {
         container::remove(&self.store, cx, self.row(container)?, force)?;
-        self.reaper.container_removed();
+        self.reaper.container_ended();
         Ok(())
     }
 
@@ -174,6 +164,10 @@ impl Engine for NativeEngine {
 
     fn info(&self, cx: &Context) -> Result<Value> {
         self.describe(cx)
+    }
+
+    fn finish(&self) {
+        self.reaper.finish(&self.store);
     }
 
     fn end_scope(&self, cx: &Context, scope: &str) -> Result<()> {

@@ -1,25 +1,24 @@
 //! Clean-up that nobody waits for: a thread removes what is to go while the script goes on, and the process
 //! ends when it has finished.
 
+use super::clean_up;
 use crate::container::{self, Remains};
 use crate::context::Context;
 use crate::error::Result;
-use crate::network;
 use crate::store::Store;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// The thread, started with the engine.
 pub struct Reaper {
-    jobs: Option<Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    running: Mutex<Option<(Sender<Job>, JoinHandle<bool>)>>,
 }
 
 enum Job {
     /// What is left of a container whose command has been answered for.
     Remains(Box<Remains>),
-    /// A container was removed: its folder is in the trash.
+    /// A container ended or was removed: its folder may be in the trash, its network unused.
     Container,
     /// An image was removed: some of its content may belong to nobody now.
     Image,
@@ -29,8 +28,9 @@ impl Reaper {
     /// Starts the thread; it sweeps the root first.
     pub fn start(store: Arc<Store>) -> Self {
         let (jobs, receiver) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("reaper".into()).spawn(move || work(&store, &receiver)).ok();
-        Self { jobs: Some(jobs), thread }
+        let thread = std::thread::Builder::new().name("reaper".into()).spawn(move || work(&store, &receiver));
+        // Without a thread the next command sweeps.
+        Self { running: Mutex::new(thread.ok().map(|thread| (jobs, thread))) }
     }
 
     /// Removes the container when its monitor has let go of it.
@@ -38,8 +38,8 @@ impl Reaper {
         self.send(Job::Remains(Box::new(remains)));
     }
 
-    /// Deletes the folders of removed containers.
-    pub fn container_removed(&self) {
+    /// Deletes the folders of removed containers, and what the ended ones no longer need.
+    pub fn container_ended(&self) {
         self.send(Job::Container);
     }
 
@@ -48,30 +48,38 @@ impl Reaper {
         self.send(Job::Image);
     }
 
+    /// Waits until everything that was handed over is done, and leaves to a process of its own what may take longer.
+    pub fn finish(&self, store: &Store) {
+        let Some((jobs, thread)) = self.running().take() else { return };
+        drop(jobs);
+        // A thread that panicked did not finish.
+        if thread.join().unwrap_or(true) || store.log_is_large() {
+            report("the clean-up of the root", clean_up::start(store.root()));
+        }
+    }
+
     fn send(&self, job: Job) {
-        if let Some(jobs) = &self.jobs {
+        if let Some((jobs, _)) = &*self.running() {
             // The thread is gone only when it has panicked: then the next command sweeps.
             let _ = jobs.send(job);
         }
     }
-}
 
-impl Drop for Reaper {
-    fn drop(&mut self) {
-        drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    fn running(&self) -> MutexGuard<'_, Option<(Sender<Job>, JoinHandle<bool>)>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn work(store: &Store, jobs: &Receiver<Job>) {
+/// Until no more jobs can come; whether there was any.
+fn work(store: &Store, jobs: &Receiver<Job>) -> bool {
     let cx = Context::background();
     report("what was left behind", container::sweep(store, &cx));
     if store.has_partial_content() {
         report("half-made content", store.sweep().map(drop));
     }
+    let mut worked = false;
     while let Ok(job) = jobs.recv() {
+        worked = true;
         match job {
             Job::Remains(remains) => report("a container", container::finish(store, &cx, *remains)),
             Job::Container => {}
@@ -80,9 +88,7 @@ fn work(store: &Store, jobs: &Receiver<Job>) {
         store.empty_trash();
     }
     store.empty_trash();
-    // Not before: the next container would have to make the network again.
-    report("the network", network::teardown_if_unused(store).map(drop));
-    report("the database", store.checkpoint_if_large());
+    worked
 }
 
 fn report(what: &str, done: Result<()>) {

@@ -10,7 +10,7 @@ use crate::{container, image};
 impl NativeEngine {
     pub(super) fn end_one_scope(&self, cx: &Context, scope: &str) -> Result<()> {
         let ended = container::end_scope(&self.store, cx, scope, &|kind, name| remove(&self.store, kind, name));
-        self.reaper.container_removed();
+        self.reaper.container_ended();
         ended
     }
 

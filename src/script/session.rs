@@ -82,6 +82,13 @@ impl Session {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Nothing more is asked of the engine: its clean-up comes to an end.
+    pub fn finish(&self) {
+        if let Some(engine) = self.opened_engine() {
+            engine.finish();
+        }
+    }
+
     /// The outermost context.
     pub fn root_context(&self) -> Context {
         self.circumstances().script.clone()

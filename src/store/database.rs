@@ -90,10 +90,14 @@ impl Database {
         result
     }
 
-    pub fn checkpoint_if_large(&self) -> Result<()> {
+    pub fn log_is_large(&self) -> bool {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
-        if std::fs::metadata(&log).map_or(0, |metadata| metadata.len()) < LARGE_LOG {
+        std::fs::metadata(&log).is_ok_and(|metadata| metadata.len() >= LARGE_LOG)
+    }
+
+    pub fn checkpoint_if_large(&self) -> Result<()> {
+        if !self.log_is_large() {
             return Ok(());
         }
         let connection = self.lock();

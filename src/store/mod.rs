@@ -108,6 +108,11 @@ impl Store {
         self.database.checkpoint_if_large()
     }
 
+    /// Whether [`Self::checkpoint_if_large`] has something to do.
+    pub fn log_is_large(&self) -> bool {
+        self.database.log_is_large()
+    }
+
     /// Whether a whole blob with this digest is here.
     pub fn has_blob(&self, digest: &Digest) -> bool {
         self.blob_path(digest).exists()

@@ -15,6 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Name that a monitor is executed under: how the binary knows its role.
 pub const MONITOR_ARGV0: &str = "shanty-monitor";
+/// Name that a cleaner is executed under: `shanty-cleaner ROOT [CONTAINER]`.
+pub const CLEANER_ARGV0: &str = "shanty-cleaner";
 
 /// Makes a container and executes its program.
 ///

@@ -9,6 +9,6 @@ mod sweep;
 
 pub use channel::Channel;
 pub use connection::{Connection, Execution, Exit, address_in};
-pub use launch::{MONITOR_ARGV0, Prepared, Started, launch, prepare};
+pub use launch::{CLEANER_ARGV0, MONITOR_ARGV0, Prepared, Started, launch, prepare};
 pub use program::set_program;
 pub use sweep::{sweep_dead, wait_until_gone};
