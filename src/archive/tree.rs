@@ -3,6 +3,7 @@
 use super::member::{Member, Time};
 use super::whiteout::{OPAQUE_XATTR, OVERLAY_XATTRS};
 use crate::error::{Error, IoContext, Result};
+use crate::sys::writeback;
 use crate::sys::{openat2, xattr};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -38,6 +39,10 @@ pub struct Tree {
 const MAX_OPEN: usize = 64;
 const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
 
+/// Files from this size on are sent to the disk at once, bytes: they hold nearly all there is to write, and what is
+/// left for the `syncfs` at the end is short.
+const WRITEBACK: usize = 256 << 10;
+
 impl Tree {
     /// Takes an existing folder as the root.
     pub fn open(root: &Path) -> Result<Self> {
@@ -57,7 +62,14 @@ impl Tree {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = self.make(parent, name, |folder| openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
         let mut file = File::from(fd);
-        fill(&mut |bytes| file.write_all(bytes).doing(|| "cannot write"))?;
+        let mut size = 0;
+        fill(&mut |bytes| {
+            size += bytes.len();
+            file.write_all(bytes).doing(|| "cannot write")
+        })?;
+        if size >= WRITEBACK {
+            writeback::start(&file);
+        }
         // Changing the owner takes setuid and capabilities away, so it comes first.
         fchown(&file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
         fchmod(&file, mode(member)).map_err(refused)?;

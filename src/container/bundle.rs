@@ -2,7 +2,7 @@
 
 use super::row::Row;
 use super::{etc, folder, monitor};
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::model::{MountKind, MountSpec, signal};
 use crate::runtime::bundle;
 use crate::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
@@ -10,6 +10,8 @@ use crate::runtime::network::NetworkPlan;
 use crate::runtime::spec::{self, Limits, Options};
 use crate::store::Store;
 use oci_spec::runtime::{Mount, Spec};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Writes the bundle and what is mounted from it, as the row says; gives what its monitor is to be sent.
@@ -26,14 +28,22 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         merged: container_dir.join(folder::MERGED),
         read_only: row.spec.read_only,
     };
-    etc::write(store, row)?;
-    bundle::write(&container_dir, &runtime_spec(store, row, &rootfs.merged)?)?;
+    // In memory: it is written anew at each start, and files on a disk cost more than all the rest of it.
+    let run_dir = monitor::run_dir(store, &row.id);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(&run_dir)
+        .doing(|| format!("cannot make `{}`", run_dir.display()))?;
+    etc::write(&run_dir, row)?;
+    bundle::write(&run_dir, &runtime_spec(&run_dir, row, &rootfs.merged)?)?;
     Ok(Launch {
         version: PROTOCOL_VERSION,
         id: row.id.clone(),
         root_id8: store.root_id8().to_owned(),
         root: store.root().to_owned(),
-        run_dir: monitor::run_dir(store, &row.id),
+        bundle_dir: Some(run_dir.clone()),
+        run_dir,
         container_dir,
         rootfs,
         network: row.plan.network.clone(),
@@ -47,7 +57,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
     })
 }
 
-fn runtime_spec(store: &Store, row: &Row, root: &Path) -> Result<Spec> {
+fn runtime_spec(files: &Path, row: &Row, root: &Path) -> Result<Spec> {
     let (plan, spec) = (&row.plan, &row.spec);
     spec::build(&Options {
         args: plan.argv.clone(),
@@ -64,7 +74,7 @@ fn runtime_spec(store: &Store, row: &Row, root: &Path) -> Result<Spec> {
         seccomp: seccomp(spec.seccomp.as_deref())?,
         no_new_privileges: spec.no_new_privileges,
         privileged: spec.privileged,
-        mounts: mounts(store, row)?,
+        mounts: mounts(files, row)?,
         shm_size: spec.shm_size.unwrap_or(spec::DEFAULT_SHM_SIZE),
         limits: Limits {
             cpus: spec.cpus,
@@ -93,13 +103,12 @@ fn seccomp(profile: Option<&str>) -> Result<bool> {
 }
 
 /// The files under `/etc` and what was asked for, which may replace them.
-fn mounts(store: &Store, row: &Row) -> Result<Vec<Mount>> {
+fn mounts(files: &Path, row: &Row) -> Result<Vec<Mount>> {
     let asked = row.spec.mounts.iter().map(mount).collect::<Result<Vec<_>>>()?;
     let is_asked_for = |target: &str| row.spec.mounts.iter().any(|mount| mount.target == Path::new(target));
-    let files = etc::FILES.iter().filter(|(_, target)| !is_asked_for(target));
-    let files =
-        files.map(|(name, target)| spec::bind(&folder::file(store, &row.id, name), Path::new(target), false, None));
-    Ok(files.chain(asked).collect())
+    let own = etc::FILES.iter().filter(|(_, target)| !is_asked_for(target));
+    let own = own.map(|(name, target)| spec::bind(&files.join(name), Path::new(target), false, None));
+    Ok(own.chain(asked).collect())
 }
 
 fn mount(spec: &MountSpec) -> Result<Mount> {
@@ -108,7 +117,6 @@ fn mount(spec: &MountSpec) -> Result<Mount> {
         MountKind::Bind => {
             let source = Path::new(&spec.source);
             if spec.create {
-                use crate::error::IoContext;
                 std::fs::create_dir_all(source).doing(|| format!("cannot make `{}`", source.display()))?;
             } else if !source.exists() {
                 return Err(Error::not_found(format!("there is no `{}` to mount", source.display()))

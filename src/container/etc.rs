@@ -1,20 +1,19 @@
-//! The files that a container finds under `/etc`, written into its folder and mounted from there.
+//! The files that a container finds under `/etc`, written anew at each start and mounted from there.
 
-use super::folder;
 use super::row::Row;
 use crate::error::{IoContext, Result};
 use crate::network::{HostsFile, ResolvConf, host_hosts, host_resolv_conf};
 use crate::runtime::network::NetworkPlan;
-use crate::store::Store;
+use std::path::Path;
 
-/// The files: name in the container's folder, path in the container.
+/// The files: name in the folder, path in the container.
 pub const FILES: [(&str, &str); 3] =
     [("resolv.conf", "/etc/resolv.conf"), ("hostname", "/etc/hostname"), ("hosts", "/etc/hosts")];
 
-/// Writes them as the container's network wants them.
-pub fn write(store: &Store, row: &Row) -> Result<()> {
+/// Writes them into a folder, as the container's network wants them.
+pub fn write(folder: &Path, row: &Row) -> Result<()> {
     for ((name, _), text) in FILES.iter().zip([resolv_conf(row)?, hostname(row), hosts(row)?]) {
-        let path = folder::file(store, &row.id, name);
+        let path = folder.join(name);
         std::fs::write(&path, text).doing(|| format!("cannot write `{}`", path.display()))?;
     }
     Ok(())

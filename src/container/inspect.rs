@@ -1,6 +1,7 @@
 //! Everything about a container, in the shape of `docker inspect`.
 
 use super::row::Row;
+use super::{folder, monitor};
 use crate::model::{ContainerInfo, PublishedPort, RestartPolicy};
 use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
@@ -13,8 +14,8 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 /// The whole record.
 pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
     let (plan, spec) = (&row.plan, &row.spec);
-    let dir = store.container_dir(row.id.as_str());
-    let file = |name: &str| dir.join(name).display().to_string();
+    let run_dir = monitor::run_dir(store, &row.id);
+    let file = |name: &str| run_dir.join(name).display().to_string();
     json!({
         "Id": row.id.as_str(),
         "Created": row.created,
@@ -36,7 +37,7 @@ pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
         "ResolvConfPath": file("resolv.conf"),
         "HostnamePath": file("hostname"),
         "HostsPath": file("hosts"),
-        "LogPath": file(super::logs::FILE_NAME),
+        "LogPath": folder::file(store, &row.id, super::logs::FILE_NAME),
         "Name": format!("/{}", row.name),
         "RestartCount": info.restarts,
         "Driver": "overlay2",

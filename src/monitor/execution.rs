@@ -41,7 +41,7 @@ impl Execution {
         let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
         let exec = Exec {
             request,
-            container_dir: &launch.container_dir,
+            bundle_dir: launch.bundle_dir(),
             hierarchies: group.hierarchies,
             group: group.path,
             init,

@@ -8,7 +8,7 @@ use crate::runtime::control::Channel;
 use crate::runtime::control::protocol::{Command, Event};
 use crate::runtime::network::{NetworkPlan, proxy};
 use crate::runtime::state::Phase;
-use crate::sys::{allocator, fd_passing, pidfd};
+use crate::sys::{allocator, fd_passing, niceness, pidfd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
@@ -287,6 +287,8 @@ impl Monitor {
         for index in 0..self.clients.len() {
             self.serve_last(index, &exited);
         }
+        // The caller goes on now, perhaps with the next container: what is left to do is not urgent.
+        niceness::lowest();
     }
 
     fn serve_last(&mut self, index: usize, exited: &Event) {

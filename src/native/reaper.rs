@@ -6,6 +6,7 @@ use crate::container::{self, Remains};
 use crate::context::Context;
 use crate::error::Result;
 use crate::store::Store;
+use crate::sys::niceness;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -72,6 +73,7 @@ impl Reaper {
 
 /// Until no more jobs can come; whether there was any.
 fn work(store: &Store, jobs: &Receiver<Job>) -> bool {
+    niceness::lowest();
     let cx = Context::background();
     report("what was left behind", container::sweep(store, &cx));
     if store.has_partial_content() {

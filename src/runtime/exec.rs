@@ -27,7 +27,7 @@ pub struct Exec<'a> {
     /// What to run.
     pub request: &'a ExecRequest,
     /// Directory with the bundle.
-    pub container_dir: &'a Path,
+    pub bundle_dir: &'a Path,
     /// The machine's control groups.
     pub hierarchies: &'a Hierarchies,
     /// Path of the container's group.
@@ -54,7 +54,7 @@ impl Exec<'_> {
 
     fn become_program(&self) -> Result<Infallible, Failure> {
         step("preparing the process", || self.prepare())?;
-        let spec = step("reading the bundle", || bundle::read(self.container_dir))?;
+        let spec = step("reading the bundle", || bundle::read(self.bundle_dir))?;
         let group = Group { hierarchies: self.hierarchies, path: self.group };
         step("entering the control groups", || group.enter_v1())?;
         step("entering the namespaces", || self.join())?;

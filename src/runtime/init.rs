@@ -66,7 +66,7 @@ impl Init<'_> {
         let plan = &self.launch.rootfs;
 
         step("preparing the process", || self.prepare())?;
-        let spec = step("reading the bundle", || bundle::read(&self.launch.container_dir))?;
+        let spec = step("reading the bundle", || bundle::read(self.launch.bundle_dir()))?;
         let linux = spec.linux().clone().unwrap_or_default();
         step("setting the preference of the OOM killer", || set_oom_score(&spec))?;
         let warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;

@@ -3,7 +3,7 @@
 use super::network::NetworkPlan;
 use crate::model::{Id, RestartPolicy};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Version of this message. Fields are only added, with `#[serde(default)]`: monitors outlive an
@@ -22,8 +22,11 @@ pub struct Launch {
     pub root_id8: String,
     /// The root (`--root`) itself: the clean-up after `remove` is a command on it.
     pub root: PathBuf,
-    /// `containers/<id>` of the root: `config.json`, `state.json`, `monitor.lock`, the log.
+    /// `containers/<id>` of the root: `state.json`, `monitor.lock`, the log.
     pub container_dir: PathBuf,
+    /// Where `config.json` is; `None`: in `container_dir`.
+    #[serde(default)]
+    pub bundle_dir: Option<PathBuf>,
     /// `/run/shanty/<id8>/<id>`: the control socket.
     pub run_dir: PathBuf,
     /// How to assemble the root file system.
@@ -45,6 +48,13 @@ pub struct Launch {
     pub stop_signal: i32,
     /// Time between that signal and KILL.
     pub stop_timeout: Duration,
+}
+
+impl Launch {
+    /// The folder of the OCI bundle.
+    pub fn bundle_dir(&self) -> &Path {
+        self.bundle_dir.as_deref().unwrap_or(&self.container_dir)
+    }
 }
 
 /// An overlay of a container.

@@ -5,6 +5,7 @@ use crate::context::CancelToken;
 use crate::error::{Error, IoContext, Result};
 use crate::model::Digest;
 use crate::sys::lock::FileLock;
+use crate::sys::writeback;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -37,6 +38,9 @@ pub struct NewBlob {
     hasher: Sha256,
     size: u64,
 }
+
+/// After so many bytes the disk is set to work: what is left for the `fsync` at the end is short.
+const WRITEBACK: u64 = 8 << 20;
 
 impl Store {
     /// Reads a whole blob of at most `limit` bytes and verifies it: manifests and configs.
@@ -128,7 +132,11 @@ impl BlobWriter {
         }
         self.lock.file().write_all(bytes).doing(|| format!("cannot write blob `{}`", self.digest))?;
         self.hasher.update(bytes);
+        let before = self.offset / WRITEBACK;
         self.offset += bytes.len() as u64;
+        if self.offset / WRITEBACK > before {
+            writeback::start(self.lock.file());
+        }
         Ok(())
     }
 

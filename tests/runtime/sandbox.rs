@@ -92,6 +92,7 @@ impl Sandbox {
             root_id8: self.id8.clone(),
             root: self.dir.path().to_owned(),
             container_dir,
+            bundle_dir: None,
             rootfs,
             network,
             stdio,
