@@ -335,3 +335,52 @@ fn the_quickstart_of_the_readme_says_what_it_does_and_leaves_nothing() {
     assert_eq!(shanty.json("[containers(#{ all: true }).len(), images().len()]"), serde_json::json!([0, 1]));
     shanty.assert_nothing_left();
 }
+
+#[test]
+fn following_and_waiting_end_when_a_container_removes_itself() {
+    let shanty = require!(with_busybox());
+    let value = shanty.json(
+        r#"
+        let lines = [];
+        for i in 0..5 {
+            let c = image("busybox:1").run("seq 2", #{ remove: true, name: "same", network: "none" });
+            c.follow(|line| lines.push(line.text));
+            c.wait();
+        }
+        let c = image("busybox:1").run(["sh", "-c", "echo bye; exit 4"], #{ remove: true, network: "none" });
+        let caught = ();
+        try { c.wait_for(#{ log: "never", timeout: "30s" }) } catch (e) { caught = [e.kind, e.code] }
+        [lines.len(), caught]
+        "#,
+    );
+    assert_eq!(value, serde_json::json!([10, ["exit", 4]]));
+    shanty.assert_nothing_left();
+}
+
+#[test]
+fn a_timeout_at_any_moment_of_a_start_leaves_nothing_running() {
+    let shanty = require!(with_busybox());
+    let start = Instant::now();
+    let value = shanty.json(
+        r#"
+        for i in 1..25 {
+            try { timeout(`${i}ms`, || image("busybox:1").exec(["sleep", "60"], #{ network: "none" })) } catch {}
+        }
+        containers(#{ all: true }).len()
+        "#,
+    );
+    assert!(start.elapsed() < Duration::from_secs(50), "no start was waited for: {:?}", start.elapsed());
+    assert_eq!(value, 0);
+    shanty.assert_nothing_left();
+}
+
+#[test]
+fn what_cannot_start_is_said_before_the_kernel_does() {
+    let shanty = require!(with_busybox());
+    let empty = shanty.eval(r#"from("scratch").label("a", "b").tag("empty:1").exec(["x"])"#).fails_with("invalid");
+    assert!(empty.stderr.contains("empty"), "{empty}");
+    let small = shanty.eval(r#"image("busybox:1").exec(["true"], #{ memory: "1k" })"#).fails_with("invalid");
+    assert!(small.stderr.contains("6m"), "{small}");
+    let other = shanty.eval(r#"image("busybox:1").exec(["true"], #{ platform: "linux/s390x", pull: "never" })"#);
+    other.fails_with("not_found");
+}

@@ -8,6 +8,7 @@ mod crashes;
 mod documentation;
 mod examples;
 mod fixture_images;
+mod hardening;
 mod layers;
 mod lifecycle;
 mod monitor;

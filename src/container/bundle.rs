@@ -32,7 +32,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
     let run_dir = monitor::run_dir(store, &row.id);
     DirBuilder::new()
         .recursive(true)
-        .mode(0o711)
+        .mode(0o700)
         .create(&run_dir)
         .doing(|| format!("cannot make `{}`", run_dir.display()))?;
     etc::write(&run_dir, row)?;
@@ -121,6 +121,10 @@ fn mount(spec: &MountSpec) -> Result<Mount> {
             } else if !source.exists() {
                 return Err(Error::not_found(format!("there is no `{}` to mount", source.display()))
                     .hint("check the path, or let it be made: `#{ source: …, target: …, create: true }`"));
+            }
+            if let Some(propagation) = spec.propagation.as_deref().filter(|it| !it.ends_with("private")) {
+                return Err(Error::unsupported(format!("mount propagation `{propagation}` cannot be used yet"))
+                    .hint("leave it out: mounts are private"));
             }
             Ok(spec::bind(source, &spec.target, spec.read_only, spec.propagation.as_deref()))
         }

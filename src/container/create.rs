@@ -12,6 +12,8 @@ use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
 use crate::sys::lock::FileLock;
 
+/// Docker's least memory limit, bytes: with less, nothing starts.
+const LEAST_MEMORY: u64 = 6 << 20;
 /// How often a made-up name may be taken already.
 const NAME_ATTEMPTS: u32 = 20;
 
@@ -28,6 +30,7 @@ pub fn make(
     base: Base<'_>,
     status: Status,
 ) -> Result<(Row, FileLock)> {
+    check(spec, base)?;
     if let Some(name) = &spec.name {
         name::check("container", name)?;
         if spec.replace {
@@ -51,6 +54,20 @@ pub fn make(
         return Err(error);
     }
     Ok((row, lock))
+}
+
+/// What the kernel would refuse in words that nobody understands.
+fn check(spec: &ContainerSpec, base: Base<'_>) -> Result<()> {
+    if base.layers.is_empty() {
+        return Err(Error::invalid(format!("the image `{}` is empty: there is nothing to run in it", spec.image))
+            .hint("give it files first: `from(\"scratch\").host_program(\"/bin/sh\")`"));
+    }
+    match spec.memory {
+        Some(bytes @ 1..LEAST_MEMORY) => {
+            Err(Error::invalid(format!("a memory limit of {bytes} bytes is too small")).hint("give it `6m` at least"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn insert(store: &Store, row: &mut Row, base: Base<'_>) -> Result<()> {

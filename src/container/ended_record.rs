@@ -6,8 +6,9 @@ use super::{folder, logs};
 use crate::error::{Error, IoContext, Result};
 use crate::model::{ContainerInfo, Id};
 use crate::store::Store;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const KEPT: Duration = Duration::from_secs(60 * 60);
 pub fn write(store: &Store, row: &Row, info: &ContainerInfo) -> Result<()> {
     let path = path(store, row.id.as_str(), "json");
     let doing = || format!("cannot write `{}`", path.display());
-    fs::create_dir_all(folder(store)).doing(doing)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder(store)).doing(doing)?;
     copy_end_of_log(store, &row.id)?;
     let text = serde_json::to_vec(info).map_err(|error| Error::invalid(format!("{}: {error}", doing())))?;
     fs::write(&path, text).doing(doing)

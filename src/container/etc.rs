@@ -4,6 +4,8 @@ use super::row::Row;
 use crate::error::{IoContext, Result};
 use crate::network::{HostsFile, ResolvConf, host_hosts, host_resolv_conf};
 use crate::runtime::network::NetworkPlan;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The files: name in the folder, path in the container.
@@ -14,7 +16,10 @@ pub const FILES: [(&str, &str); 3] =
 pub fn write(folder: &Path, row: &Row) -> Result<()> {
     for ((name, _), text) in FILES.iter().zip([resolv_conf(row)?, hostname(row), hosts(row)?]) {
         let path = folder.join(name);
-        std::fs::write(&path, text).doing(|| format!("cannot write `{}`", path.display()))?;
+        let doing = || format!("cannot write `{}`", path.display());
+        fs::write(&path, text).doing(doing)?;
+        // For every user of the container, whatever our umask is.
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).doing(doing)?;
     }
     Ok(())
 }

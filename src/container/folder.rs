@@ -6,8 +6,8 @@ use crate::model::Id;
 use crate::store::Store;
 use crate::sys::lock::FileLock;
 use crate::sys::process::{self, ProcessIdentity};
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::PathBuf;
 
 /// Where changes to the root file system go.
@@ -26,12 +26,13 @@ pub fn make(store: &Store, id: &Id) -> Result<FileLock> {
     let doing = || format!("cannot make `{}`", target.display());
     let me = ProcessIdentity::current()?;
     let draft = store.container_dir(&format!("{DRAFT}{}-{}-{}", me.pid, me.start_time, id.short()));
-    // Processes of the container with another user id pass through to their own files; they cannot list.
-    let folder = |path: PathBuf, mode| DirBuilder::new().mode(mode).create(path);
-    folder(draft.clone(), 0o711).doing(doing)?;
-    for (name, mode) in [(UPPER, 0o755), (WORK, 0o700), (MERGED, 0o700)] {
-        folder(draft.join(name), mode).doing(doing)?;
+    let folder = |path: PathBuf| DirBuilder::new().mode(0o700).create(path);
+    folder(draft.clone()).doing(doing)?;
+    for name in [UPPER, WORK, MERGED] {
+        folder(draft.join(name)).doing(doing)?;
     }
+    // The container's `/` has its mode, whatever our umask is.
+    fs::set_permissions(draft.join(UPPER), Permissions::from_mode(0o755)).doing(doing)?;
     let lock = lock::lock_new(&draft)?;
     fs::rename(&draft, &target).doing(doing)?;
     Ok(lock)

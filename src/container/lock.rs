@@ -7,6 +7,7 @@ use crate::store::Store;
 use crate::sys::lock::{FileLock, LockMode};
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Name of the file in the container's folder.
@@ -46,5 +47,5 @@ fn path(store: &Store, id: &Id) -> PathBuf {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).open(path)
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }

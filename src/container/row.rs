@@ -73,7 +73,7 @@ pub fn insert(conn: &Connection, row: &Row) -> Result<()> {
         ])?;
     if inserted == 0 {
         return Err(Error::conflict(format!("the name `{}` is taken by another container", row.name)).hint(format!(
-            "remove it with `container(\"{}\").remove()`, take another name, or use `replace: true`",
+            "remove it with `container(\"{}\").remove(#{{ force: true }})`, take another name, or use `replace: true`",
             row.name
         )));
     }
@@ -111,6 +111,15 @@ pub fn maybe_alive(conn: &Connection) -> Result<Vec<Row>> {
     collect(statement.query([])?)
 }
 
+/// Rows that a sweep looks at: those that may be alive, and those that should have gone at their end.
+pub fn to_sweep(conn: &Connection) -> Result<Vec<Row>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM containers WHERE status NOT IN ('created', 'exited')
+         OR (status = 'exited' AND json_extract(spec, '$.remove'))"
+    ))?;
+    collect(statement.query([])?)
+}
+
 /// All names, for suggestions.
 pub fn names(conn: &Connection) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached("SELECT name FROM containers")?;
@@ -133,6 +142,13 @@ pub fn set_state(conn: &Connection, id: &Id, state: &FoldedState) -> Result<()> 
         state.started.map(nanoseconds),
         state.finished.map(nanoseconds),
     ])?;
+    Ok(())
+}
+
+/// Stores a new spec.
+pub fn set_spec(conn: &Connection, id: &Id, spec: &ContainerSpec) -> Result<()> {
+    conn.prepare_cached("UPDATE containers SET spec = ?2 WHERE id = ?1")?
+        .execute(params![id.as_str(), to_json(spec)?])?;
     Ok(())
 }
 

@@ -38,7 +38,10 @@ pub fn run_once(
         }
         Err(error) => {
             // Cancelled, or the output could not be taken: the container goes, whatever it does.
-            remove::remove(store, &Context::background(), row, true)?;
+            remove::remove(store, &Context::background(), row, true).unwrap_or_else(|left| {
+                // The first failure is the one to tell; the next command sweeps.
+                tracing::warn!(%left, "a container whose command was stopped was not removed");
+            });
             Err(error)
         }
     }

@@ -10,9 +10,6 @@ use crate::store::scopes::{self, ItemKind};
 /// Removes what a scope owns. Things that other layers own are removed by `other`.
 pub fn end(store: &Store, cx: &Context, scope: &str, other: &dyn Fn(ItemKind, &str) -> Result<()>) -> Result<()> {
     let items = store.read(|db| scopes::items(db, scope))?;
-    if items.is_empty() {
-        return Ok(());
-    }
     let mut failures: Vec<Error> = Vec::new();
     for (kind, name) in items {
         let removed = match kind {

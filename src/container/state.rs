@@ -1,11 +1,12 @@
 //! What is true of a container now, and folding its end into the row.
 
-use super::lock;
 use super::row::{self, FoldedState, Row};
+use super::{lock, monitor};
 use crate::context::{CancelToken, Context};
 use crate::error::{ErrorKind, Result};
 use crate::model::Status;
 use crate::network;
+use crate::runtime::control;
 use crate::runtime::state::{self, Phase, State, UNSEEN_EXIT_CODE};
 use crate::store::Store;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// How long to wait for who holds a container's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The row as it is now, and the pid of the container's first process while it lives.
+/// The row as it is now (`removing` when it is gone), and the pid of the container's first process while it lives.
 ///
 /// Whoever first sees an end folds it into the row. A container that is being started, ended or removed
 /// at this moment is left to who does it.
@@ -32,7 +33,10 @@ pub fn refresh(store: &Store, row: &mut Row) -> Result<Option<i32>> {
     let soon = CancelToken::new().child_with_timeout(PATIENCE);
     match lock::lock(store, &row.id, &soon) {
         Ok(Some(_lock)) => refresh_locked(store, row),
-        Ok(None) => Ok(None),
+        Ok(None) => {
+            row.state.status = Status::Removing;
+            Ok(None)
+        }
         Err(error) if error.is(ErrorKind::Timeout) => Ok(None),
         Err(error) => Err(error),
     }
@@ -40,16 +44,23 @@ pub fn refresh(store: &Store, row: &mut Row) -> Result<Option<i32>> {
 
 /// The same for who holds the container's lock.
 pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<i32>> {
-    match store.read(|db| row::get(db, row.id.as_str()))? {
-        Some(now) => *row = now,
-        None => return Ok(None),
-    }
-    let state = state::read(&store.container_dir(row.id.as_str()))?;
+    let Some(now) = store.read(|db| row::get(db, row.id.as_str()))? else {
+        row.state.status = Status::Removing;
+        return Ok(None);
+    };
+    *row = now;
+    let dir = store.container_dir(row.id.as_str());
+    let state = state::read(&dir)?;
     if let Some(state) = state.as_ref().filter(|state| state.is_running()) {
         row.state = running(state);
         return Ok(state.process.as_ref().map(|process| process.pid));
     }
     if may_be_alive(row.state.status) {
+        let run_dir = monitor::run_dir(store, &row.id);
+        if run_dir.exists() {
+            // Its monitor was killed, or is about to go: then it says so, and does this itself.
+            control::sweep_dead(store.root_id8(), row.id.as_str(), &dir, &run_dir, &row.plan.network)?;
+        }
         row.state = ended(&row.state, state.as_ref());
         fold(store, row)?;
     }

@@ -12,7 +12,7 @@ use crate::store::Store;
 /// Folds ends that nobody saw, removes containers that should have gone at their end, folders without
 /// a row, and addresses without a container. What fails is left for the next command.
 pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
-    for mut row in store.read(row::maybe_alive)? {
+    for mut row in store.read(row::to_sweep)? {
         cx.check()?;
         let name = row.name.clone();
         let swept = state::refresh(store, &mut row).and_then(|_| remove_if_it_should_be_gone(store, cx, row));
@@ -29,8 +29,8 @@ pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
 
 /// A container that ended with `remove: true` whose clean-up was killed too.
 fn remove_if_it_should_be_gone(store: &Store, cx: &Context, row: row::Row) -> Result<()> {
-    let ended = row.state.exit_code.is_some() && !row.state.status.is_alive();
-    if !(row.spec.remove && ended) {
+    // Also one that was killed before its program was executed: the rows looked at are those that may be alive.
+    if !row.spec.remove || row.state.status.is_alive() {
         return Ok(());
     }
     remove::remove(store, cx, row, false)

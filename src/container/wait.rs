@@ -7,7 +7,10 @@ use super::{monitor, state};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::store::Store;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long a clean-up may take before nobody waits for it any more.
+const REMOVAL: Duration = Duration::from_secs(5);
 
 /// Its exit code, once it has ended. The code of a container that was removed at its end is known for an hour.
 pub fn wait(store: &Store, cx: &Context, text: &str) -> Result<i32> {
@@ -22,7 +25,7 @@ pub fn wait(store: &Store, cx: &Context, text: &str) -> Result<i32> {
     loop {
         if let Some(mut connection) = monitor::connect(store, &row.id)? {
             match connection.wait(cx) {
-                Ok(exit) => return Ok(exit.code),
+                Ok(exit) => return wait_for_removal(store, cx, &row).map(|()| exit.code),
                 // A monitor that was killed says nothing: the state tells.
                 Err(error) => cx.check().map_err(|_| error)?,
             }
@@ -33,6 +36,18 @@ pub fn wait(store: &Store, cx: &Context, text: &str) -> Result<i32> {
         // It is being started or removed by somebody at this moment.
         cx.cancel.sleep(Duration::from_millis(5))?;
     }
+}
+
+/// With `remove: true` its name is free when the caller goes on, as after `docker run --rm`.
+fn wait_for_removal(store: &Store, cx: &Context, row: &Row) -> Result<()> {
+    let until = Instant::now() + REMOVAL;
+    while row.spec.remove && Instant::now() < until {
+        if store.read(|db| row::get(db, row.id.as_str()))?.is_none() {
+            break;
+        }
+        cx.cancel.sleep(Duration::from_millis(2))?;
+    }
+    Ok(())
 }
 
 fn ended_code(store: &Store, row: &mut Row) -> Result<Option<i32>> {

@@ -106,8 +106,10 @@ impl Remains {
         }
         self.input = None;
         self.mounts = None;
-        remove_group(&self.hierarchies, &self.group);
-        let _ = std::fs::remove_dir_all(&self.run_dir);
+        // What could not be removed is swept by the next command, which knows by the run directory that there is something.
+        if remove_group(&self.hierarchies, &self.group).is_empty() {
+            let _ = std::fs::remove_dir_all(&self.run_dir);
+        }
         if self.moved {
             self.leave_own_groups();
         }

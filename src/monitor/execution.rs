@@ -5,7 +5,7 @@ use crate::runtime::cgroup::{Group, NO_DEVICE_RULES};
 use crate::runtime::control::protocol::{ExecRequest, Failure};
 use crate::runtime::exec::Exec;
 use crate::runtime::launch::Launch;
-use crate::runtime::report::{Report, Reporter};
+use crate::runtime::report::{Incoming, Reporter};
 use crate::sys::clone::{self, Child};
 use crate::sys::pidfd;
 use crate::{runtime::capability, sys::process};
@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Execution {
     process: Child,
     /// Until it was executed, or failed.
-    report: Option<OwnedFd>,
+    report: Option<Incoming>,
     detach: bool,
 }
 
@@ -56,7 +56,11 @@ impl Execution {
         setns(init, CloneFlags::CLONE_NEWPID).doing(doing)?;
         let process = clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run());
         setns(own, CloneFlags::CLONE_NEWPID).doing(doing)?;
-        Ok(Self { process: process.doing(doing)?, report: Some(report), detach: request.detach })
+        Ok(Self {
+            process: process.doing(doing)?,
+            report: Some(Incoming::new(report).doing(doing)?),
+            detach: request.detach,
+        })
     }
 
     /// Its pid on the host.
@@ -74,9 +78,11 @@ impl Execution {
         self.report.as_ref().map(AsFd::as_fd)
     }
 
-    /// Reads whether it was executed. `None` when that has been read.
-    pub fn take_report(&mut self) -> Option<Result<(), Failure>> {
-        let report = Report::read(self.report.take()?);
+    /// Reads whether it was executed; `ended` when the process has. `None` when that is not known yet, or has been
+    /// told before.
+    pub fn take_report(&mut self, ended: bool) -> Option<Result<(), Failure>> {
+        let report = self.report.as_mut()?.collect(ended)?;
+        self.report = None;
         Some(report.failure.map_or(Ok(()), Err))
     }
 

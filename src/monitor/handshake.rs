@@ -234,6 +234,10 @@ fn listen_for_commands(launch: &Launch) -> Result<OwnedFd> {
 /// The state to go on from: a container that is started again keeps its count of restarts.
 fn first_state(launch: &Launch) -> Result<State> {
     let last = state::read_last(&launch.container_dir)?;
+    if last.as_ref().is_some_and(State::is_running) {
+        // Written by a monitor that was killed: with our lock held it would be believed.
+        State::new(launch.id.clone()).write(&launch.container_dir)?;
+    }
     Ok(State { restarts: last.map_or(0, |last| last.restarts), ..State::new(launch.id.clone()) })
 }
 

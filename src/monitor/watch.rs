@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// A container that lives longer than this is not a short command: worth moving its monitor.
 const SETTLED: Duration = Duration::from_millis(50);
 
+/// Longer stop timeouts are as good as none, and would overflow the clock.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(366 * 24 * 3600);
+
 /// Looks after a running container to its end and takes its remains away; returns the exit code, or
 /// does not return: the clean-up of `remove` is this process as another program.
 pub fn run(running: Running, remains: Remains, caller: Channel) -> i32 {
@@ -39,6 +42,8 @@ pub fn run(running: Running, remains: Remains, caller: Channel) -> i32 {
         settle_at: Some(Instant::now() + SETTLED),
         proxy: None,
     };
+    // What came together with `go` is in memory, where poll(2) does not see it.
+    monitor.serve(0);
     monitor.watch();
     monitor.end()
 }
@@ -146,7 +151,7 @@ impl Monitor {
             }
             Source::Port => self.start_proxy(),
             Source::Client(index) => self.serve(index),
-            Source::Report(index) => self.executed(index),
+            Source::Report(index) => self.executed(index, false),
         }
     }
 
@@ -185,7 +190,7 @@ impl Monitor {
                 self.clients[index].waits = true;
                 let timeout = timeout.unwrap_or(self.running.launch.stop_timeout);
                 self.kill_container(self.running.launch.stop_signal);
-                let kill_at = Instant::now() + timeout;
+                let kill_at = Instant::now() + timeout.min(LONGEST_PATIENCE);
                 self.kill_at = Some(self.kill_at.map_or(kill_at, |earlier| earlier.min(kill_at)));
             }
             Command::Exec { exec } => {
@@ -212,10 +217,10 @@ impl Monitor {
     }
 
     /// An exec has come to its program, or has failed before.
-    fn executed(&mut self, index: usize) {
+    fn executed(&mut self, index: usize, ended: bool) {
         let client = &mut self.clients[index];
         let Some(execution) = &mut client.execution else { return };
-        let event = match execution.take_report() {
+        let event = match execution.take_report(ended) {
             None => return,
             Some(Ok(())) => {
                 Event::Started { pid: execution.pid(), start_time: execution.start_time(), warnings: Vec::new() }
@@ -257,7 +262,7 @@ impl Monitor {
         let of = |client: &Client| client.execution.as_ref().is_some_and(|execution| execution.pid() == pid);
         let Some(index) = self.clients.iter().position(of) else { return };
         // It may have ended before its report was read, and the answers have an order.
-        self.executed(index);
+        self.executed(index, true);
         let client = &mut self.clients[index];
         if client.execution.take().is_some() {
             client.tell(Event::Exited { code, oom_killed: false });
@@ -282,6 +287,11 @@ impl Monitor {
         // On a full disk the file still says `running`, and a dead monitor makes that an end with 137.
         let _ = state.write(&self.running.launch.container_dir);
         let exited = Event::Exited { code, oom_killed: self.running.state.oom_killed };
+        // The ports are free before anybody knows of the end, who may want them for the next container.
+        self.running.ports.clear();
+        if let Some(proxy) = self.proxy.take() {
+            let _ = kill(proxy, Signal::SIGKILL);
+        }
         // Also who has just connected is owed an answer.
         self.accept();
         for index in 0..self.clients.len() {

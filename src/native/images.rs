@@ -12,13 +12,16 @@ use crate::store::scopes::{self, ItemKind};
 impl NativeEngine {
     pub(super) fn pull_image(&self, cx: &Context, reference: &str, platform: Option<&Platform>) -> Result<ImageInfo> {
         let reference: Reference = reference.parse()?;
-        let platform = platform.cloned().unwrap_or_else(Platform::host);
-        let id = image::pull(&self.store, self.client(), &reference, &platform, cx)?;
-        image::info(&self.store, &id)
+        let wanted = platform.cloned().unwrap_or_else(Platform::host);
+        let id = image::pull(&self.store, self.client(), &reference, &wanted, cx)?;
+        let info = image::info(&self.store, &id)?;
+        if (&info.platform.os, &info.platform.architecture) != (&wanted.os, &wanted.architecture) {
+            cx.progress.warn(&format!("`{reference}` is for {}, not for {wanted}", info.platform));
+        }
+        Ok(info)
     }
 
-    /// Calls `make` with the spec's image, pulled as the policy says. An image that somebody removes
-    /// in between is pulled again once.
+    /// Calls `make` with the spec's image, pulled as the policy says.
     pub(super) fn with_image<T>(
         &self,
         cx: &Context,
@@ -34,13 +37,26 @@ impl NativeEngine {
             }
             PullPolicy::Missing | PullPolicy::Never => {}
         }
-        match image::prepare(&self.store, &spec.image) {
+        match self.prepared(spec) {
             Ok(image) => make(&image),
             Err(error) if error.is(ErrorKind::NotFound) && pull != PullPolicy::Never => {
                 self.pull_missing(cx, spec, error)?;
-                make(&image::prepare(&self.store, &spec.image)?)
+                make(&self.prepared(spec)?)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// The image of the store, if it is for the platform that is asked for.
+    fn prepared(&self, spec: &ContainerSpec) -> Result<RunnableImage> {
+        let image = image::prepare(&self.store, &spec.image)?;
+        let found = (image.config.os().to_string(), image.config.architecture().to_string());
+        match &spec.platform {
+            Some(wanted) if (&wanted.os, &wanted.architecture) != (&found.0, &found.1) => Err(Error::not_found(
+                format!("image `{}` is here for {}/{}, not for {wanted}", spec.image, found.0, found.1),
+            )
+            .hint("leave `platform` out, or take an image that is made for it")),
+            _ => Ok(image),
         }
     }
 

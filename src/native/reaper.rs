@@ -7,9 +7,13 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::store::Store;
 use crate::sys::niceness;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A script that asks for nothing so long is not in a hurry.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The thread, started with the engine.
 pub struct Reaper {
@@ -80,7 +84,7 @@ fn work(store: &Store, jobs: &Receiver<Job>) -> bool {
         report("half-made content", store.sweep().map(drop));
     }
     let mut worked = false;
-    while let Ok(job) = jobs.recv() {
+    while let Some(job) = next(store, jobs) {
         worked = true;
         match job {
             Job::Remains(remains) => report("a container", container::finish(store, &cx, *remains)),
@@ -91,6 +95,17 @@ fn work(store: &Store, jobs: &Receiver<Job>) -> bool {
     }
     store.empty_trash();
     worked
+}
+
+/// The next job. A long script's database log is moved into the database in its pauses.
+fn next(store: &Store, jobs: &Receiver<Job>) -> Option<Job> {
+    if store.log_is_large() {
+        match jobs.recv_timeout(PAUSE) {
+            Err(RecvTimeoutError::Timeout) => report("the database", store.checkpoint_if_large()),
+            job => return job.ok(),
+        }
+    }
+    jobs.recv().ok()
 }
 
 fn report(what: &str, done: Result<()>) {

@@ -4,6 +4,7 @@ use crate::context::CancelToken;
 use crate::error::{ErrorKind, IoContext, Result};
 use crate::sys::lock::{FileLock, LockMode};
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 /// Beside the run-time folders of the roots, which opening a store has made.
@@ -17,6 +18,7 @@ pub fn hold() -> Result<FileLock> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(PATH)
         .doing(|| format!("cannot open `{PATH}`"))?;
     FileLock::lock(file, LockMode::Exclusive, &CancelToken::new().child_with_timeout(TIMEOUT)).map_err(|error| {

@@ -33,6 +33,9 @@ pub fn hide(root: &Root, paths: &[String]) -> Result<()> {
             clone_tree(null.as_fd(), Path::new(""), false)
         };
         let cover = cover.doing(doing)?;
+        // It is the host's own node: nobody inside may change its mode or times.
+        set_attributes(&cover, MountAttrs::READ_ONLY | MountAttrs::NO_SUID | MountAttrs::NO_EXEC, None, false)
+            .doing(doing)?;
         attach(&cover, &target).doing(doing)?;
         if empty.is_none() && is_kind(&fstat(&cover).doing(doing)?, SFlag::S_IFDIR) {
             empty = Some(cover);

@@ -11,11 +11,15 @@ use crate::sys::close_range::close_all_but;
 use crate::sys::seccomp::{Instruction, load};
 use crate::sys::{keyring, signals};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
-use nix::sys::stat::{Mode, SFlag, fstat, umask};
-use nix::unistd::{Gid, Uid, chdir, execve, fchown, getcwd, isatty, setgroups, setresgid, setresuid};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, makedev, stat, umask};
+use nix::unistd::{
+    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, getcwd, isatty, setgroups, setresgid,
+    setresuid,
+};
 use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, Spec};
 use std::ffi::CString;
 use std::fs::File;
@@ -104,6 +108,7 @@ impl Program {
         for limit in &self.rlimits {
             set_limit(limit)?;
         }
+        own_null_device()?;
         self.own_stdio();
         // Really closed, not at the exec only: a working directory below `/proc/self/fd` would lead
         // out through one of them (CVE-2024-21626).
@@ -315,4 +320,28 @@ fn failed_exec(code: i32, message: &str) -> Error {
         "check that the file may be executed (`chmod +x`) and is a program of this machine's architecture"
     };
     Error::exit(message, details).hint(hint)
+}
+/// Opens `/dev/null` of the container in place of the host's: whoever has a descriptor of the host's could change
+/// its mode for all of the machine.
+fn own_null_device() -> Result<()> {
+    let doing = || "cannot open `/dev/null`";
+    let is_null = |stat: &FileStat| is_kind(stat, SFlag::S_IFCHR) && stat.st_rdev == makedev(1, 3);
+    for fd in 0..=2 {
+        let Ok(found) = stat(format!("/proc/self/fd/{fd}").as_str()) else { continue };
+        if !is_null(&found) {
+            continue;
+        }
+        let null =
+            open("/dev/null", OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).doing(doing)?;
+        if !is_null(&fstat(&null).doing(doing)?) {
+            return Err(Error::invalid("`/dev/null` of the container is not the null device"));
+        }
+        match fd {
+            0 => dup2_stdin(null),
+            1 => dup2_stdout(null),
+            _ => dup2_stderr(null),
+        }
+        .doing(doing)?;
+    }
+    Ok(())
 }

@@ -2,10 +2,11 @@
 
 use super::control::protocol::Failure;
 use crate::error::{Error, ErrorKind};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// One line of the pipe.
@@ -57,6 +58,40 @@ impl AsRawFd for Reporter {
     }
 }
 
+/// Longest report that is read, bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// A report that comes bit by bit: a process in a hostile container can be stopped in the middle of it.
+#[derive(Debug)]
+pub struct Incoming {
+    pipe: File,
+    text: Vec<u8>,
+}
+
+impl Incoming {
+    /// Takes the reading end of the pipe.
+    pub fn new(pipe: OwnedFd) -> nix::Result<Self> {
+        fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Self { pipe: pipe.into(), text: Vec::new() })
+    }
+
+    /// Reads what has come; the report once it is whole, or `ended` says that nothing more can come.
+    pub fn collect(&mut self, ended: bool) -> Option<Report> {
+        let left = LONGEST.saturating_sub(self.text.len() as u64);
+        let waits = match (&self.pipe).take(left).read_to_end(&mut self.text) {
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+            Ok(_) => false,
+        };
+        (ended || !waits).then(|| Report::parse(&self.text))
+    }
+}
+
+impl AsFd for Incoming {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
 /// What came over the pipe up to its end: no failure means that the program was executed.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -71,7 +106,11 @@ impl Report {
     pub fn read(pipe: OwnedFd) -> Self {
         let mut text = Vec::new();
         // A process cannot write more than this by accident.
-        let _ = File::from(pipe).take(1 << 20).read_to_end(&mut text);
+        let _ = File::from(pipe).take(LONGEST).read_to_end(&mut text);
+        Self::parse(&text)
+    }
+
+    fn parse(text: &[u8]) -> Self {
         let (mut report, mut executing) = (Self::default(), false);
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line) {

@@ -4,6 +4,8 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::Id;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,7 +61,10 @@ impl Database {
         if let Some(made_meanwhile) = Self::open(path)? {
             return Ok(made_meanwhile);
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // Environments with secrets are in it: for us alone. SQLite gives its other files the same mode.
+        let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
+        drop(file.doing(|| format!("cannot make `{}`", path.display()))?);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| opening(error.into(), path))?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         configure(&connection)?;

@@ -5,9 +5,9 @@ use crate::context::CancelToken;
 use crate::error::{IoContext, Result};
 use crate::sys::inode_flags;
 use crate::sys::lock::{FileLock, LockMode};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Whole blobs, named by the digits of their digest: an OCI image layout's folder.
@@ -27,19 +27,10 @@ pub const CONTENT_LOCK: &str = "content.lock";
 const ROOT_LOCK: &str = "root.lock";
 const RUN_DIR: &str = "/run/shanty";
 
-/// Folders of a root. Processes of a container with another user id must be able to pass through
-/// the root to their own files; what is shared between containers is for us alone.
-const FOLDERS: [(&str, u32); 9] = [
-    ("", 0o711),
-    ("containers", 0o711),
-    ("volumes", 0o711),
-    ("blobs", 0o700),
-    (BLOBS, 0o700),
-    (PARTIAL_BLOBS, 0o700),
-    (LAYERS, 0o700),
-    (PARTIAL_LAYERS, 0o700),
-    (TRASH, 0o700),
-];
+/// Folders of a root, for nobody else to enter: a setuid program that a container makes would be a way to root for
+/// every user of the machine who reaches it (CVE-2021-41091). Containers need no way through them: overlayfs looks
+/// with the eyes of who mounted it.
+const FOLDERS: [&str; 9] = ["", "containers", "volumes", "blobs", BLOBS, PARTIAL_BLOBS, LAYERS, PARTIAL_LAYERS, TRASH];
 
 /// The database of a root. It is made last, so where it is, everything else is too.
 pub fn database(root: &Path) -> PathBuf {
@@ -48,8 +39,8 @@ pub fn database(root: &Path) -> PathBuf {
 
 /// Makes a root; several processes may do so at once.
 pub fn create(root: &Path) -> Result<Database> {
-    for (folder, mode) in FOLDERS {
-        create_folder(&root.join(folder), mode)?;
+    for folder in FOLDERS {
+        create_folder(&root.join(folder))?;
     }
     for folder in [LAYERS, PARTIAL_LAYERS] {
         // Sets of unrelated trees: ext4 then spreads them over its block groups, instead of crawling
@@ -69,6 +60,7 @@ pub fn open_lock(path: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(path)
         .doing(|| format!("cannot open `{}`", path.display()))
 }
@@ -77,24 +69,21 @@ pub fn open_lock(path: &Path) -> Result<File> {
 pub fn create_run_dir(id8: &str) -> Result<PathBuf> {
     let path = Path::new(RUN_DIR).join(id8);
     if !path.is_dir() {
-        create_folder(Path::new(RUN_DIR), 0o711)?;
-        create_folder(&path, 0o711)?;
+        create_folder(Path::new(RUN_DIR))?;
+        create_folder(&path)?;
     }
     Ok(path)
 }
 
-fn create_folder(path: &Path, mode: u32) -> Result<()> {
-    let made = DirBuilder::new().mode(mode).create(path);
-    let made = match made {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => DirBuilder::new()
-            .mode(0o755)
-            .recursive(true)
-            .create(path)
-            .and_then(|()| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))),
-        other => other,
-    };
+fn create_folder(path: &Path) -> Result<()> {
+    let doing = || format!("cannot make `{}`", path.display());
+    let made = DirBuilder::new().mode(0o700).create(path);
     match made {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new().mode(0o755).recursive(true).create(path).doing(doing)?;
+            fs::set_permissions(path, Permissions::from_mode(0o700)).doing(doing)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        other => other.doing(|| format!("cannot make `{}`", path.display())),
+        other => other.doing(doing),
     }
 }

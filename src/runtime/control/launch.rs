@@ -12,6 +12,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Name that a monitor is executed under: how the binary knows its role.
 pub const MONITOR_ARGV0: &str = "shanty-monitor";
@@ -64,10 +65,23 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Ends what may have been executed by now, and waits until nothing of it is left.
+    fn end(&mut self) {
+        let _ = self.connection.send(Command::Stop { timeout: Some(Duration::ZERO) }, &[]);
+        let _ = self.connection.wait_for_end(&Context::background());
+    }
+
     /// Executes the program.
     pub fn go(mut self, cx: &Context) -> Result<Started> {
         self.connection.send(Command::Go, &[])?;
-        match self.connection.next(cx)? {
+        let answer = match self.connection.next(cx) {
+            Err(error) if cx.check().is_err() => {
+                self.end();
+                return Err(error);
+            }
+            answer => answer?,
+        };
+        match answer {
             Event::Started { pid, start_time, warnings } => {
                 Ok(Started { connection: self.connection, pid, start_time, warnings })
             }

@@ -143,7 +143,7 @@ impl Wait<'_> {
         let mut pause = FIRST_INTERVAL;
         loop {
             // Looked at before the condition: a container that died after it held is still a success.
-            let info = self.engine.container(&self.cx, self.container)?;
+            let info = self.look()?;
             if self.holds(condition, &info)? {
                 return Ok(());
             }
@@ -151,6 +151,18 @@ impl Wait<'_> {
             self.cx.cancel.sleep(pause.min(self.interval))?;
             pause = (pause * 2).min(self.interval);
         }
+    }
+
+    /// Its state; one that has removed itself at its end died.
+    fn look(&self) -> Result<ContainerInfo> {
+        self.engine.container(&self.cx, self.container).map_err(|missing| {
+            if !missing.is(ErrorKind::NotFound) {
+                return missing;
+            }
+            let Ok(code) = self.engine.wait(&self.cx, self.container) else { return missing };
+            let details = ExitDetails { code, ..ExitDetails::default() };
+            self.with_log(Error::exit(format!("the container ended with code {code} and was removed"), details))
+        })
     }
 
     fn holds(&self, condition: &Condition, info: &ContainerInfo) -> Result<bool> {
@@ -179,7 +191,7 @@ impl Wait<'_> {
     }
 
     fn still_alive(&self) -> Result<bool> {
-        Ok(self.engine.container(&self.cx, self.container)?.status.is_alive())
+        Ok(self.look()?.status.is_alive())
     }
 
     /// The container can still become what is waited for.
@@ -201,7 +213,7 @@ impl Wait<'_> {
         let condition = Condition::Log(text.to_owned());
         let mut found = false;
         loop {
-            let info = self.engine.container(&self.cx, self.container)?;
+            let info = self.look()?;
             // Following ends with the container; one that is started again goes on.
             let options = LogOptions { follow: info.status.is_alive(), ..LogOptions::default() };
             self.engine.logs(&self.cx, self.container, &options, &mut |line| {
@@ -217,8 +229,10 @@ impl Wait<'_> {
     }
 
     fn ended(&self, wanted: Option<i32>) -> Result<()> {
-        let info = self.engine.container(&self.cx, self.container)?;
-        if info.status == Status::Created {
+        // Not `look`: one that has removed itself has ended, which is what is waited for.
+        if let Ok(info) = self.engine.container(&self.cx, self.container)
+            && info.status == Status::Created
+        {
             return self.alive(&info, &Condition::Exit(wanted));
         }
         let code = self.engine.wait(&self.cx, self.container)?;
@@ -226,7 +240,7 @@ impl Wait<'_> {
             return Ok(());
         }
         let details = ExitDetails { code, ..ExitDetails::default() };
-        Err(self.with_log(Error::exit(format!("container `{}` ended with code {code}", info.name), details)))
+        Err(self.with_log(Error::exit(format!("container `{}` ended with code {code}", self.name()), details)))
     }
 
     fn late(&self, condition: &Condition, timeout: Duration) -> Error {
