@@ -100,3 +100,14 @@ fn what_a_script_throws_is_caught_unchanged_through_native_calls() {
         shanty.eval(&format!("try {{ {call} }} catch (e) {{ print(e) }}")).prints("#{a: 1}\n");
     }
 }
+
+#[test]
+fn what_a_function_of_a_module_throws_points_at_its_call() {
+    let shanty = Shanty::new();
+    shanty.write("main.rhai", "fn f() {\n    fs::read(\"/nope\")\n}\n\nf();\n");
+    let text = drawn(&shanty, "main.rhai");
+    assert!(text.contains("--> main.rhai:2:") && text.contains("2 |     fs::read("), "{text}");
+    shanty.write("main.rhai", "let x = 1;\nfs::write(\"/x\", 5);\n");
+    let text = drawn(&shanty, "main.rhai");
+    assert!(text.contains("--> main.rhai:2:") && text.contains("2 | fs::write("), "{text}");
+}

@@ -112,7 +112,14 @@ fn rhai_function(function: &'static FunctionDoc, session: Arc<Session>) -> RhaiF
         let call = Call::new(&native, &session, this.as_deref().cloned());
         let mut nothing = Dynamic::UNIT;
         let this = this.unwrap_or(&mut nothing);
-        (function.body)(&call, this, Arguments::new(function, values)).map_err(thrown_from_error)
+        (function.body)(&call, this, Arguments::new(function, values)).map_err(|error| {
+            let mut thrown = thrown_from_error(error);
+            // Rhai adds the position of the call itself, but not to what functions of static modules throw.
+            if function.module.is_some() && thrown.position().is_none() {
+                thrown.set_position(native.call_position());
+            }
+            thrown
+        })
     };
     // Pure, or they could not be called on a constant; volatile, or the optimizer might call them.
     if has_receiver {
