@@ -46,7 +46,10 @@ pub fn help_text(name: &str) -> Result<String> {
     let functions = functions();
     let exact: Vec<_> = functions.iter().filter(|function| function.path() == name).collect();
     let named = || functions.iter().filter(|function| function.name == name).collect::<Vec<_>>();
+    // `container.exec`: as it is called on a variable.
+    let alike = || functions.iter().filter(|function| function.path().eq_ignore_ascii_case(name)).collect::<Vec<_>>();
     let found = if exact.is_empty() { named() } else { exact };
+    let found = if found.is_empty() { alike() } else { found };
     if !found.is_empty() {
         return Ok(found.into_iter().map(|function| function_help(function)).collect::<Vec<_>>().join("\n"));
     }
