@@ -33,7 +33,7 @@ pub fn split(line: &str) -> Result<Vec<String>> {
             },
             c if SHELL_ONLY.contains(&c) => {
                 return Err(Error::invalid(format!("`{c}` in `{line}` needs a shell, and none is used here"))
-                    .hint("use `sh(…)` for a shell line, or an array of words, which are taken as they are"));
+                    .hint("use `sh(…)`, on the host `host_sh(…)`, for a shell line, or an array of words, which are taken as they are"));
             }
             c => word.get_or_insert_default().push(c),
         }

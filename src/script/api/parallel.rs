@@ -1,9 +1,10 @@
 //! Several things at once: `parallel`, `par_map`.
 
+use super::values::script_value;
 use crate::context::{CancelToken, Context};
 use crate::error::{Error, ErrorKind, Result};
 use crate::script::STACK_SIZE;
-use crate::script::binding::{Call, Callback, Options, api, detached, enter};
+use crate::script::binding::{Call, Callback, Options, Refusal, api, detached, enter};
 use rhai::Dynamic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,16 +35,39 @@ pub fn parallel(call: &Call, actions: Vec<Callback>, options: ParallelOptions) -
     run(call, jobs, &options)
 }
 
-/// Calls a closure with each item of a list, at the same time; gives the values in order.
+/// What `par_map` goes through.
+pub struct Items(Vec<Dynamic>);
+
+script_value!(Items, "array or range", |value| value.is_array() || range(value).is_some(), read_items);
+
+fn read_items(value: Dynamic) -> Result<Items, Refusal> {
+    if let Some(range) = range(&value) {
+        return Ok(Items(range.map(Dynamic::from).collect()));
+    }
+    if !value.is_array() {
+        return Err(Refusal::wrong_type("array or range", &value));
+    }
+    Ok(Items(value.into_array().unwrap_or_default()))
+}
+
+fn range(value: &Dynamic) -> Option<std::ops::RangeInclusive<i64>> {
+    if let Some(range) = value.read_lock::<std::ops::Range<i64>>() {
+        return Some(range.start..=range.end.checked_sub(1)?);
+    }
+    value.read_lock::<std::ops::RangeInclusive<i64>>().map(|range| range.clone())
+}
+
+/// Calls a closure with each item of a list or range, at the same time; gives the values in order.
 ///
 /// # Example
+/// assert_eq(par_map(0..3, |x| x * 10), [0, 10, 20]);
 /// assert_eq(par_map([1, 2, 3], |x| x * 10, #{ limit: 2 }), [10, 20, 30]);
 ///
 /// # Errors
 /// What was thrown first.
 #[api]
-pub fn par_map(call: &Call, list: Vec<Dynamic>, action: Callback, options: ParallelOptions) -> Result<Vec<Dynamic>> {
-    let jobs = list.iter().map(|item| (action.detached(), vec![detached(item)])).collect();
+pub fn par_map(call: &Call, list: Items, action: Callback, options: ParallelOptions) -> Result<Vec<Dynamic>> {
+    let jobs = list.0.iter().map(|item| (action.detached(), vec![detached(item)])).collect();
     run(call, jobs, &options)
 }
 

@@ -332,6 +332,18 @@ mod tests {
     }
 
     #[test]
+    fn wrong_types_are_refused_with_the_name_of_the_option() {
+        for (script, at) in [
+            (r#"image("a").run(#{ env: 5 })"#, "option `env`"),
+            (r#"image("a").run(#{ env: ["A=1", 5] })"#, "option `env`: item 2"),
+            (r#"images(#{ label: 5 })"#, "option `label`"),
+        ] {
+            let error = RecordingEngine::default().eval(script).expect_err(script);
+            assert!(error.is(ErrorKind::Invalid) && error.message().contains(at), "{error:?}");
+        }
+    }
+
+    #[test]
     fn options_become_a_spec() {
         let spec = spec(
             r#"name: "web", cmd: "node app.js", entrypoint: [], env: #{ A: 1, B: "x" }, workdir: "/app", user: 1000,

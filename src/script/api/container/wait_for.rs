@@ -5,7 +5,7 @@ use super::http_probe::is_answered;
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, ExitDetails, Result};
-use crate::model::{ContainerInfo, ExecIo, ExecSpec, LogOptions, Status, duration};
+use crate::model::{ContainerInfo, ExecIo, ExecSpec, LogOptions, Protocol, Status, duration};
 use crate::script::api::values::{CommandLine, ContainerPort};
 use crate::script::binding::{Call, Options, api};
 use rhai::Dynamic;
@@ -99,6 +99,10 @@ impl fmt::Display for Condition {
 }
 
 fn conditions(options: WaitForOptions) -> Result<Vec<Condition>> {
+    if let Some(ContainerPort(port, Protocol::Udp)) = options.port {
+        return Err(Error::invalid(format!("`port` waits for a TCP port, got `{port}/udp`"))
+            .hint("wait for a line of its `log`, or for an `exec` that succeeds"));
+    }
     let port = options.port.map(|ContainerPort(port, _)| port);
     let http = options.http.map(|address| Condition::Http { address, port });
     let exit = options.exit.map(exit_code).transpose()?;
@@ -358,6 +362,7 @@ mod tests {
             ("", ErrorKind::Invalid),
             ("healthy: true", ErrorKind::Invalid),
             ("exit: 256", ErrorKind::Invalid),
+            ("port: \"80/udp\"", ErrorKind::Invalid),
             ("exit: false", ErrorKind::Invalid),
         ] {
             let error = RecordingEngine::default().eval(&format!(r#"container("web").wait_for(#{{ {options} }})"#));

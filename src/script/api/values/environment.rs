@@ -1,6 +1,6 @@
 //! Environment variables: a map or `["K=V"]`.
 
-use super::{each, entries, items, script_value, text, text_or_refuse};
+use super::{each, entries, items, script_value, string_or_refuse, text};
 use crate::model::env;
 use crate::script::binding::Refusal;
 use rhai::Dynamic;
@@ -30,7 +30,7 @@ fn read(value: Dynamic) -> Result<Environment, Refusal> {
         };
         entries(value).into_iter().map(one).collect::<Result<Vec<_>, _>>()?
     } else {
-        each(items(value), |item| Ok(env::parse(&text_or_refuse(&item, "`K=V`")?, &host_value)?))?
+        each(items(value), |item| Ok(env::parse(&string_or_refuse(&item, "`K=V`")?, &host_value)?))?
     };
     Ok(Environment(variables.into_iter().flatten().collect()))
 }

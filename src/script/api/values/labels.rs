@@ -1,6 +1,6 @@
 //! Labels: a map or `["key=value"]`.
 
-use super::{each, entries, items, script_value, text, text_or_refuse};
+use super::{each, entries, items, script_value, string_or_refuse, text};
 use crate::model::label;
 use crate::script::binding::Refusal;
 use rhai::Dynamic;
@@ -13,7 +13,7 @@ script_value!(Labels, "map or [\"key=value\"]", |value| value.is_map() || value.
 
 fn read(value: Dynamic) -> Result<Labels, Refusal> {
     if !value.is_map() {
-        return each(items(value), |item| Ok(label::parse(&text_or_refuse(&item, "`key=value`")?)?)).map(Labels);
+        return each(items(value), |item| Ok(label::parse(&string_or_refuse(&item, "`key=value`")?)?)).map(Labels);
     }
     let one = |(key, value): (rhai::Identifier, Dynamic)| {
         let value = value.flatten();

@@ -63,6 +63,11 @@ fn text_or_refuse(value: &Dynamic, takes: &str) -> Result<String, Refusal> {
     text(value).ok_or_else(|| Refusal::wrong_type(takes, value))
 }
 
+/// A string as it is, or the refusal that says what is taken: a number or bool would be a mistake there.
+fn string_or_refuse(value: &Dynamic, takes: &str) -> Result<String, Refusal> {
+    if value.is_string() { Ok(value.to_string()) } else { Err(Refusal::wrong_type(takes, value)) }
+}
+
 /// An array's items; one value is an array of one.
 fn items(value: Dynamic) -> Array {
     let value = value.flatten();
