@@ -1,5 +1,6 @@
 //! `background`: a closure on a thread of its own, and the handle on it.
 
+use super::deadline::within;
 use crate::context::{CancelToken, Context};
 use crate::error::{Error, ErrorKind, Result};
 use crate::script::STACK_SIZE;
@@ -74,7 +75,8 @@ impl Task {
 
     /// Waits for its end; gives its value, or throws what it threw.
     pub fn join(&self, call: &Call, options: JoinOptions) -> Result<Dynamic> {
-        self.wait(&call.context().with_timeout(options.timeout).cancel)?;
+        let what = || "the background task".to_owned();
+        within(&call.context(), options.timeout, what, |cx| self.wait(&cx.cancel))?;
         let mut outcome = self.0.outcome();
         outcome.seen = true;
         outcome.result.clone().unwrap_or(Ok(Dynamic::UNIT))

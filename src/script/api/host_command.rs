@@ -1,5 +1,6 @@
 //! Commands on this machine: `host`, `host_sh`.
 
+use super::deadline::within;
 use super::live_output::LiveOutput;
 use super::result::CommandResult;
 use super::values::{CommandLine, Environment};
@@ -56,11 +57,12 @@ pub fn host(call: &Call, cmd: CommandLine, options: HostOptions, on_line: Option
         }
         command.current_dir(workdir);
     }
-    let cx = call.context().with_timeout(options.timeout);
+    let line = argv.join(" ");
     let mut live = on_line.map(|on_line| LiveOutput::new(call, on_line));
     let mut sink = live.as_mut().map(|live| |stream, bytes: &[u8]| live.write(stream, bytes));
     let io = ExecIo { stdin: options.stdin.map(|Bytes(bytes)| bytes), on_output: sink.as_mut().map(|sink| sink as _) };
-    let output = run(&cx, command, program, io)?;
+    let outer = call.context();
+    let output = within(&outer, options.timeout, || format!("command `{line}`"), |cx| run(cx, command, program, io))?;
     if let Some(live) = live {
         live.finish()?;
     }

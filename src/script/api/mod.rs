@@ -4,6 +4,7 @@ mod assertions;
 mod background;
 mod builder;
 mod container;
+mod deadline;
 mod fs;
 mod help;
 mod host_command;

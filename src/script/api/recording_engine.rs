@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
-use crate::error::{Error, Result};
+use crate::error::{Error, ExitDetails, Result};
 use crate::model::{
     ContainerFilter, ContainerInfo, ContainerSpec, Digest, ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine,
     LogOptions, Platform, PublishedPort, RunOutput, Status, Stream,
@@ -31,6 +31,10 @@ pub struct Recording {
     pub log: Vec<&'static str>,
     /// What commands leave behind.
     pub output: RunOutput,
+    /// Commands cannot be executed.
+    pub not_executed: bool,
+    /// Commands do not end.
+    pub hangs: bool,
     /// How many times a port is closed before it is open.
     pub closed: u32,
 }
@@ -131,7 +135,13 @@ impl RecordingEngine {
         }
     }
 
-    fn write(&self, io: ExecIo<'_>) -> Result<RunOutput> {
+    fn write(&self, cx: &Context, io: ExecIo<'_>) -> Result<RunOutput> {
+        if self.with(|recording| recording.not_executed) {
+            return Err(Error::exit("cannot execute `x`", ExitDetails { code: 127, ..ExitDetails::default() }));
+        }
+        while self.with(|recording| recording.hangs) {
+            cx.cancel.sleep(Duration::from_secs(1))?;
+        }
         let output = self.with(|recording| recording.output.clone());
         if let Some(sink) = io.on_output {
             // In small chunks, as they come out of a pipe.
@@ -186,10 +196,10 @@ impl Engine for RecordingEngine {
         self.with(|recording| recording.specs.push(spec.clone()));
         Ok("web".into())
     }
-    fn run_once(&self, _: &Context, spec: &ContainerSpec, _: PullPolicy, io: ExecIo<'_>) -> Result<RunOutput> {
+    fn run_once(&self, cx: &Context, spec: &ContainerSpec, _: PullPolicy, io: ExecIo<'_>) -> Result<RunOutput> {
         self.called(format!("run once, reading {:?}", io.stdin.as_deref().map(String::from_utf8_lossy)));
         self.with(|recording| recording.specs.push(spec.clone()));
-        self.write(io)
+        self.write(cx, io)
     }
     fn start(&self, _: &Context, container: &str) -> Result<()> {
         self.called(format!("start {container}"));
@@ -233,9 +243,9 @@ impl Engine for RecordingEngine {
     fn inspect_container(&self, _: &Context, container: &str) -> Result<serde_json::Value> {
         Ok(serde_json::json!({ "Name": container }))
     }
-    fn exec(&self, _: &Context, _: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput> {
+    fn exec(&self, cx: &Context, _: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput> {
         self.with(|recording| recording.execs.push(spec.clone()));
-        self.write(io)
+        self.write(cx, io)
     }
     fn logs(
         &self,

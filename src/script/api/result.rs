@@ -20,13 +20,13 @@ impl CommandResult {
     }
 
     /// Standard output as it came; bytes that are not UTF-8 are replaced.
-    #[get(column)]
+    #[get(column, shown = super::shown::output)]
     pub fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
 
     /// Standard error as it came.
-    #[get(column)]
+    #[get(column, shown = super::shown::output)]
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
@@ -57,6 +57,22 @@ impl From<RunOutput> for CommandResult {
 }
 
 impl CommandResult {
+    /// What an engine says of a command. With `check: false` one that could not be executed has ended with 127 or 126.
+    pub fn of(output: Result<RunOutput>, check: Option<bool>) -> Result<Self> {
+        let error = match output {
+            Ok(output) => return Ok(output.into()),
+            Err(error) => error,
+        };
+        // What a callback threw goes on as it is.
+        let Some(ExitDetails { code, stdout, stderr }) =
+            error.exit_details().filter(|_| check == Some(false) && error.payload().is_none()).cloned()
+        else {
+            return Err(error);
+        };
+        let stderr = if stderr.is_empty() { format!("{}\n", error.message()).into_bytes() } else { stderr };
+        Ok(RunOutput { code, stdout, stderr }.into())
+    }
+
     /// Fails with `exit` when the code is not 0, unless `check` is `Some(false)`. `what` is what ran, for the message.
     pub fn checked(self, check: Option<bool>, what: &str) -> Result<Self> {
         if check == Some(false) || self.output.code == 0 {

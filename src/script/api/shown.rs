@@ -3,10 +3,24 @@
 use crate::model::{short_id, size};
 use rhai::Dynamic;
 
+/// Characters that are shown of an output.
+const OUTPUT_LENGTH: usize = 60;
+
 /// An id or digest by its first twelve digits.
 pub fn id(value: &Dynamic) -> String {
     let text = value.to_string();
     short_id(text.strip_prefix("sha256:").unwrap_or(&text)).to_owned()
+}
+
+/// The beginning of an output on one line: `"one\ntwo\n"`.
+pub fn output(value: &Dynamic) -> String {
+    let text = value.to_string();
+    if text.is_empty() {
+        return text;
+    }
+    let beginning: String = text.chars().take(OUTPUT_LENGTH).collect();
+    let rest = if beginning.len() < text.len() { "…" } else { "" };
+    format!("{beginning:?}{rest}")
 }
 
 /// Bytes as `98.1MiB`.

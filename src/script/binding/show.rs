@@ -45,7 +45,7 @@ pub fn record(value: &Dynamic, call: &Call<'_>) -> String {
             format!("{}({})", doc.name, fields.join(", "))
         }
         // What is gone can still be printed.
-        Err(error) => format!("{}({})", doc.name, error.kind()),
+        Err(error) => format!("{}({})", doc.name, error.message()),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Container;
 use crate::error::{Error, Result};
 use crate::model::{ExecIo, ExecSpec, UserSpec};
+use crate::script::api::deadline::within;
 use crate::script::api::live_output::LiveOutput;
 use crate::script::api::result::CommandResult;
 use crate::script::api::values::{CommandLine, Environment, OneOrMany, Stdin};
@@ -50,6 +51,7 @@ impl Container {
     ) -> Result<CommandResult> {
         let CommandLine(argv) = cmd;
         let program = argv.first().cloned().ok_or_else(|| Error::invalid("the command is empty"))?;
+        let command = format!("command `{}`", argv.join(" "));
         let user = options.user.map(|OneOrMany(user)| user.concat());
         if let Some(user) = &user {
             user.parse::<UserSpec>()?;
@@ -68,15 +70,17 @@ impl Container {
             tty: options.tty,
             detach: options.detach,
         };
-        let cx = call.context().with_timeout(options.timeout);
         let mut live = on_line.map(|on_line| LiveOutput::new(call, on_line));
         let mut sink = live.as_mut().map(|live| |stream, bytes: &[u8]| live.write(stream, bytes));
         let io = ExecIo { stdin, on_output: sink.as_mut().map(|sink| sink as _) };
-        let output = call.engine()?.exec(&cx, self.reference(), &spec, io)?;
+        let engine = call.engine()?;
+        let output =
+            within(&call.context(), options.timeout, || command, |cx| engine.exec(cx, self.reference(), &spec, io));
+        let result = CommandResult::of(output, options.check)?;
         if let Some(live) = live {
             live.finish()?;
         }
-        CommandResult::from(output).checked(options.check, &format!("`{program}`"))
+        result.checked(options.check, &format!("`{program}`"))
     }
 
     /// Runs a line inside with `/bin/sh -c`; otherwise as `exec`.

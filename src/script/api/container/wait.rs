@@ -2,7 +2,9 @@
 
 use super::Container;
 use crate::error::Result;
+use crate::script::api::deadline::within;
 use crate::script::binding::{Call, Options, api};
+use std::cell::Cell;
 use std::time::Duration;
 
 /// Options of `wait`.
@@ -22,8 +24,8 @@ impl Container {
     /// # Errors
     /// `timeout`, `not_found`.
     pub fn wait(&self, call: &Call, options: WaitOptions) -> Result<i32> {
-        let cx = call.context().with_timeout(options.timeout);
-        call.engine()?.wait(&cx, self.reference())
+        let (engine, reference) = (call.engine()?, self.reference());
+        within(&call.context(), options.timeout, || what_ends(reference), |cx| engine.wait(cx, reference))
     }
 }
 
@@ -36,6 +38,23 @@ impl Container {
 /// `timeout`, `not_found`.
 #[api]
 pub fn wait(call: &Call, containers: Vec<Container>, options: WaitOptions) -> Result<Vec<i32>> {
-    let (engine, cx) = (call.engine()?, call.context().with_timeout(options.timeout));
-    containers.iter().map(|container| engine.wait(&cx, container.reference())).collect()
+    let engine = call.engine()?;
+    let waiting = Cell::new("");
+    within(
+        &call.context(),
+        options.timeout,
+        || what_ends(waiting.get()),
+        |cx| {
+            let mut codes = Vec::new();
+            for container in &containers {
+                waiting.set(container.reference());
+                codes.push(engine.wait(cx, container.reference())?);
+            }
+            Ok(codes)
+        },
+    )
+}
+
+fn what_ends(reference: &str) -> String {
+    format!("container `{reference}`")
 }

@@ -3,6 +3,7 @@
 use super::Image;
 use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, ExecIo, RestartPolicy};
+use crate::script::api::deadline::within;
 use crate::script::api::live_output::LiveOutput;
 use crate::script::api::result::CommandResult;
 use crate::script::api::run_options::RunOptions;
@@ -82,15 +83,21 @@ impl Image {
                 .hint("use `run` for a container that stays"));
         }
         let what = what_runs(&spec);
-        let cx = call.context().with_timeout(options.timeout);
         let mut live = on_line.map(|on_line| LiveOutput::new(call, on_line));
         let mut sink = live.as_mut().map(|live| |stream, bytes: &[u8]| live.write(stream, bytes));
         let io = ExecIo { stdin, on_output: sink.as_mut().map(|sink| sink as _) };
-        let output = call.engine()?.run_once(&cx, &spec, pull, io)?;
+        let engine = call.engine()?;
+        let output = within(
+            &call.context(),
+            options.timeout,
+            || format!("command {what}"),
+            |cx| engine.run_once(cx, &spec, pull, io),
+        );
+        let result = CommandResult::of(output, options.check)?;
         if let Some(live) = live {
             live.finish()?;
         }
-        CommandResult::from(output).checked(options.check, &what)
+        result.checked(options.check, &what)
     }
 }
 
@@ -131,6 +138,29 @@ mod tests {
         let shown = engine
             .eval(r#"let r = image("a").exec("x", #{ check: false }); print([r.code, r.text, r.lines, r.stdout])"#);
         assert_eq!(shown.unwrap(), r#"[3, "out", ["out"], "out\n"]"#);
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_executed_is_a_code_when_nothing_is_checked() {
+        let engine = RecordingEngine::default();
+        engine.with(|recording| recording.not_executed = true);
+        for call in [r#"image("a").exec"#, r#"container("web").exec"#] {
+            let shown = engine.eval(&format!(r#"let r = {call}("x", #{{ check: false }}); print(r)"#));
+            assert_eq!(shown.unwrap(), r#"CommandResult(code: 127, stderr: "cannot execute `x`\n")"#);
+            let error = engine.eval(&format!(r#"{call}("x")"#)).expect_err("it is checked");
+            assert_eq!(error.exit_details().unwrap().code, 127);
+        }
+    }
+
+    #[test]
+    fn a_timeout_says_what_took_too_long() {
+        let engine = RecordingEngine::default();
+        engine.with(|recording| recording.hangs = true);
+        for (call, what) in [(r#"image("a").exec"#, "`x` in `a`"), (r#"container("web").exec"#, "`x y`")] {
+            let error = engine.eval(&format!(r#"{call}("x y", #{{ timeout: "5ms" }})"#)).expect_err(call);
+            assert!(error.is(ErrorKind::Timeout), "{error:?}");
+            assert!(error.message().ends_with(&format!("{what} did not end within 5ms")), "{error:?}");
+        }
     }
 
     #[test]
