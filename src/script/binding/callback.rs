@@ -2,10 +2,13 @@
 #![allow(deprecated)] // Rhai marks `store_data` volatile that way; its version is pinned
 
 use super::{Call, FromScript, IntoScript, Refusal, error_from_thrown};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::script::Session;
 use rhai::{Array, Dynamic, FnPtr, Map, NativeCallContext, NativeCallContextStore};
 use std::sync::Arc;
+
+/// Parameters that are looked for when a closure is called with a wrong number of arguments.
+const MOST_PARAMETERS: usize = 16;
 
 /// A closure or function pointer of the script.
 #[derive(Clone, Debug)]
@@ -76,6 +79,7 @@ fn invoke(
 ) -> Result<Dynamic> {
     // `|| …` where a value is offered: the script is not interested in it.
     let arguments = if takes_nothing(callback, context) { Vec::new() } else { arguments };
+    check_arity(callback, context, arguments.len())?;
     callback.call_raw(context, this, arguments).map(Dynamic::flatten).map_err(error_from_thrown)
 }
 
@@ -83,6 +87,25 @@ fn invoke(
 fn takes_nothing(callback: &FnPtr, context: &NativeCallContext<'_>) -> bool {
     let captured = callback.curry().len();
     context.iter_namespaces().any(|library| library.get_script_fn(callback.fn_name(), captured).is_some())
+}
+
+/// Says what is wrong in terms of the script: Rhai names the closure by a number it has made up.
+fn check_arity(callback: &FnPtr, context: &NativeCallContext<'_>, given: usize) -> Result<()> {
+    if !callback.is_anonymous() {
+        return Ok(());
+    }
+    let captured = callback.curry().len();
+    let has = |count: &usize| {
+        context.iter_namespaces().any(|library| library.get_script_fn(callback.fn_name(), captured + count).is_some())
+    };
+    match (0..=MOST_PARAMETERS).find(has) {
+        Some(takes) if takes != given => {
+            let plural = if takes == 1 { "" } else { "s" };
+            let message = format!("the closure takes {takes} argument{plural}, it is called with {given}");
+            Err(Error::new(ErrorKind::Script, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A deep copy in which nothing is shared with another thread.

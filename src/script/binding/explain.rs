@@ -85,6 +85,11 @@ fn explain_missing_function(call: &str) -> Error {
     let name = name.trim();
     let arguments: Vec<&str> =
         arguments.trim_end_matches(')').split(", ").filter(|argument| !argument.is_empty()).collect();
+    // Rhai's own name of a closure, called by one of its functions or by `.call()`.
+    if name.starts_with("anon$") {
+        return script("a closure is called with a number of arguments that it does not take".to_owned())
+            .hint("give it as many parameters as it is called with");
+    }
     if let Some((module, name)) = name.rsplit_once("::") {
         return explain_missing_in_module(module, name);
     }

@@ -245,3 +245,15 @@ fn variables_and_parameters_may_have_the_names_of_functions() {
         assert_eq!(host.run(&ast, &mut Scope::new()).unwrap().as_int(), Ok(9));
     }
 }
+
+#[test]
+fn a_closure_with_the_wrong_number_of_parameters_is_told_so() {
+    for (script, expected) in [
+        ("scope(|x| x)", "the closure takes 1 argument, it is called with 0"),
+        ("let n = 1; retry(#{ times: 1 }, |a, b| a + b + n)", "the closure takes 2 arguments, it is called with 1"),
+        ("let f = |x| x; f.call(1, 2)", "a closure is called with a number of arguments that it does not take"),
+    ] {
+        let error = eval(script);
+        assert!(error.contains(expected), "{script}: {error}");
+    }
+}
