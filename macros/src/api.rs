@@ -87,6 +87,7 @@ fn expand_fn(attribute: &ApiAttribute, item: &ItemFn) -> syn::Result<TokenStream
 struct Getter {
     column: bool,
     lazy: bool,
+    callable: bool,
     shown: Option<syn::Path>,
 }
 
@@ -100,10 +101,12 @@ impl Getter {
                     getter.column = true;
                 } else if meta.path.is_ident("lazy") {
                     getter.lazy = true;
+                } else if meta.path.is_ident("callable") {
+                    getter.callable = true;
                 } else if meta.path.is_ident("shown") {
                     getter.shown = Some(meta.value()?.parse()?);
                 } else {
-                    return Err(meta.error("expected `column`, `lazy` or `shown`"));
+                    return Err(meta.error("expected `column`, `lazy`, `callable` or `shown`"));
                 }
                 Ok(())
             })?;
@@ -190,8 +193,10 @@ fn entry(entry: &Entry<'_>) -> TokenStream {
         },
     );
     let kind = match entry.getter {
-        Some(Getter { column, lazy, .. }) => {
-            quote!(crate::script::binding::Kind::Property { column: #column, lazy: #lazy })
+        Some(Getter { column, lazy, callable, .. }) => {
+            quote! {
+                crate::script::binding::Kind::Property { column: #column, lazy: #lazy, callable: #callable }
+            }
         }
         None if entry.receiver.is_some() => quote!(crate::script::binding::Kind::Method),
         None => quote!(crate::script::binding::Kind::Function),

@@ -88,6 +88,8 @@ pub enum Kind {
         column: bool,
         /// Costly: not part of JSON.
         lazy: bool,
+        /// Also called as a method: `value.name()`.
+        callable: bool,
     },
 }
 

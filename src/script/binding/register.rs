@@ -76,6 +76,10 @@ fn register_function(module: &mut Module, function: &'static FunctionDoc, sessio
                 registration.clone().set_into_module_raw(module, types, function);
             }
         }
+        if matches!(function.kind, Kind::Property { callable: true, .. }) {
+            let method = FuncRegistration::new(function.name).in_global_namespace();
+            method.set_into_module_raw(module, types.clone(), rhai_function(function, session.clone()));
+        }
         registration.set_into_module_raw(module, types, rhai_function(function, session.clone()));
     }
 }

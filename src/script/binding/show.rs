@@ -182,7 +182,7 @@ fn type_of(value: &Dynamic) -> Option<&'static TypeDoc> {
 /// The properties of a type in the order they were written: the columns, or all that are not costly.
 fn properties(doc: &TypeDoc, only_columns: bool) -> Vec<&'static FunctionDoc> {
     let wanted = |function: &&FunctionDoc| match function.kind {
-        Kind::Property { column, lazy } => {
+        Kind::Property { column, lazy, .. } => {
             if only_columns {
                 column
             } else {

@@ -112,11 +112,11 @@ impl Container {
         Ok(self.info(call)?.restarts)
     }
 
-    /// Whether there is such a container.
+    /// Whether there is such a container; `exists()` is the same.
     ///
     /// # Example (engine)
     /// if !container("web").exists { print("gone") }
-    #[get]
+    #[get(callable)]
     pub fn exists(&self, call: &Call) -> Result<bool> {
         match self.info(call) {
             Ok(_) => Ok(true),
@@ -175,7 +175,7 @@ mod tests {
     fn a_handle_to_what_is_gone_throws_not_found() {
         let engine = RecordingEngine::default();
         let printed = engine.eval(
-            r#"print(container("missing").exists); try { container("missing").status } catch (e) { print(e.kind) }"#,
+            r#"print(container("missing").exists || container("missing").exists()); try { container("missing").status } catch (e) { print(e.kind) }"#,
         );
         assert_eq!(printed.unwrap(), "false\nnot_found");
     }

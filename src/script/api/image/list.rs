@@ -70,9 +70,9 @@ mod tests {
         let script = r#"
             let i = image("node:18").pull(#{ platform: "linux/arm64" }).tag("x:1");
             i.untag("y"); i.remove(#{ force: true });
-            print([image("missing").exists(), i.exists(), i.env.PATH, i.workdir]);
+            print([image("missing").exists(), image("missing").exists, i.exists(), i.exists, i.env.PATH, i.workdir]);
         "#;
-        assert_eq!(engine.eval(script).unwrap(), r#"[false, true, "/bin", "/"]"#);
+        assert_eq!(engine.eval(script).unwrap(), r#"[false, false, true, true, "/bin", "/"]"#);
         let expected = ["pull node:18 for linux/arm64", "tag node:18 x:1", "untag x:1 y", "remove image x:1 true"];
         engine.with(|recording| assert_eq!(recording.calls, expected));
     }

@@ -97,10 +97,11 @@ impl Image {
         Ok(self.info(call)?.layers.iter().map(ToString::to_string).collect())
     }
 
-    /// Whether it is here.
+    /// Whether it is here; `exists` without `()` is the same.
     ///
     /// # Example (engine)
     /// if !image("node:18").exists() { print("not pulled yet") }
+    #[get(lazy, callable)]
     pub fn exists(&self, call: &Call) -> Result<bool> {
         match self.info(call) {
             Ok(_) => Ok(true),
