@@ -2,10 +2,10 @@
 //!
 //! The map of the crate; an arrow means "may import", nothing points back, and a test checks it:
 //!
-//! `main → cli → {repl, runner, testing} → docs → script → engine → native → build → container →
-//! {image, network, volume} → {runtime, registry, store, archive} → sys → context → {model, error}`
-//!
-//! `monitor` stands beside `cli`: a role of the binary, over `runtime` and `sys` only.
+//! - `main → cli → {repl, runner} → docs → script → engine`
+//! - `cli → native → {engine, build}`
+//! - `build → container → {image, network} → {runtime, registry, store, archive} → sys → context → {model, error}`
+//! - `main → monitor → {runtime, sys}`
 
 pub mod archive;
 pub mod build;

@@ -75,6 +75,13 @@ impl Init<'_> {
         })?;
 
         let root = ManuallyDrop::new(step("mounting the root", || mount_root(plan))?);
+        // Without device rules a node that the image brings along would open the host's disks.
+        let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
+        if without_mknod {
+            step("taking devices away", || {
+                set_attributes(&*root, MountAttrs::NO_DEV, None, false).doing(|| "cannot set the root to `nodev`")
+            })?;
+        }
         for mount in spec.mounts().iter().flatten() {
             step("mounting", || mounts::mount(&root, mount, &group))?;
         }
@@ -85,7 +92,6 @@ impl Init<'_> {
             masks::make_read_only(&root, linux.readonly_paths().as_deref().unwrap_or_default())
         })?;
 
-        let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
         let take_away = if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 };
         let program = step("reading the process", || Program::new(&spec, &root, Overrides::default(), take_away))?;
         step("making the working directory", || root.open_or_create(program.cwd(), Missing::Directory))?;
