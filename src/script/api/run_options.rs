@@ -336,7 +336,7 @@ mod tests {
         for (script, at) in [
             (r#"image("a").run(#{ env: 5 })"#, "option `env`"),
             (r#"image("a").run(#{ env: ["A=1", 5] })"#, "option `env`: item 2"),
-            (r#"images(#{ label: 5 })"#, "option `label`"),
+            (r"images(#{ label: 5 })", "option `label`"),
         ] {
             let error = RecordingEngine::default().eval(script).expect_err(script);
             assert!(error.is(ErrorKind::Invalid) && error.message().contains(at), "{error:?}");
