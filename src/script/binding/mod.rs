@@ -5,7 +5,7 @@
 //! A type that scripts hold derives [`Object`](shanty_macros::Object); it is a cheap clone (ids, `Arc`s).
 //! Its methods are the `pub fn`s with `&self` of any number of `#[api] impl` blocks, in any files:
 //!
-//! ```ignore
+//! ```text
 //! use crate::error::Result;
 //! use crate::script::binding::{Call, Callback, Object, Options, api};
 //! use std::time::Duration;
