@@ -31,7 +31,7 @@ pub fn wait(store: &Store, cx: &Context, text: &str) -> Result<i32> {
             }
         }
         if let Some(code) = ended_code(store, &mut row)? {
-            return Ok(code);
+            return wait_for_removal(store, cx, &row).map(|()| code);
         }
         // It is being started or removed by somebody at this moment.
         cx.cancel.sleep(Duration::from_millis(5))?;
