@@ -19,13 +19,14 @@ const NAME_ATTEMPTS: u32 = 20;
 
 /// Makes a container that is not started.
 pub fn create(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>) -> Result<Row> {
-    make(store, cx, spec, base, Status::Created).map(|(row, _lock)| row)
+    make(store, cx, Id::random()?, spec, base, Status::Created).map(|(row, _lock)| row)
 }
 
 /// Makes a container in a state: its folder and its row. Whoever gets the lock brings it into that state.
 pub fn make(
     store: &Store,
     cx: &Context,
+    id: Id,
     spec: &ContainerSpec,
     base: Base<'_>,
     status: Status,
@@ -37,7 +38,6 @@ pub fn make(
             replace(store, cx, name)?;
         }
     }
-    let id = Id::random()?;
     let mut row = Row {
         name: String::new(),
         image: spec.image.clone(),

@@ -6,8 +6,8 @@ use super::row::{self, Row};
 use super::{bundle, create, lock, lookup, remove, state};
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::{ContainerSpec, Status};
-use crate::runtime::control::{self, Started};
+use crate::model::{ContainerSpec, Id, Status};
+use crate::runtime::control::{self, Started, Summons};
 use crate::runtime::launch::StdioPlan;
 use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
@@ -32,9 +32,10 @@ pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
     // The monitor of the last run may still be cleaning up.
     control::wait_until_gone(cx, &store.container_dir(row.id.as_str()))?;
     let before = row.state.clone();
+    let monitor = summon(store, &row.id)?;
     row.state.status = Status::Running;
     store.write(|tx| row::set_state(tx, &row.id, &row.state))?;
-    match launch(store, cx, &mut row, Stdio::Log) {
+    match launch(store, cx, &mut row, Stdio::Log, monitor) {
         Ok(_) => Ok(()),
         Err(error) => {
             row.state = before;
@@ -47,8 +48,10 @@ pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
 /// Makes and starts a container. When its program cannot be executed it is removed again, unless it was
 /// given a name.
 pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, stdio: Stdio) -> Result<(Row, Started)> {
-    let (mut row, _lock) = create::make(store, cx, spec, base, Status::Running)?;
-    match launch(store, cx, &mut row, stdio) {
+    let id = Id::random()?;
+    let monitor = summon(store, &id)?;
+    let (mut row, _lock) = create::make(store, cx, id, spec, base, Status::Running)?;
+    match launch(store, cx, &mut row, stdio, monitor) {
         Ok(started) => Ok((row, started)),
         Err(error) => {
             if spec.name.is_some() && error.exit_details().is_some() {
@@ -65,7 +68,12 @@ pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, st
     }
 }
 
-fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio) -> Result<Started> {
+/// Its monitor starts while the rest of the container is made.
+fn summon(store: &Store, id: &Id) -> Result<Summons> {
+    control::summon(store.root(), store.root_id8(), id, store.run_dir())
+}
+
+fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, monitor: Summons) -> Result<Started> {
     let (plan, sockets) = connect(store, row)?;
     row.plan.network = plan;
     if row.plan.network != NetworkPlan::None {
@@ -76,7 +84,7 @@ fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio) -> Result<St
         Stdio::Passed(descriptors) => (StdioPlan::Passed, Some(descriptors)),
     };
     let launch = bundle::write(store, row, stdio_plan)?;
-    let started = control::launch(cx, &launch, descriptors, sockets)?;
+    let started = monitor.prepare(cx, &launch, descriptors, sockets)?.go(cx)?;
     for warning in &started.warnings {
         cx.progress.warn(warning);
     }

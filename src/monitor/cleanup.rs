@@ -2,7 +2,7 @@
 //! whatever is left is swept by the next command.
 
 use crate::error::{IoContext, Result};
-use crate::runtime::cgroup::{Group, Hierarchies, container_path, monitors_path, remove_group};
+use crate::runtime::cgroup::{Group, Hierarchies, container_path, monitors_path, remove_group, remove_if_empty};
 use crate::runtime::launch::Launch;
 use crate::runtime::network::{self, NetworkPlan};
 use crate::sys::clone::Child;
@@ -35,9 +35,9 @@ pub struct Remains {
 
 impl Remains {
     /// Of a launch that has made nothing yet.
-    pub fn new(launch: &Launch) -> Result<Self> {
-        Ok(Self {
-            hierarchies: Hierarchies::discover()?,
+    pub fn new(launch: &Launch, hierarchies: Hierarchies) -> Self {
+        Self {
+            hierarchies,
             group: container_path(&launch.root_id8, launch.id.as_str()),
             monitors: monitors_path(&launch.root_id8),
             moved: false,
@@ -47,7 +47,7 @@ impl Remains {
             init: None,
             mounts: None,
             input: None,
-        })
+        }
     }
 
     /// The container's control groups.
@@ -122,10 +122,7 @@ impl Remains {
         if let Some(unified) = &self.hierarchies.unified {
             let _ = enter_v2(&unified.mount_point);
         }
-        for hierarchy in self.hierarchies.all() {
-            // Busy while another monitor is in it.
-            let _ = std::fs::remove_dir(hierarchy.dir(&self.monitors));
-        }
+        remove_if_empty(&self.hierarchies, &self.monitors);
     }
 }
 

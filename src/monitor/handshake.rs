@@ -2,6 +2,7 @@
 //!
 //! The end of the caller before `go` destroys what was made.
 
+use super::ahead::Ahead;
 use super::cleanup::Remains;
 use super::log::Log;
 use super::output::Output;
@@ -26,6 +27,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{getppid, pipe2, write};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 /// A container whose program was executed, and all that its monitor holds.
 pub struct Running {
@@ -46,11 +48,19 @@ pub struct Running {
 }
 
 /// Makes the container and executes its program.
-pub fn start(channel: &mut Channel) -> Result<(Running, Remains, RecordLock), Failure> {
-    let launch = receive_launch(channel).map_err(|error| Failure::of("", &error))?;
+pub fn start(channel: &mut Channel, group: &Path) -> Result<(Running, Remains, RecordLock), Failure> {
+    let ahead = in_step("making the control groups", || Ahead::make(group))?;
+    let (launch, lock) = match receive_launch(channel).and_then(|launch| take_lock(&launch).map(|lock| (launch, lock)))
+    {
+        Ok(ours) => ours,
+        Err(error) => {
+            // Nobody launches any more, or the container is gone again.
+            ahead.undo();
+            return Err(Failure::of("", &error));
+        }
+    };
     let fds = channel.take_fds();
-    let lock = take_lock(&launch).map_err(|error| Failure::of("", &error))?;
-    let mut remains = Remains::new(&launch).map_err(|error| Failure::of("", &error))?;
+    let mut remains = Remains::new(&launch, ahead.hierarchies);
     match make(channel, launch, fds, &mut remains) {
         Ok(running) => Ok((running, remains, lock)),
         Err(failure) => {

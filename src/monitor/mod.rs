@@ -4,6 +4,7 @@
 //! It is this binary in a hidden role, single-threaded, without tokio, SQLite or tracing, so that a hundred of
 //! them weigh little.
 
+mod ahead;
 mod cleanup;
 mod client;
 mod execution;
@@ -22,6 +23,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup, dup2_stdin, setsid};
 use std::fs::File;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 
 /// The role's whole life. Standard input is the connection that it was born with; returns the exit code.
 pub fn run() -> i32 {
@@ -46,7 +48,8 @@ fn born() -> Result<Channel> {
 }
 
 fn live(mut channel: Channel) -> i32 {
-    match handshake::start(&mut channel) {
+    let group = std::env::args_os().nth(3).unwrap_or_default();
+    match handshake::start(&mut channel, Path::new(&group)) {
         Ok((running, remains, lock)) => {
             let code = watch::run(running, remains, channel);
             // The lock goes with the process: who sees it free finds nothing of us.

@@ -117,7 +117,9 @@ impl Sandbox {
 
     pub fn prepare(&self, options: Options) -> (Launch, Result<Prepared>) {
         let launch = self.logging(options);
-        let prepared = control::prepare(&cx(), &launch, None, Vec::new());
+        let prepared = control::summon(&launch.root, &launch.root_id8, &launch.id, launch.run_dir.parent().unwrap())
+            .unwrap()
+            .prepare(&cx(), &launch, None, Vec::new());
         (launch, prepared)
     }
 

@@ -10,7 +10,7 @@ mod remove;
 
 pub use devices::NO_DEVICE_RULES;
 pub use hierarchy::{Hierarchies, Hierarchy};
-pub use remove::{remove_empty_parents, remove_group};
+pub use remove::{remove_group, remove_if_empty};
 
 use crate::error::{IoContext, Result};
 use nix::fcntl::{OFlag, open};

@@ -23,16 +23,11 @@ pub fn remove_group(hierarchies: &Hierarchies, path: &Path) -> Vec<String> {
     left
 }
 
-/// Removes what is above a group and empty, up to the hierarchy's root; what is in use stays.
-pub fn remove_empty_parents(hierarchies: &Hierarchies, path: &Path) {
+/// Removes a group where nobody is in it.
+pub fn remove_if_empty(hierarchies: &Hierarchies, path: &Path) {
     for hierarchy in hierarchies.all() {
-        let mut parent = path.parent();
-        while let Some(dir) = parent.filter(|dir| *dir != Path::new("")) {
-            if std::fs::remove_dir(hierarchy.dir(dir)).is_err() {
-                break;
-            }
-            parent = dir.parent();
-        }
+        // Busy: whoever is in it removes it in the end.
+        let _ = std::fs::remove_dir(hierarchy.dir(path));
     }
 }
 

@@ -1,23 +1,13 @@
 //! Starting the monitor of a container: `prepared → go → started`.
 
-use super::channel::Channel;
 use super::connection::{Connection, Exit};
-use super::program;
 use super::protocol::{Command, Event};
+use super::summon::Summons;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::launch::Launch;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Name that a monitor is executed under: how the binary knows its role.
-pub const MONITOR_ARGV0: &str = "shanty-monitor";
-/// Name that a cleaner is executed under: `shanty-cleaner ROOT [CONTAINER]`.
-pub const CLEANER_ARGV0: &str = "shanty-cleaner";
 
 /// Makes a container and executes its program.
 ///
@@ -29,30 +19,29 @@ pub fn launch(
     stdio: Option<[OwnedFd; 3]>,
     port_sockets: Vec<OwnedFd>,
 ) -> Result<Started> {
-    prepare(cx, launch, stdio, port_sockets)?.go(cx)
+    Summons::of(launch)?.prepare(cx, launch, stdio, port_sockets)?.go(cx)
 }
 
-/// Makes a container up to its program. Dropping the result destroys it.
-pub fn prepare(
-    cx: &Context,
-    launch: &Launch,
-    stdio: Option<[OwnedFd; 3]>,
-    port_sockets: Vec<OwnedFd>,
-) -> Result<Prepared> {
-    cx.check()?;
-    std::fs::create_dir_all(&launch.run_dir)
-        .doing(|| format!("cannot make the directory `{}`", launch.run_dir.display()))?;
-    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
-        .doing(|| "cannot make a socket pair")?;
-    let mut connection = Connection::from_channel(Channel::new(ours), &launch.container_dir);
-    let fds: Vec<OwnedFd> = stdio.into_iter().flatten().chain(port_sockets).collect();
-    // Before the monitor exists: it finds the message waiting.
-    connection.send(Command::Launch { launch: Box::new(launch.clone()) }, &fds)?;
-    drop(fds);
-    spawn_monitor(launch, theirs)?;
-    match connection.next(cx)? {
-        Event::Prepared { pid } => Ok(Prepared { connection, pid }),
-        other => Err(Error::new(ErrorKind::Io, format!("the monitor began with {other:?}"))),
+impl Summons {
+    /// Lets the monitor make its container up to the program. Dropping the result destroys it.
+    pub fn prepare(
+        self,
+        cx: &Context,
+        launch: &Launch,
+        stdio: Option<[OwnedFd; 3]>,
+        port_sockets: Vec<OwnedFd>,
+    ) -> Result<Prepared> {
+        cx.check()?;
+        std::fs::create_dir_all(&launch.run_dir)
+            .doing(|| format!("cannot make the directory `{}`", launch.run_dir.display()))?;
+        let mut connection = Connection::from_channel(self.channel()?, &launch.container_dir);
+        let fds: Vec<OwnedFd> = stdio.into_iter().flatten().chain(port_sockets).collect();
+        connection.send(Command::Launch { launch: Box::new(launch.clone()) }, &fds)?;
+        drop(fds);
+        match connection.next(cx)? {
+            Event::Prepared { pid } => Ok(Prepared { connection, pid }),
+            other => Err(Error::new(ErrorKind::Io, format!("the monitor began with {other:?}"))),
+        }
     }
 }
 
@@ -117,34 +106,4 @@ impl Started {
     pub fn wait(&mut self, cx: &Context) -> Result<Exit> {
         self.connection.container_exit(cx)
     }
-}
-
-fn spawn_monitor(launch: &Launch, socket: OwnedFd) -> Result<()> {
-    let program = program::protected(&launch.run_dir)?;
-    // Without `pre_exec` this is a posix_spawn: no copy of a large address space is made, and it is
-    // safe beside other threads.
-    let child = std::process::Command::new(program.path())
-        .arg0(MONITOR_ARGV0)
-        // Not read: so that people see in `ps` whose monitor it is.
-        .arg(launch.id.short())
-        .arg(&launch.root)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::from(socket))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .doing(|| "cannot execute the monitor")?;
-    let mut monitors = monitors();
-    monitors.push(child);
-    Ok(())
-}
-
-/// The monitors that this process has started and that live. Those that have ended are reaped here: at
-/// the next launch, and by whoever waits for one.
-pub(super) fn monitors() -> MutexGuard<'static, Vec<Child>> {
-    static MONITORS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
-    let mut monitors = MONITORS.lock().unwrap_or_else(PoisonError::into_inner);
-    monitors.retain_mut(|monitor| matches!(monitor.try_wait(), Ok(None)));
-    monitors
 }

@@ -5,10 +5,12 @@ mod connection;
 mod launch;
 mod program;
 pub mod protocol;
+mod summon;
 mod sweep;
 
 pub use channel::Channel;
 pub use connection::{Connection, Execution, Exit, address_in};
-pub use launch::{CLEANER_ARGV0, MONITOR_ARGV0, Prepared, Started, launch, prepare};
+pub use launch::{Prepared, Started, launch};
 pub use program::set_program;
+pub use summon::{CLEANER_ARGV0, MONITOR_ARGV0, Summons, summon};
 pub use sweep::{sweep_dead, wait_until_gone};

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::runtime::cgroup::{Hierarchies, container_path, remove_group};
+use crate::runtime::cgroup::{Hierarchies, container_path, monitors_path, remove_group, remove_if_empty};
 use crate::runtime::network::{self, NetworkPlan};
 use crate::runtime::state::{self, LOCK_NAME};
 use crate::sys::pidfd;
@@ -29,7 +29,7 @@ pub fn wait_until_gone(cx: &Context, container_dir: &Path) -> Result<()> {
         }
     }
     // It may have been a child of ours.
-    drop(super::launch::monitors());
+    drop(super::summon::monitors());
     Ok(())
 }
 
@@ -55,7 +55,10 @@ pub fn sweep_dead(
 }
 
 fn sweep(root_id8: &str, id: &str, run_dir: &Path, network: &NetworkPlan) -> Result<()> {
-    let mut failures = remove_group(&Hierarchies::discover()?, &container_path(root_id8, id));
+    let hierarchies = Hierarchies::discover()?;
+    let mut failures = remove_group(&hierarchies, &container_path(root_id8, id));
+    // The monitor that was killed may have been the last one in it.
+    remove_if_empty(&hierarchies, &monitors_path(root_id8));
     if let Err(error) = network::detach(network) {
         failures.push(error.message());
     }
