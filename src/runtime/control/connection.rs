@@ -154,6 +154,14 @@ impl Connection {
         Ok(())
     }
 
+    /// The answer to what was sent, or could not be: a monitor that went before has said why.
+    pub(super) fn answer(&mut self, cx: &Context, sent: Result<()>) -> Result<Event> {
+        match sent {
+            Err(error) if self.channel.fill()? => Err(error),
+            _ => self.next(cx),
+        }
+    }
+
     /// The monitor's next message. Fails as it says when it says that something failed.
     pub(super) fn next(&mut self, cx: &Context) -> Result<Event> {
         loop {

@@ -36,9 +36,9 @@ impl Summons {
             .doing(|| format!("cannot make the directory `{}`", launch.run_dir.display()))?;
         let mut connection = Connection::from_channel(self.channel()?, &launch.container_dir);
         let fds: Vec<OwnedFd> = stdio.into_iter().flatten().chain(port_sockets).collect();
-        connection.send(Command::Launch { launch: Box::new(launch.clone()) }, &fds)?;
+        let sent = connection.send(Command::Launch { launch: Box::new(launch.clone()) }, &fds);
         drop(fds);
-        match connection.next(cx)? {
+        match connection.answer(cx, sent)? {
             Event::Prepared { pid } => Ok(Prepared { connection, pid }),
             other => Err(Error::new(ErrorKind::Io, format!("the monitor began with {other:?}"))),
         }
@@ -62,8 +62,8 @@ impl Prepared {
 
     /// Executes the program.
     pub fn go(mut self, cx: &Context) -> Result<Started> {
-        self.connection.send(Command::Go, &[])?;
-        let answer = match self.connection.next(cx) {
+        let sent = self.connection.send(Command::Go, &[]);
+        let answer = match self.connection.answer(cx, sent) {
             Err(error) if cx.check().is_err() => {
                 self.end();
                 return Err(error);
