@@ -13,6 +13,7 @@ mod layers;
 mod lifecycle;
 mod monitor;
 mod network;
+mod pause;
 mod published;
 mod pull;
 mod registry;

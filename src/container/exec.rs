@@ -1,9 +1,9 @@
 //! Runs commands in a running container.
 
-use super::monitor;
 use super::row::Row;
+use super::{monitor, state};
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{ExecIo, ExecSpec, RunOutput};
 use crate::runtime::control::protocol::ExecRequest;
 use crate::store::Store;
@@ -15,8 +15,7 @@ use crate::sys::pump;
 /// `exit` with code 126 or 127 when it cannot be executed, `conflict` when the container does not run.
 pub fn exec(store: &Store, cx: &Context, row: &Row, spec: &ExecSpec, mut io: ExecIo<'_>) -> Result<RunOutput> {
     let Some(connection) = monitor::connect(store, &row.id)? else {
-        return Err(Error::conflict(format!("container `{}` is not running", row.name))
-            .hint(format!("start it: `container(\"{}\").start()`", row.name)));
+        return Err(state::not_running(row));
     };
     let request = ExecRequest {
         argv: spec.argv.clone(),

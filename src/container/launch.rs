@@ -5,7 +5,7 @@ use super::connect::connect;
 use super::row::{self, Row};
 use super::{bundle, create, lock, lookup, remove, state};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, Id, Status};
 use crate::runtime::control::{self, Started, Summons};
 use crate::runtime::launch::StdioPlan;
@@ -26,8 +26,14 @@ pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
     let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else {
         return Err(lookup::not_found(&row.name, &[]));
     };
-    if state::refresh_locked(store, &mut row)?.is_some() {
-        return Ok(());
+    state::refresh_locked(store, &mut row)?;
+    match row.state.status {
+        Status::Paused => {
+            return Err(Error::conflict(format!("container `{}` is paused", row.name))
+                .hint(format!("let it go on: `container(\"{}\").unpause()`", row.name)));
+        }
+        status if status.is_alive() => return Ok(()),
+        _ => {}
     }
     // The monitor of the last run may still be cleaning up.
     control::wait_until_gone(cx, &store.container_dir(row.id.as_str()))?;

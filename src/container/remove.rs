@@ -23,22 +23,32 @@ pub fn remove(store: &Store, cx: &Context, mut row: Row, force: bool) -> Result<
             // A monitor that is killed says nothing; what is left is swept below.
             cx.check().map_err(|_| error)?;
         }
-    } else if state::refresh(store, &mut row)?.is_some() {
-        return Err(Error::conflict(format!("container `{}` is running", row.name)).hint(format!(
-            "stop it first: `container(\"{0}\").stop()`, or `container(\"{0}\").remove(#{{ force: true }})`",
-            row.name
-        )));
+    } else {
+        state::refresh(store, &mut row)?;
+        refuse_alive(&row)?;
     }
     let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else {
         return forget(store, &row.id);
     };
-    if state::refresh_locked(store, &mut row)?.is_some() {
+    state::refresh_locked(store, &mut row)?;
+    if row.state.status.is_alive() {
         return Err(Error::conflict(format!("container `{}` was started again meanwhile", row.name)).hint("try again"));
     }
     if row.spec.remove && row.state.exit_code.is_some() {
         ended_record::write(store, &row, &info(store, row.clone())?)?;
     }
     take_apart(store, cx, &row.id, &row.plan.network)
+}
+
+fn refuse_alive(row: &Row) -> Result<()> {
+    let status = row.state.status;
+    if !status.is_alive() {
+        return Ok(());
+    }
+    Err(Error::conflict(format!("container `{}` is {status}", row.name)).hint(format!(
+        "stop it first: `container(\"{0}\").stop()`, or `container(\"{0}\").remove(#{{ force: true }})`",
+        row.name
+    )))
 }
 
 /// Takes away everything of a container that has ended, once its monitor has gone. The caller holds its lock.

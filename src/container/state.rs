@@ -3,7 +3,7 @@
 use super::row::{self, FoldedState, Row};
 use super::{lock, monitor};
 use crate::context::{CancelToken, Context};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Status;
 use crate::network;
 use crate::runtime::control;
@@ -99,9 +99,15 @@ pub fn ended(folded: &FoldedState, state: Option<&State>) -> FoldedState {
     }
 }
 
+/// What needs a running container does not find one.
+pub fn not_running(row: &Row) -> Error {
+    Error::conflict(format!("container `{}` is not running", row.name))
+        .hint(format!("start it: `container(\"{}\").start()`", row.name))
+}
+
 fn running(state: &State) -> FoldedState {
     FoldedState {
-        status: Status::Running,
+        status: if state.phase == Phase::Paused { Status::Paused } else { Status::Running },
         exit_code: None,
         oom_killed: false,
         restarts: state.restarts,

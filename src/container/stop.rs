@@ -3,7 +3,7 @@
 use super::row::Row;
 use super::{monitor, state};
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::signal;
 use crate::store::Store;
 use std::time::Duration;
@@ -23,7 +23,6 @@ pub fn kill(store: &Store, cx: &Context, row: &Row, signal: &str) -> Result<()> 
     let number = signal::number(signal)?;
     match monitor::connect(store, &row.id)? {
         Some(mut connection) => connection.signal(cx, number),
-        None => Err(Error::conflict(format!("container `{}` is not running", row.name))
-            .hint(format!("start it: `container(\"{}\").start()`", row.name))),
+        None => Err(state::not_running(row)),
     }
 }

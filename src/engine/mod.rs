@@ -50,6 +50,10 @@ pub trait Engine: Send + Sync {
     fn stop(&self, cx: &Context, container: &str, timeout: Option<Duration>) -> Result<()>;
     /// Sends a signal (`TERM`, `SIGTERM` or a number) to its first process.
     fn kill(&self, cx: &Context, container: &str, signal: &str) -> Result<()>;
+    /// Freezes all its processes.
+    fn pause(&self, cx: &Context, container: &str) -> Result<()>;
+    /// Lets its frozen processes go on.
+    fn unpause(&self, cx: &Context, container: &str) -> Result<()>;
     /// Waits until it has ended; gives its exit code. The deadline is the context's.
     fn wait(&self, cx: &Context, container: &str) -> Result<i32>;
     /// Removes it; `force` kills a running one first, `volumes` takes its anonymous volumes along.

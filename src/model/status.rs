@@ -46,9 +46,9 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Whether its processes exist.
+    /// Whether it has not come to its end: its processes exist, or are about to exist again.
     pub const fn is_alive(self) -> bool {
-        matches!(self, Self::Running | Self::Paused)
+        matches!(self, Self::Running | Self::Paused | Self::Restarting)
     }
 }
 

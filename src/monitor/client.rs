@@ -1,8 +1,9 @@
 //! A connection to the control socket, and what is owed to it.
 
 use super::execution::Execution;
+use crate::error::{Error, Result};
 use crate::runtime::control::Channel;
-use crate::runtime::control::protocol::{Command, Event, Request, answer};
+use crate::runtime::control::protocol::{Command, Event, Failure, Request, answer};
 
 /// Who is connected.
 pub struct Client {
@@ -10,6 +11,8 @@ pub struct Client {
     pub channel: Channel,
     /// It is told of the container's end.
     pub waits: bool,
+    /// It is told when everything is frozen.
+    pub pauses: bool,
     /// The program that runs for it.
     pub execution: Option<Execution>,
 }
@@ -17,7 +20,7 @@ pub struct Client {
 impl Client {
     /// A new connection.
     pub fn new(channel: Channel) -> Self {
-        Self { channel, waits: false, execution: None }
+        Self { channel, waits: false, pauses: false, execution: None }
     }
 
     /// Its next request, if one is there. What cannot be read is refused at once.
@@ -26,7 +29,10 @@ impl Client {
             match serde_json::from_slice::<Request>(&line) {
                 Ok(request) => return Some(request.command),
                 Err(error) => {
-                    self.tell(Event::Refused { message: format!("this monitor does not know that: {error}") });
+                    self.tell(Event::Refused {
+                        message: format!("this monitor does not know that: {error}"),
+                        failure: None,
+                    });
                 }
             }
         }
@@ -36,6 +42,19 @@ impl Client {
     /// Sends an answer. Who does not read loses it: a monitor waits for nobody.
     pub fn tell(&self, event: Event) {
         let _ = self.channel.send_now(&answer(event));
+    }
+
+    /// Says that it was done, or why not.
+    pub fn answer(&self, result: &Result<()>) {
+        match result {
+            Ok(()) => self.tell(Event::Done),
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    /// Says why it is not done.
+    pub fn refuse(&self, error: &Error) {
+        self.tell(Event::Refused { message: error.message(), failure: Some(Failure::of("", error)) });
     }
 
     /// Whether it has gone and nothing of it is left to be looked after.

@@ -30,11 +30,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// A container whose program was executed, and all that its monitor holds.
-pub struct Running {
+pub struct Container {
     /// What was asked for.
     pub launch: Launch,
-    /// The first process.
-    pub init: Child,
+    /// The first process, while it lives.
+    pub init: Option<Child>,
     /// As it was written last.
     pub state: State,
     /// The log, and the pipes that go into it.
@@ -48,7 +48,7 @@ pub struct Running {
 }
 
 /// Makes the container and executes its program.
-pub fn start(channel: &mut Channel, group: &Path) -> Result<(Running, Remains, RecordLock), Failure> {
+pub fn start(channel: &mut Channel, group: &Path) -> Result<(Container, Remains, RecordLock), Failure> {
     let ahead = in_step("making the control groups", || Ahead::make(group))?;
     let (launch, lock) = match receive_launch(channel).and_then(|launch| take_lock(&launch).map(|lock| (launch, lock)))
     {
@@ -62,7 +62,7 @@ pub fn start(channel: &mut Channel, group: &Path) -> Result<(Running, Remains, R
     let fds = channel.take_fds();
     let mut remains = Remains::new(&launch, ahead.hierarchies);
     match make(channel, launch, fds, &mut remains) {
-        Ok(running) => Ok((running, remains, lock)),
+        Ok(container) => Ok((container, remains, lock)),
         Err(failure) => {
             remains.take_away();
             // Not before: whoever sees the container without a monitor may start it again.
@@ -84,7 +84,7 @@ fn make(
     launch: Launch,
     mut fds: Vec<OwnedFd>,
     remains: &mut Remains,
-) -> Result<Running, Failure> {
+) -> Result<Container, Failure> {
     let launcher = if launch.die_with_caller { launcher() } else { None };
     let ports = take_ports(&launch, &mut fds)?;
     let (init, pipes) = in_step("making the first process", || spawn_init(&launch, fds, remains))?;
@@ -121,7 +121,7 @@ fn make(
     let started = Event::Started { pid: init.pid, start_time: identity.start_time, warnings: report.warnings };
     // A caller that went after `go` has got what it wanted: a running container.
     let _ = channel.send_now(&answer(started));
-    Ok(Running { launch, init, state, log, control, ports, launcher })
+    Ok(Container { launch, init: Some(init), state, log, control, ports, launcher })
 }
 
 /// UTC nanoseconds.

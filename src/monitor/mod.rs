@@ -5,12 +5,18 @@
 //! them weigh little.
 
 mod ahead;
+mod children;
 mod cleanup;
 mod client;
+mod ending;
 mod execution;
 mod handshake;
 pub mod log;
 mod output;
+mod pause;
+mod requests;
+mod stop;
+mod timers;
 mod watch;
 
 use crate::error::{IoContext, Result};
@@ -50,8 +56,8 @@ fn born() -> Result<Channel> {
 fn live(mut channel: Channel) -> i32 {
     let group = std::env::args_os().nth(3).unwrap_or_default();
     match handshake::start(&mut channel, Path::new(&group)) {
-        Ok((running, remains, lock)) => {
-            let code = watch::run(running, remains, channel);
+        Ok((container, remains, lock)) => {
+            let code = watch::run(container, remains, channel);
             // The lock goes with the process: who sees it free finds nothing of us.
             std::mem::forget(lock);
             code

@@ -115,6 +115,14 @@ impl Engine for NativeEngine {
         container::kill(&self.store, cx, &self.row(container)?, signal)
     }
 
+    fn pause(&self, cx: &Context, container: &str) -> Result<()> {
+        container::pause(&self.store, cx, &self.row(container)?)
+    }
+
+    fn unpause(&self, cx: &Context, container: &str) -> Result<()> {
+        container::unpause(&self.store, cx, &self.row(container)?)
+    }
+
     fn wait(&self, cx: &Context, container: &str) -> Result<i32> {
         container::wait(&self.store, cx, container)
     }

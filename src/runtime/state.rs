@@ -25,6 +25,8 @@ pub enum Phase {
     Created,
     /// Its program runs.
     Running,
+    /// Its processes are frozen.
+    Paused,
     /// Its program has ended.
     Exited,
 }
@@ -78,9 +80,9 @@ impl State {
         }
     }
 
-    /// Whether its program runs.
+    /// Whether its program has been executed and has not ended, paused or not.
     pub fn is_running(&self) -> bool {
-        self.phase == Phase::Running
+        matches!(self.phase, Phase::Running | Phase::Paused)
     }
 
     /// Replaces the file. Not synced: after a power loss nothing runs, and another boot says so.

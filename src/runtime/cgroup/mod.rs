@@ -4,6 +4,7 @@
 //! hierarchy's root: below the caller's group, stopping a systemd unit would kill every container.
 
 mod devices;
+mod freeze;
 mod hierarchy;
 mod limits;
 mod remove;

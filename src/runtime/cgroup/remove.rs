@@ -15,6 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// that are left.
 pub fn remove_group(hierarchies: &Hierarchies, path: &Path) -> Vec<String> {
     let mut left = Vec::new();
+    if let Some(freezer) = hierarchies.of("freezer") {
+        // A frozen process of v1 gets its KILL when it is thawed, one of v2 at once.
+        let _ = try_write(&freezer.dir(path).join("freezer.state"), "THAWED");
+    }
     for hierarchy in hierarchies.all() {
         if let Err(error) = remove_one(hierarchy, path) {
             left.push(format!("`{}`: {error}", hierarchy.dir(path).display()));

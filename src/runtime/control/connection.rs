@@ -55,20 +55,22 @@ impl Connection {
 
     /// Sends a signal to the container's first process.
     pub fn signal(&mut self, cx: &Context, number: i32) -> Result<()> {
-        self.send(Command::Signal { number }, &[])?;
-        match self.next(cx)? {
-            Event::Done => Ok(()),
-            other => Err(unexpected(other)),
-        }
+        self.request_done(cx, Command::Signal { number })
     }
 
     /// Tells it to go on when the process that launched it ends.
     pub fn outlive_launcher(&mut self, cx: &Context) -> Result<()> {
-        self.send(Command::OutliveLauncher, &[])?;
-        match self.next(cx)? {
-            Event::Done => Ok(()),
-            other => Err(unexpected(other)),
-        }
+        self.request_done(cx, Command::OutliveLauncher)
+    }
+
+    /// Freezes all processes of the container; returns once they stand still.
+    pub fn pause(&mut self, cx: &Context) -> Result<()> {
+        self.request_done(cx, Command::Pause)
+    }
+
+    /// Lets the processes of the container go on.
+    pub fn unpause(&mut self, cx: &Context) -> Result<()> {
+        self.request_done(cx, Command::Unpause)
     }
 
     /// Asks the container to stop and waits for it; it is killed after `timeout` (`None`: its own).
@@ -100,6 +102,14 @@ impl Connection {
 
     pub(super) fn from_channel(channel: Channel, container_dir: &Path) -> Self {
         Self { channel, container_dir: container_dir.to_owned() }
+    }
+
+    fn request_done(&mut self, cx: &Context, command: Command) -> Result<()> {
+        self.send(command, &[])?;
+        match self.next(cx)? {
+            Event::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
     }
 
     fn request_exit(&mut self, cx: &Context, command: Command) -> Result<Exit> {
@@ -171,7 +181,8 @@ impl Connection {
                     .map_err(|error| Error::new(ErrorKind::Io, format!("the monitor sent no answer: {error}")))?;
                 return match answer.event {
                     Event::Failed { failure } => Err(failure.into()),
-                    Event::Refused { message } => Err(Error::conflict(message)),
+                    Event::Refused { failure: Some(failure), .. } => Err(failure.into()),
+                    Event::Refused { message, failure: None } => Err(Error::conflict(message)),
                     event => Ok(event),
                 };
             }

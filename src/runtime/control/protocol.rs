@@ -50,6 +50,10 @@ pub enum Command {
         #[serde(default)]
         timeout: Option<Duration>,
     },
+    /// Freeze all its processes. Answers `done` once they stand still.
+    Pause,
+    /// Let its processes go on. Answers `done`.
+    Unpause,
     /// Run a program inside, with the three descriptors that come along. Answers: `started` or
     /// `failed`, then `exited`. A hang-up kills it, unless it is detached.
     Exec {
@@ -131,6 +135,9 @@ pub enum Event {
     Refused {
         /// Why.
         message: String,
+        /// The same with its kind and hint.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
     },
 }
 

@@ -213,6 +213,14 @@ impl Engine for RecordingEngine {
         self.called(format!("kill {container} {signal}"));
         Ok(())
     }
+    fn pause(&self, _: &Context, container: &str) -> Result<()> {
+        self.called(format!("pause {container}"));
+        Ok(())
+    }
+    fn unpause(&self, _: &Context, container: &str) -> Result<()> {
+        self.called(format!("unpause {container}"));
+        Ok(())
+    }
     fn wait(&self, cx: &Context, container: &str) -> Result<i32> {
         loop {
             if let Some(code) = self.container(cx, container)?.exit_code {

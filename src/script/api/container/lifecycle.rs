@@ -79,7 +79,7 @@ mod tests {
         let script = r#"
             let c = container("web");
             c.start().stop(#{ timeout: 3 }).restart();
-            c.kill().kill("SIGHUP").kill(9).remove(#{ force: true });
+            c.kill().kill("SIGHUP").kill(9).pause().unpause().remove(#{ force: true });
             keep(c);
             container("missing").remove(#{ missing_ok: true });
         "#;
@@ -92,6 +92,8 @@ mod tests {
             "kill web KILL",
             "kill web SIGHUP",
             "kill web 9",
+            "pause web",
+            "unpause web",
             "remove web true false",
             "keep web",
             "remove missing false false",

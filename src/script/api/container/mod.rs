@@ -6,6 +6,7 @@ mod inspect;
 mod lifecycle;
 mod list;
 mod logs;
+mod pause;
 mod properties;
 mod remove;
 mod wait;

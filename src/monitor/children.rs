@@ -1,0 +1,63 @@
+//! The processes that this monitor is the parent of: the container's first one, those of `exec`, the proxy.
+
+use super::client::Client;
+use super::watch::Monitor;
+use crate::runtime::control::protocol::Event;
+use nix::errno::Errno;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+impl Monitor {
+    /// Reaps what has ended.
+    pub fn reap(&mut self) {
+        let mut ended = None;
+        loop {
+            let (pid, code) = match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, code),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, 128 + signal as i32),
+                Err(Errno::EINTR) | Ok(WaitStatus::Stopped(..) | WaitStatus::Continued(_)) => continue,
+                _ => break,
+            };
+            if self.container.init.as_ref().is_some_and(|init| init.pid == pid.as_raw()) {
+                ended = Some(code);
+            } else if self.proxy == Some(pid) {
+                self.proxy = None;
+            } else {
+                self.execution_ended(pid.as_raw(), code);
+            }
+        }
+        // Last: what has ended before it is told before it.
+        if let Some(code) = ended {
+            self.program_ended(code);
+        }
+    }
+
+    /// An exec has come to its program, or has failed before.
+    pub fn executed(&mut self, index: usize, ended: bool) {
+        let client = &mut self.clients[index];
+        let Some(execution) = &mut client.execution else { return };
+        let event = match execution.take_report(ended) {
+            None => return,
+            Some(Ok(())) => {
+                Event::Started { pid: execution.pid(), start_time: execution.start_time(), warnings: Vec::new() }
+            }
+            Some(Err(failure)) => {
+                // Its process ends by itself, and is reaped as one that nobody waits for.
+                client.execution = None;
+                Event::Failed { failure }
+            }
+        };
+        client.tell(event);
+    }
+
+    fn execution_ended(&mut self, pid: i32, code: i32) {
+        let of = |client: &Client| client.execution.as_ref().is_some_and(|execution| execution.pid() == pid);
+        let Some(index) = self.clients.iter().position(of) else { return };
+        // It may have ended before its report was read, and the answers have an order.
+        self.executed(index, true);
+        let client = &mut self.clients[index];
+        if client.execution.take().is_some() {
+            client.tell(Event::Exited { code, oom_killed: false });
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The end of the container's program: what is written down, and who is told.
+
+use super::handshake::now;
+use super::watch::{Life, Monitor};
+use crate::error::Error;
+use crate::runtime::control::protocol::Event;
+use crate::runtime::state::Phase;
+use crate::sys::niceness;
+use nix::sys::signal::{Signal, kill};
+
+impl Monitor {
+    /// Writes down how it ended and answers everybody who waits. Nothing that can wait comes before.
+    pub fn program_ended(&mut self, code: i32) {
+        self.container.init = None;
+        self.remains.init_ended();
+        if let Some((log, outputs)) = &mut self.container.log {
+            for output in outputs {
+                output.drain_into(log);
+            }
+        }
+        let killed = code == 128 + libc::SIGKILL;
+        let state = &mut self.container.state;
+        state.process = None;
+        state.finished = Some(now());
+        state.exit_code = Some(code);
+        state.oom_killed = killed && self.remains.group().oom_kills() > 0;
+        self.container_ended(code);
+    }
+
+    fn container_ended(&mut self, code: i32) {
+        self.life = Life::Ended;
+        self.set_phase(Phase::Exited);
+        let exited = Event::Exited { code, oom_killed: self.container.state.oom_killed };
+        // The ports are free before anybody knows of the end, who may want them for the next container.
+        self.container.ports.clear();
+        if let Some(proxy) = self.proxy.take() {
+            let _ = kill(proxy, Signal::SIGKILL);
+        }
+        self.answer_pauses(&Err(Error::conflict("the container has ended")));
+        // Also who has just connected is owed an answer.
+        self.accept();
+        for index in 0..self.clients.len() {
+            self.serve_last(index, &exited);
+        }
+        // The caller goes on now, perhaps with the next container: what is left to do is not urgent.
+        niceness::lowest();
+    }
+
+    /// Writes the state down.
+    pub fn set_phase(&mut self, phase: Phase) {
+        self.container.state.phase = phase;
+        // On a full disk the file says what was before, and a dead monitor makes that an end with 137.
+        let _ = self.container.state.write(&self.container.launch.container_dir);
+    }
+}

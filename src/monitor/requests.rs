@@ -1,0 +1,101 @@
+//! What commands ask for over the control socket.
+
+use super::client::Client;
+use super::execution::Execution;
+use super::watch::{Life, Monitor};
+use crate::error::{Error, Result};
+use crate::runtime::control::Channel;
+use crate::runtime::control::protocol::{Command, Event, ExecRequest};
+use crate::sys::fd_passing;
+use std::os::fd::AsFd;
+
+impl Monitor {
+    /// Takes new connections.
+    pub fn accept(&mut self) {
+        while let Ok(socket) = fd_passing::accept(&self.container.control) {
+            self.clients.push(Client::new(Channel::new(socket)));
+        }
+    }
+
+    /// Does what a client asks for.
+    pub fn serve(&mut self, index: usize) {
+        if self.clients[index].channel.fill().is_err() {
+            self.clients[index].channel.end();
+        }
+        while let Some(command) = self.clients[index].next_command() {
+            self.obey(index, command);
+        }
+        let client = &self.clients[index];
+        if client.channel.has_ended()
+            && let Some(execution) = &client.execution
+        {
+            execution.hang_up();
+        }
+    }
+
+    fn obey(&mut self, index: usize, command: Command) {
+        match command {
+            Command::Wait => self.clients[index].waits = true,
+            Command::Signal { number } => {
+                let sent = self.signal(number);
+                self.clients[index].answer(&sent);
+            }
+            Command::Stop { timeout } => {
+                self.clients[index].waits = true;
+                self.stop(timeout.unwrap_or(self.container.launch.stop_timeout));
+            }
+            Command::Pause => self.pause(index),
+            Command::Unpause => self.unpause(index),
+            Command::Exec { exec } => {
+                if let Err(error) = self.exec(index, &exec) {
+                    self.clients[index].refuse(&error);
+                }
+            }
+            Command::Status => {
+                self.clients[index].tell(Event::Status { state: Box::new(self.container.state.clone()) });
+            }
+            Command::OutliveLauncher => {
+                self.container.launcher = None;
+                self.clients[index].tell(Event::Done);
+            }
+            Command::Launch { .. } | Command::Go => {
+                self.clients[index].refuse(&Error::conflict("the container runs already"));
+            }
+        }
+    }
+
+    fn exec(&mut self, index: usize, request: &ExecRequest) -> Result<()> {
+        let stdio = self.clients[index].channel.take_fds();
+        if self.is_frozen() {
+            return Err(Error::conflict("the container is paused").hint("let it go on first: `unpause()`"));
+        }
+        let container = &self.container;
+        let Some(init) = &container.init else {
+            return Err(Error::conflict("the container does not run at this moment"));
+        };
+        let warnings = &container.state.warnings;
+        let group = self.remains.group();
+        let execution = Execution::start(request, stdio, &container.launch, group, init.pidfd.as_fd(), warnings)?;
+        self.clients[index].execution = Some(execution);
+        Ok(())
+    }
+
+    /// The answer to who asks when the container has ended.
+    pub fn serve_last(&mut self, index: usize, exited: &Event) {
+        debug_assert_eq!(self.life, Life::Ended);
+        let client = &mut self.clients[index];
+        if client.channel.fill().is_err() {
+            return;
+        }
+        while let Some(command) = client.next_command() {
+            match command {
+                Command::Wait | Command::Stop { .. } => client.waits = true,
+                Command::Status => client.tell(Event::Status { state: Box::new(self.container.state.clone()) }),
+                _ => client.refuse(&Error::conflict("the container has ended")),
+            }
+        }
+        if client.waits {
+            client.tell(exited.clone());
+        }
+    }
+}
