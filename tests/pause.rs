@@ -48,7 +48,10 @@ fn a_paused_container_stands_still_until_it_is_let_go_on() {
            #{ status: c.status, state: c.inspect().State, listed: containers(#{ status: "paused" }).map(|c| c.name), pid: c.pid, log: c.logs() }"#,
     );
     assert!(is_frozen(pid));
-    assert_eq!((&paused["status"], &paused["listed"], &paused["pid"]), (&json!("paused"), &json!(["still"]), &json!(pid)));
+    assert_eq!(
+        (&paused["status"], &paused["listed"], &paused["pid"]),
+        (&json!("paused"), &json!(["still"]), &json!(pid))
+    );
     let state = &paused["state"];
     assert_eq!((&state["Status"], &state["Running"], &state["Paused"]), (&json!("paused"), &json!(true), &json!(true)));
 
@@ -64,8 +67,7 @@ fn a_paused_container_stands_still_until_it_is_let_go_on() {
 
     assert_eq!(shanty.json(r#"let c = container("still"); c.unpause(); c.status"#), "running");
     assert!(!is_frozen(pid));
-    let goes_on =
-        r#"let c = container("still"); let n = c.logs().len(); eventually(|| c.logs().len() > n); c.exec("echo x").text"#;
+    let goes_on = r#"let c = container("still"); let n = c.logs().len(); eventually(|| c.logs().len() > n); c.exec("echo x").text"#;
     assert_eq!(shanty.json(goes_on), "x");
     let again = r#"let kind = (); try { container("still").unpause() } catch (e) { kind = e.kind } kind"#;
     assert_eq!(shanty.json(again), "conflict");
