@@ -1,7 +1,7 @@
 //! Overlay file systems as mounts that are attached nowhere.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::mount::{FsContext, MountAttrs, c_path, clone_tree};
+use crate::sys::mount::{FsContext, MountAttrs, c_path, clone_tree, set_attributes};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -22,19 +22,14 @@ pub struct Overlay<'a> {
 impl Overlay<'_> {
     /// Makes it, attached nowhere.
     ///
-    /// `mount_point` is a directory that kernels before 6.8 need for a moment; the caller must be in a
-    /// mount namespace of its own there. `None`: such kernels fail with `unsupported`.
+    /// `mount_point` is a directory that kernels before 6.8 need for a moment when there are many layers; the
+    /// caller must be in a mount namespace of its own there. `None`: that fails with `unsupported`.
     pub fn mount(&self, attrs: MountAttrs, mount_point: Option<&Path>) -> Result<OwnedFd> {
         let context = FsContext::open(c"overlay").map_err(|errno| self.failed(errno, ""))?;
-        match self.configure(&context) {
-            Ok(()) => {}
-            Err(Errno::EINVAL) if Self::layers_one_by_one_unknown() => {
-                let Some(mount_point) = mount_point else { return Err(self.failed(Errno::ENOSYS, "")) };
-                return self.mount_as_before_6_8(mount_point).map_err(|errno| self.failed(errno, ""));
-            }
-            Err(errno) => return Err(self.failed(errno, &context.message())),
+        match self.configure(&context).and_then(|()| context.mount(attrs)) {
+            Err(Errno::EINVAL) if Self::layers_one_by_one_unknown() => self.mount_as_before_6_8(attrs, mount_point),
+            result => result.map_err(|errno| self.failed(errno, &context.message())),
         }
-        context.mount(attrs).map_err(|errno| self.failed(errno, &context.message()))
     }
 
     fn configure(&self, context: &FsContext) -> nix::Result<()> {
@@ -51,27 +46,58 @@ impl Overlay<'_> {
 
     /// Whether this kernel is one that takes all layers as one string only.
     fn layers_one_by_one_unknown() -> bool {
-        let known = FsContext::open(c"overlay").and_then(|context| context.set(c"lowerdir+", c"/"));
-        known == Err(Errno::EINVAL)
+        let takes = |option| FsContext::open(c"overlay").and_then(|context| context.set(option, c"/"));
+        // Before 6.5 overlayfs looks at no option before it is mounted: so any name is taken.
+        takes(c"lowerdir+") == Err(Errno::EINVAL) || takes(c"no such option").is_ok()
     }
 
-    /// The old mount(2): fsconfig(2) takes values of 255 bytes only, too short for all layers.
-    fn mount_as_before_6_8(&self, mount_point: &Path) -> nix::Result<OwnedFd> {
+    fn mount_as_before_6_8(&self, attrs: MountAttrs, mount_point: Option<&Path>) -> Result<OwnedFd> {
         // Descriptors as names: short, so that 128 layers fit into the one page of options, and free of
         // the `:` and `,` that would need escapes.
-        let named = |path: &Path| Name::by_descriptor(path);
-        let lower = self.lower.iter().map(|path| named(path)).collect::<nix::Result<Vec<_>>>()?;
-        let join = lower.iter().map(|name| name.text.to_string_lossy()).collect::<Vec<_>>().join(":");
-        let mut options = format!("lowerdir={join}");
-        let upper = self.upper.map(|(upper, work)| Ok::<_, Errno>((named(upper)?, named(work)?))).transpose()?;
-        if let Some((upper, work)) = &upper {
-            let (upper, work) = (upper.text.to_string_lossy(), work.text.to_string_lossy());
-            options = format!("{options},upperdir={upper},workdir={work}");
+        let named = |path: &Path| Name::by_descriptor(path).map_err(|errno| self.failed(errno, ""));
+        let lower = self.lower.iter().map(|path| named(path)).collect::<Result<Vec<_>>>()?;
+        let upper = self.upper.map(|(upper, work)| Ok::<_, Error>((named(upper)?, named(work)?))).transpose()?;
+        let lower = lower.iter().map(|name| name.text.to_bytes()).collect::<Vec<_>>().join(&b':');
+        let lower = CString::new(lower).map_err(|_| self.failed(Errno::EINVAL, ""))?;
+        let upper = upper.as_ref().map(|(upper, work)| (upper.text.as_c_str(), work.text.as_c_str()));
+        // fsconfig(2) takes values of 255 bytes only.
+        let result = match mount_point {
+            _ if lower.count_bytes() < 256 => Self::mount_of_strings(&lower, upper, attrs),
+            Some(mount_point) => Self::mount_through(mount_point, &lower, upper, attrs),
+            None => Err(Errno::ENOSYS),
+        };
+        result.map_err(|errno| self.failed(errno, ""))
+    }
+
+    fn mount_of_strings(lower: &CStr, upper: Option<(&CStr, &CStr)>, attrs: MountAttrs) -> nix::Result<OwnedFd> {
+        let context = FsContext::open(c"overlay")?;
+        context.set(c"source", c"overlay")?;
+        context.set(c"lowerdir", lower)?;
+        if let Some((upper, work)) = upper {
+            context.set(c"upperdir", upper)?;
+            context.set(c"workdir", work)?;
         }
-        mount(Some(c"overlay"), mount_point, Some(c"overlay"), MsFlags::empty(), Some(options.as_str()))?;
+        context.mount(attrs)
+    }
+
+    /// The old mount(2), whose options may be a page long.
+    fn mount_through(
+        mount_point: &Path,
+        lower: &CStr,
+        upper: Option<(&CStr, &CStr)>,
+        attrs: MountAttrs,
+    ) -> nix::Result<OwnedFd> {
+        let mut options = [b"lowerdir=", lower.to_bytes()].concat();
+        if let Some((upper, work)) = upper {
+            options.extend([b",upperdir=", upper.to_bytes(), b",workdir=", work.to_bytes()].concat());
+        }
+        let options = CString::new(options).map_err(|_| Errno::EINVAL)?;
+        mount(Some(c"overlay"), mount_point, Some(c"overlay"), MsFlags::empty(), Some(options.as_c_str()))?;
         let tree = clone_tree(nix::fcntl::AT_FDCWD, mount_point, false);
         umount2(mount_point, MntFlags::MNT_DETACH)?;
-        tree
+        let tree = tree?;
+        set_attributes(&tree, attrs, None, false)?;
+        Ok(tree)
     }
 
     fn failed(&self, errno: Errno, message: &str) -> Error {

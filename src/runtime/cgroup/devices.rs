@@ -93,6 +93,7 @@ fn program(rules: &[LinuxDeviceCgroup]) -> Vec<Instruction> {
                 }
             }
         }
+        let always = conditions.is_empty();
         let mut block: Vec<Instruction> = conditions.into_iter().flatten().collect();
         block.push(set(0, i32::from(rule.allow())));
         block.push(exit());
@@ -103,6 +104,10 @@ fn program(rules: &[LinuxDeviceCgroup]) -> Vec<Instruction> {
             }
         }
         code.extend(block);
+        if always {
+            // The verifier refuses what can never be reached.
+            return code;
+        }
     }
     code.extend([set(0, 0), exit()]);
     code
@@ -220,6 +225,24 @@ mod tests {
             (KIND_BLOCK, m, 8, 0, false),
         ] {
             assert_eq!(run(&program, kind, access, major, minor), allowed, "{kind} {access} {major}:{minor}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_unreachable_which_the_kernel_refuses() {
+        let null = rule(true, Some(LinuxDeviceType::C), (1, 3), "rw");
+        for rules in [vec![], vec![null.clone()], vec![rule(false, None, (-1, -1), "rwm"), null]] {
+            let program = program(&rules);
+            let (mut reached, mut todo) = (vec![false; program.len()], vec![0]);
+            while let Some(at) = todo.pop() {
+                if !std::mem::replace(&mut reached[at], true) && program[at] != exit() {
+                    todo.push(at + 1);
+                    if program[at].code == JUMP_UNLESS_EQUAL {
+                        todo.push(at + 1 + usize::try_from(program[at].offset).unwrap());
+                    }
+                }
+            }
+            assert!(reached.iter().all(|reached| *reached), "{reached:?}");
         }
     }
 
