@@ -7,7 +7,7 @@ use super::{folder, remove};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image;
-use crate::model::{ContainerSpec, Id, Status, name};
+use crate::model::{ContainerSpec, Id, RestartPolicy, Status, name};
 use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
 use crate::sys::lock::FileLock;
@@ -61,6 +61,10 @@ fn check(spec: &ContainerSpec, base: Base<'_>) -> Result<()> {
     if base.layers.is_empty() {
         return Err(Error::invalid(format!("the image `{}` is empty: there is nothing to run in it", spec.image))
             .hint("give it files first: `from(\"scratch\").host_program(\"/bin/sh\")`"));
+    }
+    if spec.remove && spec.restart != RestartPolicy::No {
+        return Err(Error::invalid(format!("`restart: \"{}\"` and `remove: true` exclude each other", spec.restart))
+            .hint("leave one of them out"));
     }
     match spec.memory {
         Some(bytes @ 1..LEAST_MEMORY) => {

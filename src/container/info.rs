@@ -9,7 +9,8 @@ use crate::store::Store;
 
 /// Its row, brought up to date, as scripts see it.
 pub fn info(store: &Store, mut row: Row) -> Result<ContainerInfo> {
-    let pid = state::refresh(store, &mut row)?;
+    let state = state::refresh(store, &mut row)?;
+    let pid = state.and_then(|state| state.process).map(|process| process.pid);
     let alive = row.state.status.is_alive();
     let (ip, ports) = match &row.plan.network {
         NetworkPlan::Bridge(bridge) if alive => (Some(bridge.ip.into()), bridge.ports.clone()),

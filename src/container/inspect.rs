@@ -4,6 +4,7 @@ use super::row::Row;
 use super::{folder, monitor};
 use crate::model::{ContainerInfo, PublishedPort, RestartPolicy};
 use crate::runtime::network::NetworkPlan;
+use crate::runtime::state;
 use crate::store::Store;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// The whole record.
 pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
+    // A file that cannot be understood has been an error of `info` before.
+    let state = state::read(&store.container_dir(row.id.as_str())).ok().flatten();
+    let error = state.as_ref().and_then(|state| state.error.as_deref()).unwrap_or_default();
     let (plan, spec) = (&row.plan, &row.spec);
     let run_dir = monitor::run_dir(store, &row.id);
     let file = |name: &str| run_dir.join(name).display().to_string();
@@ -30,6 +34,7 @@ pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
             "Dead": info.status == crate::model::Status::Dead,
             "Pid": info.pid.unwrap_or(0),
             "ExitCode": info.exit_code.unwrap_or(0),
+            "Error": error,
             "StartedAt": time(info.started),
             "FinishedAt": time(info.finished),
         },

@@ -14,20 +14,20 @@ use std::time::Duration;
 /// How long to wait for who holds a container's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The row as it is now (`removing` when it is gone), and the pid of the container's first process while it lives.
+/// The row as it is now (`removing` when it is gone), and what its monitor says while it lives.
 ///
 /// Whoever first sees an end folds it into the row. A container that is being started, ended or removed
 /// at this moment is left to who does it.
-pub fn refresh(store: &Store, row: &mut Row) -> Result<Option<i32>> {
+pub fn refresh(store: &Store, row: &mut Row) -> Result<Option<State>> {
     if !may_be_alive(row.state.status) {
         return Ok(None);
     }
     let dir = store.container_dir(row.id.as_str());
     if let Some(state) = state::read(&dir)?
-        && state.is_running()
+        && state.is_alive()
     {
         row.state = running(&state);
-        return Ok(state.process.map(|process| process.pid));
+        return Ok(Some(state));
     }
     // Somebody starts, folds or removes it: that takes moments, and then the truth is known.
     let soon = CancelToken::new().child_with_timeout(PATIENCE);
@@ -43,7 +43,7 @@ pub fn refresh(store: &Store, row: &mut Row) -> Result<Option<i32>> {
 }
 
 /// The same for who holds the container's lock.
-pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<i32>> {
+pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<State>> {
     let Some(now) = store.read(|db| row::get(db, row.id.as_str()))? else {
         row.state.status = Status::Removing;
         return Ok(None);
@@ -51,9 +51,9 @@ pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<i32>> {
     *row = now;
     let dir = store.container_dir(row.id.as_str());
     let state = state::read(&dir)?;
-    if let Some(state) = state.as_ref().filter(|state| state.is_running()) {
+    if let Some(state) = state.as_ref().filter(|state| state.is_alive()) {
         row.state = running(state);
-        return Ok(state.process.as_ref().map(|process| process.pid));
+        return Ok(Some(state.clone()));
     }
     if may_be_alive(row.state.status) {
         let run_dir = monitor::run_dir(store, &row.id);
@@ -107,12 +107,16 @@ pub fn not_running(row: &Row) -> Error {
 
 fn running(state: &State) -> FoldedState {
     FoldedState {
-        status: if state.phase == Phase::Paused { Status::Paused } else { Status::Running },
-        exit_code: None,
-        oom_killed: false,
+        status: match state.phase {
+            Phase::Paused => Status::Paused,
+            Phase::Restarting => Status::Restarting,
+            _ => Status::Running,
+        },
+        exit_code: if state.is_running() { None } else { state.exit_code },
+        oom_killed: state.oom_killed,
         restarts: state.restarts,
         started: state.started.and_then(timestamp),
-        finished: None,
+        finished: state.finished.and_then(timestamp),
     }
 }
 

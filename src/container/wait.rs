@@ -52,6 +52,9 @@ fn wait_for_removal(store: &Store, cx: &Context, row: &Row) -> Result<()> {
 
 fn ended_code(store: &Store, row: &mut Row) -> Result<Option<i32>> {
     state::refresh(store, row)?;
+    if row.state.status.is_alive() {
+        return Ok(None);
+    }
     if let Some(code) = row.state.exit_code {
         return Ok(Some(code));
     }

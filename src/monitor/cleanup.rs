@@ -11,8 +11,9 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What has to be taken away when a container has ended, or could not be started.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Remains {
     run_dir: PathBuf,
     network: NetworkPlan,
     attached: bool,
+    /// The network namespace: it outlives the processes in it, so that a restart finds the same address.
+    netns: Option<Arc<File>>,
     /// The first process, until it is known to have ended.
     init: Option<(i32, OwnedFd)>,
     /// The mount namespace: its mounts go when the last descriptor is closed, and unmounting an overlay
@@ -44,6 +47,7 @@ impl Remains {
             run_dir: launch.run_dir.clone(),
             network: launch.network.clone(),
             attached: false,
+            netns: None,
             init: None,
             mounts: None,
             input: None,
@@ -68,14 +72,45 @@ impl Remains {
         self.input = Some(input);
     }
 
-    /// The network was connected.
-    pub fn network_attached(&mut self) {
+    /// Connects the network of the first process.
+    pub fn attach_network(&mut self, pid: i32) -> Result<()> {
+        if self.network != NetworkPlan::Host {
+            let path = format!("/proc/{pid}/ns/net");
+            let netns = File::open(&path).doing(|| format!("cannot open `{path}`"))?;
+            network::attach(&self.network, netns.as_fd())?;
+            self.netns = Some(Arc::new(netns));
+        }
         self.attached = true;
+        Ok(())
+    }
+
+    /// The network namespace, to be born in.
+    pub fn network(&self) -> Option<Arc<File>> {
+        self.netns.clone()
     }
 
     /// The first process has been reaped.
     pub fn init_ended(&mut self) {
         self.init = None;
+    }
+
+    /// Takes away what belongs to one run, not to the container.
+    pub fn run_ended(&mut self) {
+        self.kill_init();
+        self.input = None;
+        self.mounts = None;
+    }
+
+    /// Lets the links go: the kernel takes them away by and by.
+    pub fn disconnect(&mut self) {
+        self.netns = None;
+    }
+
+    fn kill_init(&mut self) {
+        if let Some((pid, init)) = self.init.take() {
+            let _ = pidfd::send_signal(&init, libc::SIGKILL);
+            let _ = waitpid(Pid::from_raw(pid), None);
+        }
     }
 
     /// Moves this monitor out of its caller's control groups: it is not to end with them.
@@ -97,10 +132,8 @@ impl Remains {
 
     /// Takes everything away.
     pub fn take_away(&mut self) {
-        if let Some((pid, init)) = self.init.take() {
-            let _ = pidfd::send_signal(&init, libc::SIGKILL);
-            let _ = waitpid(Pid::from_raw(pid), None);
-        }
+        self.kill_init();
+        self.netns = None;
         if self.attached {
             let _ = network::detach(&self.network);
         }

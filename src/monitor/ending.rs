@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 impl Monitor {
     /// Writes down how it ended and answers everybody who waits. Nothing that can wait comes before.
     pub fn program_ended(&mut self, code: i32) {
+        self.look_at_the_birth(true);
         self.container.init = None;
         self.remains.init_ended();
         if let Some((log, outputs)) = &mut self.container.log {
@@ -24,11 +25,17 @@ impl Monitor {
         state.finished = Some(now());
         state.exit_code = Some(code);
         state.oom_killed = killed && self.remains.group().oom_kills() > 0;
-        self.container_ended(code);
+        self.timers.kill = None;
+        if !self.wait_for_restart(code) {
+            self.container_ended(code);
+        }
     }
 
-    fn container_ended(&mut self, code: i32) {
+    /// It has ended for good.
+    pub fn container_ended(&mut self, code: i32) {
         self.life = Life::Ended;
+        self.container.state.stopped = self.restarts.by_hand;
+        self.remains.disconnect();
         self.set_phase(Phase::Exited);
         let exited = Event::Exited { code, oom_killed: self.container.state.oom_killed };
         // The ports are free before anybody knows of the end, who may want them for the next container.

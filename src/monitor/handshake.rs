@@ -11,13 +11,13 @@ use crate::runtime::control::protocol::{Command, Event, Failure, Request, SOCKET
 use crate::runtime::control::{Channel, address_in};
 use crate::runtime::init::{Init, NAMESPACES};
 use crate::runtime::launch::{Launch, StdioPlan};
-use crate::runtime::network::{self, NetworkPlan};
+use crate::runtime::network::NetworkPlan;
 use crate::runtime::report::{Report, Reporter};
 use crate::runtime::state::{self, LOCK_NAME, Phase, State};
 use crate::sys::clone::{self, Child};
-use crate::sys::pidfd;
 use crate::sys::process::{ProcessIdentity, boot_id, start_time};
 use crate::sys::record_lock::RecordLock;
+use crate::sys::{netns, pidfd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -28,6 +28,7 @@ use nix::unistd::{getppid, pipe2, write};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A container whose program was executed, and all that its monitor holds.
 pub struct Container {
@@ -73,10 +74,10 @@ pub fn start(channel: &mut Channel, group: &Path) -> Result<(Container, Remains,
 }
 
 /// The ends of the pipes that the monitor keeps while its child prepares itself.
-struct Pipes {
-    go: OwnedFd,
-    report: OwnedFd,
-    outputs: Option<[Output; 2]>,
+pub(super) struct Pipes {
+    pub go: OwnedFd,
+    pub report: OwnedFd,
+    pub outputs: Option<[Output; 2]>,
 }
 
 fn make(
@@ -87,7 +88,7 @@ fn make(
 ) -> Result<Container, Failure> {
     let launcher = if launch.die_with_caller { launcher() } else { None };
     let ports = take_ports(&launch, &mut fds)?;
-    let (init, pipes) = in_step("making the first process", || spawn_init(&launch, fds, remains))?;
+    let (init, pipes) = in_step("making the first process", || spawn_init(&launch, fds, remains, None))?;
     in_step("holding the mounts", || remains.hold(&init))?;
     let prepared = answer(Event::Prepared { pid: init.pid });
     in_step("answering", || channel.send_now(&prepared))?;
@@ -99,8 +100,7 @@ fn make(
         None => None,
     };
     let mut state = in_step("reading the last state", || first_state(&launch))?;
-    in_step("connecting the network", || attach_network(&launch, init.pid))?;
-    remains.network_attached();
+    in_step("connecting the network", || remains.attach_network(init.pid))?;
 
     wait_for_go(channel, &init.pidfd)?;
     let identity = in_step("identifying the process", || {
@@ -180,7 +180,13 @@ fn take_ports(launch: &Launch, fds: &mut Vec<OwnedFd>) -> Result<Vec<OwnedFd>, F
     Ok(fds.split_off(stdio))
 }
 
-fn spawn_init(launch: &Launch, passed: Vec<OwnedFd>, remains: &mut Remains) -> Result<(Child, Pipes)> {
+/// Makes the first process, up to its wait for `go`: in a new network namespace, or in `network`.
+pub(super) fn spawn_init(
+    launch: &Launch,
+    passed: Vec<OwnedFd>,
+    remains: &mut Remains,
+    network: Option<&Arc<File>>,
+) -> Result<(Child, Pipes)> {
     let doing = || "cannot make a pipe";
     let (go_read, go) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
     let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
@@ -209,14 +215,20 @@ fn spawn_init(launch: &Launch, passed: Vec<OwnedFd>, remains: &mut Remains) -> R
     let group = remains.group();
     let cgroup = group.open_v2()?;
     let mut namespaces = NAMESPACES;
-    if launch.network != NetworkPlan::Host {
+    if launch.network != NetworkPlan::Host && network.is_none() {
         namespaces |= CloneFlags::CLONE_NEWNET;
     }
     let reporter = Reporter::new(report_write);
     let init = Init { launch, hierarchies: group.hierarchies, group: group.path, stdio, go: go_read, reporter };
     // The child's ends go into the closure: in this process they are closed when it returns.
-    let child = clone::spawn(namespaces, cgroup.as_ref().map(AsFd::as_fd), move || init.run())
-        .doing(|| "cannot make a process in new namespaces")?;
+    let spawn = move || {
+        clone::spawn(namespaces, cgroup.as_ref().map(AsFd::as_fd), move || init.run())
+            .doing(|| "cannot make a process in new namespaces")
+    };
+    let child = match network {
+        Some(network) => netns::inside(network.as_fd(), spawn)?,
+        None => spawn()?,
+    };
     Ok((child, Pipes { go, report, outputs }))
 }
 
@@ -241,23 +253,15 @@ fn listen_for_commands(launch: &Launch) -> Result<OwnedFd> {
     Ok(control)
 }
 
-/// The state to go on from: a container that is started again keeps its count of restarts.
+/// The state to go on from.
 fn first_state(launch: &Launch) -> Result<State> {
+    let first = State::new(launch.id.clone());
     let last = state::read_last(&launch.container_dir)?;
-    if last.as_ref().is_some_and(State::is_running) {
+    if last.as_ref().is_some_and(State::is_alive) {
         // Written by a monitor that was killed: with our lock held it would be believed.
-        State::new(launch.id.clone()).write(&launch.container_dir)?;
+        first.write(&launch.container_dir)?;
     }
-    Ok(State { restarts: last.map_or(0, |last| last.restarts), ..State::new(launch.id.clone()) })
-}
-
-fn attach_network(launch: &Launch, pid: i32) -> Result<()> {
-    if launch.network == NetworkPlan::Host {
-        return Ok(());
-    }
-    let path = format!("/proc/{pid}/ns/net");
-    let netns = File::open(&path).doing(|| format!("cannot open `{path}`"))?;
-    network::attach(&launch.network, netns.as_fd())
+    Ok(first)
 }
 
 /// Returns at `go`, and also when the child has ended: its report says why then.

@@ -15,6 +15,7 @@ pub mod log;
 mod output;
 mod pause;
 mod requests;
+mod restart;
 mod stop;
 mod timers;
 mod watch;

@@ -26,6 +26,7 @@ impl Monitor {
             // Another caller wants the same at this moment.
             Life::Freezing(_) => Ok(()),
             Life::Paused => Err(Error::conflict("the container is paused already")),
+            Life::Waiting | Life::Starting => Err(self.is_restarting()),
             Life::Ended => Err(Error::conflict("the container has ended")),
         };
         match begun {

@@ -37,7 +37,7 @@ impl Monitor {
         match command {
             Command::Wait => self.clients[index].waits = true,
             Command::Signal { number } => {
-                let sent = self.signal(number);
+                let sent = self.signal_by_hand(number);
                 self.clients[index].answer(&sent);
             }
             Command::Stop { timeout } => {
@@ -46,6 +46,12 @@ impl Monitor {
             }
             Command::Pause => self.pause(index),
             Command::Unpause => self.unpause(index),
+            Command::Update { restart } => {
+                if let Some(policy) = restart {
+                    self.restarts.set_policy(policy);
+                }
+                self.clients[index].tell(Event::Done);
+            }
             Command::Exec { exec } => {
                 if let Err(error) = self.exec(index, &exec) {
                     self.clients[index].refuse(&error);
@@ -69,9 +75,12 @@ impl Monitor {
         if self.is_frozen() {
             return Err(Error::conflict("the container is paused").hint("let it go on first: `unpause()`"));
         }
+        if self.life == Life::Starting {
+            return Err(self.is_restarting());
+        }
         let container = &self.container;
         let Some(init) = &container.init else {
-            return Err(Error::conflict("the container does not run at this moment"));
+            return Err(self.is_restarting());
         };
         let warnings = &container.state.warnings;
         let group = self.remains.group();

@@ -14,6 +14,8 @@ pub struct Timers {
     pub settle: Option<Instant>,
     /// When to look again whether everything is frozen.
     pub freeze: Option<Instant>,
+    /// When to start the container again.
+    pub restart: Option<Instant>,
 }
 
 impl Timers {
@@ -24,7 +26,7 @@ impl Timers {
 
     /// The first of all.
     pub fn next(&self) -> Option<Instant> {
-        [self.kill, self.settle, self.freeze].into_iter().flatten().min()
+        [self.kill, self.settle, self.freeze, self.restart].into_iter().flatten().min()
     }
 
     /// Takes a timer when its time has come.

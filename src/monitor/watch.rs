@@ -4,9 +4,11 @@ use super::cleanup::Remains;
 use super::client::Client;
 use super::handshake::Container;
 use super::pause::Freezing;
+use super::restart::Restarts;
 use super::timers::Timers;
 use crate::runtime::control::Channel;
 use crate::runtime::network::{NetworkPlan, proxy};
+use crate::runtime::report::Incoming;
 use crate::sys::allocator;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -30,12 +32,14 @@ pub fn run(container: Container, remains: Remains, caller: Channel) -> i32 {
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).ok();
     let caller = Client { waits: true, ..Client::new(caller) };
     let mut monitor = Monitor {
+        restarts: Restarts::new(&container.launch),
         container,
         remains,
         signals,
         clients: vec![caller],
         timers: Timers { settle: Some(Timers::after(SETTLED)), ..Timers::default() },
         life: Life::Running,
+        birth: None,
         proxy: None,
     };
     // What came together with `go` is in memory, where poll(2) does not see it.
@@ -45,7 +49,7 @@ pub fn run(container: Container, remains: Remains, caller: Channel) -> i32 {
 }
 
 /// Everything that a monitor knows. What it does is in the files beside this one: [`super::requests`],
-/// [`super::children`], [`super::ending`], [`super::stop`], [`super::pause`].
+/// [`super::children`], [`super::ending`], [`super::stop`], [`super::pause`], [`super::restart`].
 pub(super) struct Monitor {
     pub container: Container,
     pub remains: Remains,
@@ -53,6 +57,9 @@ pub(super) struct Monitor {
     pub clients: Vec<Client>,
     pub timers: Timers,
     pub life: Life,
+    pub restarts: Restarts,
+    /// What a first process that is made anew says on its way to its program.
+    pub birth: Option<Incoming>,
     /// Serves the published ports where the packet filter does not.
     pub proxy: Option<Pid>,
 }
@@ -66,6 +73,10 @@ pub(super) enum Life {
     Freezing(Freezing),
     /// None of its processes runs on.
     Paused,
+    /// Its program has ended, and is to be started again.
+    Waiting,
+    /// It is being started again: its program has not been executed yet.
+    Starting,
     /// Its program has ended, and will not be started again.
     Ended,
 }
@@ -74,6 +85,7 @@ pub(super) enum Life {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Child,
+    Birth,
     Launcher,
     Control,
     Output(usize),
@@ -124,6 +136,7 @@ impl Monitor {
         let signals = self.signals.iter().map(|signals| (Source::Child, signals.as_fd()));
         signals
             .chain(container.init.iter().map(|init| (Source::Child, init.pidfd.as_fd())))
+            .chain(self.birth.iter().map(|birth| (Source::Birth, birth.as_fd())))
             .chain([(Source::Control, container.control.as_fd())])
             .chain(container.launcher.iter().map(|launcher| (Source::Launcher, launcher.as_fd())))
             .chain(outputs.filter_map(|(index, output)| Some((Source::Output(index), output.fd()?))))
@@ -151,8 +164,9 @@ impl Monitor {
             }
             Source::Launcher => {
                 self.container.launcher = None;
-                self.kill_container(libc::SIGKILL);
+                self.end_by_hand(libc::SIGKILL);
             }
+            Source::Birth => self.look_at_the_birth(false),
             Source::Control => self.accept(),
             Source::Output(index) => {
                 if let Some((log, outputs)) = &mut self.container.log {
@@ -172,6 +186,9 @@ impl Monitor {
         }
         if Timers::is_due(&mut self.timers.freeze, now) {
             self.look_at_the_freezer();
+        }
+        if Timers::is_due(&mut self.timers.restart, now) {
+            self.start_again();
         }
         if Timers::is_due(&mut self.timers.settle, now) {
             self.remains.leave_callers_groups();

@@ -1,7 +1,7 @@
 //! What a container can be asked to have, and this engine cannot give yet: refused by name, never ignored.
 
 use crate::error::{Error, Result};
-use crate::model::{ContainerSpec, ExecSpec, RestartPolicy};
+use crate::model::{ContainerSpec, ExecSpec};
 
 /// Refuses a container that would not be what was asked for.
 pub fn check(spec: &ContainerSpec) -> Result<()> {
@@ -10,7 +10,6 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
     refuse(&[
         ("tty", spec.tty),
         ("init", spec.init),
-        ("restart", spec.restart != RestartPolicy::No),
         ("healthcheck", checks_health),
         ("expose", !spec.expose.is_empty()),
     ])
@@ -42,7 +41,6 @@ mod tests {
         for (name, spec) in [
             ("tty", ContainerSpec { tty: true, ..plain() }),
             ("init", ContainerSpec { init: true, ..plain() }),
-            ("restart", ContainerSpec { restart: RestartPolicy::Always, ..plain() }),
             ("healthcheck", ContainerSpec { healthcheck: Some(health("CMD")), ..plain() }),
             ("expose", ContainerSpec { expose: vec!["80/tcp".into()], ..plain() }),
         ] {

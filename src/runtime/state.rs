@@ -27,6 +27,8 @@ pub enum Phase {
     Running,
     /// Its processes are frozen.
     Paused,
+    /// Its program has ended and is to be started again.
+    Restarting,
     /// Its program has ended.
     Exited,
 }
@@ -58,9 +60,18 @@ pub struct State {
     /// How often its restart policy started it again.
     #[serde(default)]
     pub restarts: u32,
+    /// It was ended by hand: by `stop`, or by a signal that means the same.
+    #[serde(default)]
+    pub stopped: bool,
+    /// Why it could not be started again.
+    #[serde(default)]
+    pub error: Option<String>,
     /// What could not be done as asked, for a person.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Its monitor was killed, or the machine restarted: nobody saw its end. Found out by [`read`].
+    #[serde(skip)]
+    pub lost: bool,
 }
 
 impl State {
@@ -76,13 +87,21 @@ impl State {
             exit_code: None,
             oom_killed: false,
             restarts: 0,
+            stopped: false,
+            error: None,
             warnings: Vec::new(),
+            lost: false,
         }
     }
 
     /// Whether its program has been executed and has not ended, paused or not.
     pub fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Paused)
+    }
+
+    /// Whether its monitor looks after it: it runs, or will run again.
+    pub fn is_alive(&self) -> bool {
+        self.is_running() || self.phase == Phase::Restarting
     }
 
     /// Replaces the file. Not synced: after a power loss nothing runs, and another boot says so.
@@ -109,10 +128,13 @@ pub fn read(container_dir: &Path) -> Result<Option<State>> {
         Some(process) => process::boot_id()? == process.boot_id,
         None => true,
     };
-    if state.is_running() && !(alive && same_boot) {
+    if state.is_alive() && !(alive && same_boot) {
+        if state.is_running() {
+            state.exit_code = Some(UNSEEN_EXIT_CODE);
+        }
         state.phase = Phase::Exited;
         state.process = None;
-        state.exit_code = Some(UNSEEN_EXIT_CODE);
+        state.lost = true;
     }
     Ok(Some(state))
 }

@@ -1,6 +1,6 @@
 //! Ending groups: killing what is left in them, and removing them.
 
-use super::{Hierarchies, Hierarchy, try_write};
+use super::{Group, Hierarchies, Hierarchy, try_write};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -35,6 +35,17 @@ pub fn remove_if_empty(hierarchies: &Hierarchies, path: &Path) {
     }
 }
 
+impl Group<'_> {
+    /// Kills everything in the group, as far as it is there now; waits for nothing. The group stays in use.
+    ///
+    /// Not by `cgroup.kill`: after it Linux 6.18 also kills whatever is born in the group (`CLONE_INTO_CGROUP`).
+    pub fn kill_all(&self) {
+        for hierarchy in self.hierarchies.all() {
+            kill_each(&hierarchy.dir(self.path));
+        }
+    }
+}
+
 fn remove_one(hierarchy: &Hierarchy, path: &Path) -> std::io::Result<()> {
     let dir = hierarchy.dir(path);
     let until = Instant::now() + PATIENCE;
@@ -65,6 +76,10 @@ fn kill_all(dir: &Path) {
     if try_write(&dir.join("cgroup.kill"), "1").is_ok() {
         return;
     }
+    kill_each(dir);
+}
+
+fn kill_each(dir: &Path) {
     let processes = std::fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
     for pid in processes.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 1) {
         // It may have ended by now.

@@ -4,6 +4,7 @@
 //! what it does not know with [`Event::Refused`].
 
 use crate::error::{Error, ErrorKind, ExitDetails};
+use crate::model::RestartPolicy;
 use crate::runtime::launch::Launch;
 use crate::runtime::state::State;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,12 @@ pub enum Command {
     Pause,
     /// Let its processes go on. Answers `done`.
     Unpause,
+    /// Look after it differently from now on. Answers `done`.
+    Update {
+        /// When to start it again; `None`: as before.
+        #[serde(default)]
+        restart: Option<RestartPolicy>,
+    },
     /// Run a program inside, with the three descriptors that come along. Answers: `started` or
     /// `failed`, then `exited`. A hang-up kills it, unless it is detached.
     Exec {
