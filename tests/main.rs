@@ -19,6 +19,7 @@ mod pull;
 mod registry;
 mod registry_faults;
 mod repl;
+mod resources;
 mod restart;
 mod runtime;
 mod script_cancel;

@@ -1,13 +1,13 @@
 //! The OCI bundle of a container and the launch message of its monitor.
 
 use super::row::Row;
-use super::{etc, folder, monitor};
+use super::{etc, folder, monitor, resources};
 use crate::error::{Error, IoContext, Result};
 use crate::model::{MountKind, MountSpec, signal};
 use crate::runtime::bundle;
 use crate::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
 use crate::runtime::network::NetworkPlan;
-use crate::runtime::spec::{self, Limits, Options};
+use crate::runtime::spec::{self, Options};
 use crate::store::Store;
 use oci_spec::runtime::{Mount, Spec};
 use std::fs::DirBuilder;
@@ -76,16 +76,7 @@ fn runtime_spec(files: &Path, row: &Row, root: &Path) -> Result<Spec> {
         privileged: spec.privileged,
         mounts: mounts(files, row)?,
         shm_size: spec.shm_size.unwrap_or(spec::DEFAULT_SHM_SIZE),
-        limits: Limits {
-            cpus: spec.cpus,
-            cpu_shares: spec.cpu_shares,
-            cpuset: spec.cpuset.clone(),
-            memory: spec.memory,
-            memory_swap: spec.memory_swap,
-            memory_reservation: spec.memory_reservation,
-            pids: spec.pids,
-            io_weight: spec.io_weight,
-        },
+        limits: resources::limits(spec),
         ulimits: spec.ulimits.clone(),
         oom_score_adj: spec.oom_score_adj,
         sysctls: spec.sysctls.clone(),

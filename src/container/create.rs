@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::plan::Plan;
 use super::row::{self, FoldedState, Row};
-use super::{folder, remove};
+use super::{folder, remove, resources};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image;
@@ -12,8 +12,6 @@ use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
 use crate::sys::lock::FileLock;
 
-/// Docker's least memory limit, bytes: with less, nothing starts.
-const LEAST_MEMORY: u64 = 6 << 20;
 /// How often a made-up name may be taken already.
 const NAME_ATTEMPTS: u32 = 20;
 
@@ -66,12 +64,7 @@ fn check(spec: &ContainerSpec, base: Base<'_>) -> Result<()> {
         return Err(Error::invalid(format!("`restart: \"{}\"` and `remove: true` exclude each other", spec.restart))
             .hint("leave one of them out"));
     }
-    match spec.memory {
-        Some(bytes @ 1..LEAST_MEMORY) => {
-            Err(Error::invalid(format!("a memory limit of {bytes} bytes is too small")).hint("give it `6m` at least"))
-        }
-        _ => Ok(()),
-    }
+    resources::check(&resources::limits(spec))
 }
 
 fn insert(store: &Store, row: &mut Row, base: Base<'_>) -> Result<()> {

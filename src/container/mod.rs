@@ -22,6 +22,7 @@ mod plan;
 mod port_open;
 mod read_logs;
 mod remove;
+mod resources;
 mod row;
 mod run_once;
 mod scope;

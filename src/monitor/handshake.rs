@@ -100,7 +100,11 @@ fn make(
         None => None,
     };
     let mut state = in_step("reading the last state", || first_state(&launch))?;
-    in_step("connecting the network", || remains.attach_network(init.pid))?;
+    if let Err(failure) = in_step("connecting the network", || remains.attach_network(init.pid)) {
+        // A child that has failed meanwhile has no network any more: its report says why.
+        let gone = !Path::new(&format!("/proc/{}/ns/net", init.pid)).exists();
+        return Err(if gone { Report::read(pipes.report).failure.unwrap_or(failure) } else { failure });
+    }
 
     wait_for_go(channel, &init.pidfd)?;
     let identity = in_step("identifying the process", || {

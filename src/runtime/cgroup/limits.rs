@@ -4,10 +4,11 @@ use super::{Group, Hierarchy};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources};
 
-/// Sets all limits that were asked for.
-pub fn apply(group: &Group<'_>, resources: &LinuxResources) -> Result<()> {
+/// Sets all limits that were asked for. Gives warnings, of those that have no effect here as Docker has it.
+pub fn apply(group: &Group<'_>, resources: &LinuxResources) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
     if let Some(memory) = resources.memory() {
-        apply_memory(group, memory)?;
+        warnings.extend(apply_memory(group, memory)?);
     }
     if let Some(cpu) = resources.cpu() {
         apply_cpu(group, cpu)?;
@@ -24,33 +25,62 @@ pub fn apply(group: &Group<'_>, resources: &LinuxResources) -> Result<()> {
             set(group, hierarchy, file, file, value)?;
         }
     }
-    Ok(())
+    Ok(warnings)
 }
 
-fn apply_memory(group: &Group<'_>, memory: &LinuxMemory) -> Result<()> {
+fn apply_memory(group: &Group<'_>, memory: &LinuxMemory) -> Result<Option<String>> {
     if memory.limit().is_none() && memory.swap().is_none() && memory.reservation().is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let hierarchy = controller(group, "memory", "memory")?;
     let v2 = hierarchy.is_v2();
-    if let Some(bytes) = memory.limit() {
-        let file = if v2 { "memory.max" } else { "memory.limit_in_bytes" };
-        set(group, hierarchy, file, "memory", &v1_or_v2(v2, bytes))?;
-    }
-    match (memory.swap(), memory.limit()) {
-        (Some(both), limit) => set_swap(group, hierarchy, both, limit.unwrap_or(0))?,
-        // Docker: as much swap as memory, where the kernel counts swap.
-        (None, Some(limit)) if limit > 0 => match set_swap(group, hierarchy, limit.saturating_mul(2), limit) {
-            Err(error) if !error.is(ErrorKind::Unsupported) => return Err(error),
-            _ => {}
-        },
-        _ => {}
-    }
+    let limit = || match memory.limit() {
+        Some(bytes) => {
+            let file = if v2 { "memory.max" } else { "memory.limit_in_bytes" };
+            set(group, hierarchy, file, "memory", &v1_or_v2(v2, bytes))
+        }
+        None => Ok(()),
+    };
+    let swap = || set_swap_of(group, hierarchy, memory);
+    // v1 wants the limit of both to be no less than that of memory, at every moment.
+    let warning = if !v2 && raises_both(group, hierarchy, memory) {
+        let warning = swap()?;
+        limit()?;
+        warning
+    } else {
+        limit()?;
+        swap()?
+    };
     if let Some(bytes) = memory.reservation() {
         let file = if v2 { "memory.low" } else { "memory.soft_limit_in_bytes" };
         set(group, hierarchy, file, "memory_reservation", &v1_or_v2(v2, bytes))?;
     }
-    Ok(())
+    Ok(warning)
+}
+
+/// Limits swap as asked for, or as Docker: as much swap as memory, where the kernel counts it.
+fn set_swap_of(group: &Group<'_>, hierarchy: &Hierarchy, memory: &LinuxMemory) -> Result<Option<String>> {
+    let limit = memory.limit().unwrap_or(0);
+    let both = match memory.swap() {
+        Some(both) => both,
+        None if limit > 0 => limit.saturating_mul(2),
+        None => return Ok(None),
+    };
+    match set_swap(group, hierarchy, both, limit) {
+        Err(error) if error.is(ErrorKind::Unsupported) => {
+            Ok(memory.swap().map(|_| "`memory_swap` has no effect: this kernel does not count swap".to_owned()))
+        }
+        result => result.map(|()| None),
+    }
+}
+
+/// Whether the limit of memory and swap together is to be more than it is now.
+fn raises_both(group: &Group<'_>, hierarchy: &Hierarchy, memory: &LinuxMemory) -> bool {
+    let path = hierarchy.dir(group.path).join("memory.memsw.limit_in_bytes");
+    let now = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let both = memory.swap().or_else(|| memory.limit().map(|limit| limit.saturating_mul(2)));
+    // -1: no limit, which is more than any.
+    matches!((now, both), (Some(now), Some(both)) if u64::try_from(both).unwrap_or(u64::MAX) > now)
 }
 
 fn set_swap(group: &Group<'_>, hierarchy: &Hierarchy, both: i64, memory: i64) -> Result<()> {
@@ -96,22 +126,42 @@ fn apply_block_io(group: &Group<'_>, block_io: &LinuxBlockIo) -> Result<()> {
     let Some(hierarchy) = group.hierarchies.of("blkio").or_else(|| group.hierarchies.of("io")) else {
         return Err(missing("blkio", "io_weight"));
     };
-    // Which of the two there is depends on the scheduler of the disks: BFQ has its own file.
-    let files: [(&str, String); 2] = if hierarchy.is_v2() {
+    // A file can be there though no disk has the scheduler that looks at it.
+    let (bfq, cost) = (any_disk_schedules_by("bfq"), io_cost_is_enabled(hierarchy));
+    let files: [(&str, String, bool); 2] = if hierarchy.is_v2() {
         // 10…1000 of the OCI spec into 1…10000, as runc does.
-        let scaled = 1 + (u64::from(weight) - 10) * 9999 / 990;
-        [("io.bfq.weight", weight.to_string()), ("io.weight", format!("default {scaled}"))]
+        let scaled = 1 + u64::from(weight).saturating_sub(10) * 9999 / 990;
+        [("io.bfq.weight", weight.to_string(), bfq), ("io.weight", format!("default {scaled}"), cost)]
     } else {
-        [("blkio.bfq.weight", weight.to_string()), ("blkio.weight", weight.to_string())]
+        let cfq = any_disk_schedules_by("cfq");
+        [("blkio.bfq.weight", weight.to_string(), bfq), ("blkio.weight", weight.to_string(), cfq)]
     };
-    let there = files.iter().find(|(file, _)| hierarchy.dir(group.path).join(file).exists());
-    match there {
-        Some((file, value)) => set(group, hierarchy, file, "io_weight", value),
-        None => {
-            Err(Error::unsupported("`io_weight` cannot be set: no disk of this machine has a scheduler with weights")
-                .hint("leave `io_weight` out"))
+    let mut has_effect = false;
+    for (file, value, used) in files {
+        if used && hierarchy.dir(group.path).join(file).exists() {
+            set(group, hierarchy, file, "io_weight", &value)?;
+            has_effect = true;
         }
     }
+    if has_effect {
+        return Ok(());
+    }
+    Err(Error::unsupported("`io_weight` cannot be set: no disk of this machine has a scheduler with weights")
+        .hint("leave `io_weight` out, or choose the scheduler: `echo bfq > /sys/block/DISK/queue/scheduler`"))
+}
+
+/// Whether a disk of the machine has this scheduler: it stands in brackets.
+fn any_disk_schedules_by(name: &str) -> bool {
+    let disks = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let schedulers = disks.filter_map(|disk| std::fs::read_to_string(disk.path().join("queue/scheduler")).ok());
+    let chosen = format!("[{name}]");
+    schedulers.into_iter().any(|schedulers| schedulers.split_ascii_whitespace().any(|it| it == chosen))
+}
+
+/// Whether the weights of cgroup2's own controller (`io.cost.qos`, one line a disk) are looked at.
+fn io_cost_is_enabled(hierarchy: &Hierarchy) -> bool {
+    let disks = std::fs::read_to_string(hierarchy.mount_point.join("io.cost.qos")).unwrap_or_default();
+    disks.split_ascii_whitespace().any(|setting| setting == "enable=1")
 }
 
 fn controller<'a>(group: &Group<'a>, name: &str, option: &str) -> Result<&'a Hierarchy> {
@@ -173,6 +223,6 @@ mod tests {
             assert!(error.is(ErrorKind::Unsupported) && error.hint_text().is_some(), "{json}: {error:?}");
         }
         let none: LinuxResources = serde_json::from_str(r#"{"memory":{},"cpu":{}}"#).unwrap();
-        apply(&group, &none).unwrap();
+        assert!(apply(&group, &none).unwrap().is_empty());
     }
 }

@@ -59,7 +59,7 @@ impl Group<'_> {
         }
         let mut warnings = Vec::new();
         if let Some(resources) = resources {
-            limits::apply(self, resources)?;
+            warnings.extend(limits::apply(self, resources)?);
             warnings.extend(devices::apply(self, resources.devices().as_deref().unwrap_or_default())?);
         }
         self.enter_v1()?;
