@@ -50,6 +50,8 @@ fn born() -> Result<Channel> {
     dup2_stdin(File::open("/dev/null").doing(doing)?).doing(doing)?;
     setsid().doing(doing)?;
     prctl::set_child_subreaper(true).doing(doing)?;
+    // It was executed by the number of a descriptor, which `ps` and `top` would show.
+    prctl::set_name(c"shanty-monitor").doing(doing)?;
     umask(Mode::from_bits_truncate(0o077));
     Ok(Channel::new(socket))
 }
