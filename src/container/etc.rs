@@ -38,7 +38,7 @@ fn resolv_conf(row: &Row) -> Result<String> {
 fn hosts(row: &Row) -> Result<String> {
     let (ip, gateway) = match &row.plan.network {
         NetworkPlan::Bridge(bridge) => (Some(bridge.ip), Some(bridge.gateway)),
-        NetworkPlan::None => (None, None),
+        NetworkPlan::None | NetworkPlan::Joined => (None, None),
         NetworkPlan::Host => (None, Some(std::net::Ipv4Addr::LOCALHOST)),
     };
     let file = HostsFile {

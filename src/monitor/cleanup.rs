@@ -74,7 +74,7 @@ impl Remains {
 
     /// Connects the network of the first process.
     pub fn attach_network(&mut self, pid: i32) -> Result<()> {
-        if self.network != NetworkPlan::Host {
+        if !matches!(self.network, NetworkPlan::Host | NetworkPlan::Joined) {
             let path = format!("/proc/{pid}/ns/net");
             let netns = File::open(&path).doing(|| format!("cannot open `{path}`"))?;
             network::attach(&self.network, netns.as_fd())?;

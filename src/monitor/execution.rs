@@ -5,14 +5,14 @@ use crate::runtime::cgroup::{Group, NO_DEVICE_RULES};
 use crate::runtime::control::protocol::{ExecRequest, Failure};
 use crate::runtime::exec::Exec;
 use crate::runtime::launch::Launch;
+use crate::runtime::namespaces::spawn_in_pid_namespace;
 use crate::runtime::report::{Incoming, Reporter};
 use crate::sys::clone::{self, Child};
 use crate::sys::pidfd;
 use crate::{runtime::capability, sys::process};
 use nix::fcntl::OFlag;
-use nix::sched::{CloneFlags, setns};
+use nix::sched::CloneFlags;
 use nix::unistd::pipe2;
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// One of them.
@@ -50,14 +50,9 @@ impl Execution {
             reporter,
         };
         let cgroup = group.open_v2()?;
-        // A process is in the pid namespace that its parent chose for its children (setns(2)): so the
-        // child itself is the program, and nobody stands between it and this monitor.
-        let own = File::open("/proc/self/ns/pid").doing(doing)?;
-        setns(init, CloneFlags::CLONE_NEWPID).doing(doing)?;
-        let process = clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run());
-        setns(own, CloneFlags::CLONE_NEWPID).doing(doing)?;
+        let spawn = || clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run());
         Ok(Self {
-            process: process.doing(doing)?,
+            process: spawn_in_pid_namespace(init, spawn).doing(doing)?,
             report: Some(Incoming::new(report).doing(doing)?),
             detach: request.detach,
         })

@@ -7,21 +7,22 @@ use super::cleanup::Remains;
 use super::log::Log;
 use super::output::Output;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::runtime::bundle;
 use crate::runtime::control::protocol::{Command, Event, Failure, Request, SOCKET_NAME, answer};
 use crate::runtime::control::{Channel, address_in};
-use crate::runtime::init::{Init, NAMESPACES};
+use crate::runtime::init::{Init, Rootfs};
 use crate::runtime::launch::{Launch, StdioPlan};
+use crate::runtime::namespaces::Namespaces;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::report::{Report, Reporter};
 use crate::runtime::state::{self, LOCK_NAME, Phase, State};
-use crate::sys::clone::{self, Child};
+use crate::sys::clone::Child;
+use crate::sys::pidfd;
 use crate::sys::process::{ProcessIdentity, boot_id, start_time};
 use crate::sys::record_lock::RecordLock;
-use crate::sys::{netns, pidfd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::CloneFlags;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 use nix::sys::stat::Mode;
 use nix::unistd::{getppid, pipe2, write};
@@ -175,7 +176,7 @@ fn take_ports(launch: &Launch, fds: &mut Vec<OwnedFd>) -> Result<Vec<OwnedFd>, F
     let stdio = if launch.stdio == StdioPlan::Passed { 3 } else { 0 };
     let published = match &launch.network {
         NetworkPlan::Bridge(plan) => plan.ports.len(),
-        NetworkPlan::None | NetworkPlan::Host => 0,
+        NetworkPlan::None | NetworkPlan::Host | NetworkPlan::Joined => 0,
     };
     if fds.len() != stdio + published {
         let message = format!("the launch came with {} descriptors instead of {}", fds.len(), stdio + published);
@@ -218,21 +219,23 @@ pub(super) fn spawn_init(
     }
     let group = remains.group();
     let cgroup = group.open_v2()?;
-    let mut namespaces = NAMESPACES;
-    if launch.network != NetworkPlan::Host && network.is_none() {
-        namespaces |= CloneFlags::CLONE_NEWNET;
+    let spec = bundle::read(launch.bundle_dir())?;
+    let mut namespaces = Namespaces::of(&spec)?;
+    if let Some(network) = network {
+        namespaces.join_network(network.as_fd())?;
     }
-    let reporter = Reporter::new(report_write);
-    let init = Init { launch, hierarchies: group.hierarchies, group: group.path, stdio, go: go_read, reporter };
+    let init = Init {
+        spec: &spec,
+        rootfs: Rootfs::Overlay(&launch.rootfs),
+        namespaces: &namespaces,
+        hierarchies: group.hierarchies,
+        group: group.path,
+        stdio,
+        go: go_read,
+        reporter: Reporter::new(report_write),
+    };
     // The child's ends go into the closure: in this process they are closed when it returns.
-    let spawn = move || {
-        clone::spawn(namespaces, cgroup.as_ref().map(AsFd::as_fd), move || init.run())
-            .doing(|| "cannot make a process in new namespaces")
-    };
-    let child = match network {
-        Some(network) => netns::inside(network.as_fd(), spawn)?,
-        None => spawn()?,
-    };
+    let child = namespaces.spawn(cgroup.as_ref().map(AsFd::as_fd), move || init.run())?;
     Ok((child, Pipes { go, report, outputs }))
 }
 

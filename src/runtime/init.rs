@@ -3,10 +3,10 @@
 //! It reads top to bottom: what happens to a process on its way into a container is one sequence. All
 //! mounts are made before the root is changed, on descriptors inside the new root.
 
-use super::bundle;
 use super::cgroup::{Group, Hierarchies, NO_DEVICE_RULES};
 use super::control::protocol::Failure;
-use super::launch::{Launch, RootfsPlan};
+use super::launch::RootfsPlan;
+use super::namespaces::Namespaces;
 use super::overlay::Overlay;
 use super::program::{Overrides, Program};
 use super::report::Reporter;
@@ -14,9 +14,11 @@ use super::rootfs::{Missing, Root};
 use super::{capability, device_nodes, masks, mounts};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::sys::clone::exit_now;
-use crate::sys::mount::{MountAttrs, attach, make_root_private, pivot_into_working_directory, set_attributes};
-use nix::fcntl::{OFlag, open};
-use nix::sched::{CloneFlags, unshare};
+use crate::sys::mount::{
+    MountAttrs, attach, clone_tree, make_root_private, pivot_into_working_directory, set_attributes,
+};
+use nix::fcntl::{AT_FDCWD, OFlag, open};
+use nix::sched::CloneFlags;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
@@ -28,17 +30,24 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-/// Namespaces that it is born in, beside the network's.
-pub const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
-    .union(CloneFlags::CLONE_NEWPID)
-    .union(CloneFlags::CLONE_NEWUTS)
-    .union(CloneFlags::CLONE_NEWIPC);
+/// The root file system of a container.
+#[derive(Clone, Copy, Debug)]
+pub enum Rootfs<'a> {
+    /// Layers of an image, and where changes go.
+    Overlay(&'a RootfsPlan),
+    /// A directory of the host: `root.path` of a bundle.
+    Directory(&'a Path),
+}
 
-/// What the first process inherits from its monitor.
+/// What the first process inherits from its parent.
 #[derive(Debug)]
 pub struct Init<'a> {
     /// What to make.
-    pub launch: &'a Launch,
+    pub spec: &'a Spec,
+    /// Its root.
+    pub rootfs: Rootfs<'a>,
+    /// Its namespaces, which it was born in as far as they are new.
+    pub namespaces: &'a Namespaces,
     /// The machine's control groups.
     pub hierarchies: &'a Hierarchies,
     /// Path of the container's group.
@@ -63,18 +72,18 @@ impl Init<'_> {
 
     fn become_program(&self) -> Result<Infallible, Failure> {
         let group = Group { hierarchies: self.hierarchies, path: self.group };
-        let plan = &self.launch.rootfs;
+        let (spec, nothing) = (self.spec, Linux::default());
+        let linux = spec.linux().as_ref().unwrap_or(&nothing);
 
         step("preparing the process", || self.prepare())?;
-        let spec = step("reading the bundle", || bundle::read(self.launch.bundle_dir()))?;
-        let linux = spec.linux().clone().unwrap_or_default();
-        step("setting the preference of the OOM killer", || set_oom_score(&spec))?;
+        step("setting the preference of the OOM killer", || set_oom_score(spec))?;
         let warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;
-        step("entering the control group namespace", || {
-            unshare(CloneFlags::CLONE_NEWCGROUP).doing(|| "cannot make a control group namespace")
+        step("entering the namespaces", || {
+            self.namespaces.join()?;
+            self.namespaces.unshare_cgroup()
         })?;
 
-        let root = ManuallyDrop::new(step("mounting the root", || mount_root(plan))?);
+        let root = ManuallyDrop::new(step("mounting the root", || mount_root(self.rootfs))?);
         // Without device rules a node that the image brings along would open the host's disks.
         let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
         if without_mknod {
@@ -86,17 +95,17 @@ impl Init<'_> {
             step("mounting", || mounts::mount(&root, mount, &group))?;
         }
         step("making `/dev`", || device_nodes::make(&root, linux.devices().as_deref().unwrap_or_default()))?;
-        step("setting kernel parameters", || set_sysctls(&root, &linux))?;
+        step("setting kernel parameters", || set_sysctls(&root, linux))?;
         step("hiding kernel files", || {
             masks::hide(&root, linux.masked_paths().as_deref().unwrap_or_default())?;
             masks::make_read_only(&root, linux.readonly_paths().as_deref().unwrap_or_default())
         })?;
 
         let take_away = if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 };
-        let program = step("reading the process", || Program::new(&spec, &root, Overrides::default(), take_away))?;
+        let program = step("reading the process", || Program::new(spec, &root, Overrides::default(), take_away))?;
         step("making the working directory", || root.open_or_create(program.cwd(), Missing::Directory))?;
-        step("changing the root", || enter_root(&root, plan))?;
-        step("naming the host", || set_names(&spec))?;
+        step("changing the root", || enter_root(&root, spec))?;
+        step("naming the host", || self.set_names())?;
         step("opening the input", || self.open_input())?;
         for warning in &warnings {
             self.reporter.warning(warning);
@@ -145,6 +154,22 @@ impl Init<'_> {
             _ => Err(Error::new(ErrorKind::Cancelled, "the caller is gone")),
         }
     }
+
+    fn set_names(&self) -> Result<()> {
+        let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        let (host, domain) = (named(self.spec.hostname()), named(self.spec.domainname()));
+        if (host.is_some() || domain.is_some()) && !self.namespaces.is_own(CloneFlags::CLONE_NEWUTS) {
+            return Err(Error::invalid("a host name needs a UTS namespace: it would be the host's own")
+                .hint("leave `hostname` and `domainname` out"));
+        }
+        if let Some(name) = host {
+            sethostname(&name).doing(|| format!("cannot set the host name `{name}`"))?;
+        }
+        if let Some(name) = domain {
+            crate::sys::domain_name::set(&name).doing(|| format!("cannot set the domain name `{name}`"))?;
+        }
+        Ok(())
+    }
 }
 
 fn set_oom_score(spec: &Spec) -> Result<()> {
@@ -161,34 +186,33 @@ pub fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T, Failure
     run().map_err(|error| Failure::of(name, &error))
 }
 
-/// Mounts the overlay on its mount point, where nobody outside of this mount namespace sees it.
-fn mount_root(plan: &RootfsPlan) -> Result<Root> {
-    let overlay = Overlay { lower: &plan.layers, upper: Some((&plan.upper, &plan.work)) };
-    let mount = overlay.mount(MountAttrs::empty(), Some(&plan.merged))?;
-    let doing = || format!("cannot use `{}` as a mount point", plan.merged.display());
+/// Mounts the root on its mount point, where nobody outside of this mount namespace sees it.
+fn mount_root(rootfs: Rootfs<'_>) -> Result<Root> {
+    let (mount, place) = match rootfs {
+        Rootfs::Overlay(plan) => {
+            let overlay = Overlay { lower: &plan.layers, upper: Some((&plan.upper, &plan.work)) };
+            (overlay.mount(MountAttrs::empty(), Some(&plan.merged))?, plan.merged.as_path())
+        }
+        Rootfs::Directory(path) => {
+            let tree =
+                clone_tree(AT_FDCWD, path, true).doing(|| format!("cannot mount the root `{}`", path.display()))?;
+            (tree, path)
+        }
+    };
+    let doing = || format!("cannot use `{}` as a mount point", place.display());
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let place = open(&plan.merged, flags, Mode::empty()).doing(doing)?;
+    let place = open(place, flags, Mode::empty()).doing(doing)?;
     attach(&mount, &place).doing(doing)?;
     Ok(Root::new(mount))
 }
 
-fn enter_root(root: &Root, plan: &RootfsPlan) -> Result<()> {
+fn enter_root(root: &Root, spec: &Spec) -> Result<()> {
     let doing = || "cannot change the root";
-    if plan.read_only {
+    if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly) == Some(true) {
         set_attributes(root, MountAttrs::READ_ONLY, None, false).doing(doing)?;
     }
     fchdir(root).doing(doing)?;
     pivot_into_working_directory().doing(doing)
-}
-
-fn set_names(spec: &Spec) -> Result<()> {
-    if let Some(name) = spec.hostname().as_deref().filter(|name| !name.is_empty()) {
-        sethostname(name).doing(|| format!("cannot set the host name `{name}`"))?;
-    }
-    if let Some(name) = spec.domainname().as_deref().filter(|name| !name.is_empty()) {
-        crate::sys::domain_name::set(name).doing(|| format!("cannot set the domain name `{name}`"))?;
-    }
-    Ok(())
 }
 
 /// Namespaced kernel parameters, through the container's `/proc`.

@@ -68,8 +68,7 @@ pub struct RootfsPlan {
     pub work: PathBuf,
     /// Mount point; nothing is seen there from outside the container.
     pub merged: PathBuf,
-    /// Files of the host to mount over the root: `/etc/hosts`, `/etc/resolv.conf`, `/etc/hostname`
-    /// are in the bundle's mounts instead.
+    /// Not used any more: `root.readonly` of the bundle says it.
     #[serde(default)]
     pub read_only: bool,
 }

@@ -10,6 +10,7 @@ pub mod init;
 pub mod launch;
 mod masks;
 mod mounts;
+pub mod namespaces;
 pub mod network;
 pub mod overlay;
 pub mod program;

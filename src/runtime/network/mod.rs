@@ -22,7 +22,7 @@ use std::os::fd::BorrowedFd;
 /// there is nothing to take back but the namespace itself.
 pub fn attach(plan: &NetworkPlan, netns: BorrowedFd<'_>) -> Result<()> {
     match plan {
-        NetworkPlan::Host => Ok(()),
+        NetworkPlan::Host | NetworkPlan::Joined => Ok(()),
         NetworkPlan::None => netns::inside(netns, || {
             RouteSocket::open()?.set_up(LOOPBACK).map_err(|refusal| refusal.doing("cannot bring loopback up"))
         }),
@@ -34,7 +34,7 @@ pub fn attach(plan: &NetworkPlan, netns: BorrowedFd<'_>) -> Result<()> {
 /// already; goes on after a failure and reports all of them.
 pub fn detach(plan: &NetworkPlan) -> Result<()> {
     match plan {
-        NetworkPlan::Host | NetworkPlan::None => Ok(()),
+        NetworkPlan::Host | NetworkPlan::Joined | NetworkPlan::None => Ok(()),
         NetworkPlan::Bridge(plan) => bridge::detach(plan),
     }
 }

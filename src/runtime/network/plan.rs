@@ -13,6 +13,8 @@ pub enum NetworkPlan {
     None,
     /// The host's namespace.
     Host,
+    /// The namespace of another container, or of whoever else its bundle names.
+    Joined,
     /// A namespace of its own, with a link to a bridge.
     Bridge(BridgePlan),
 }

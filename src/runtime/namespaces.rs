@@ -1,0 +1,187 @@
+//! Which namespaces the first process of a container is in: new ones, those of other processes, and its parent's.
+
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::sys::clone::{self, Child};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::Mode;
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The namespaces of a specification: listed without a path they are new, with one they are joined, and those that are
+/// not listed are the parent's (runtime-spec, config-linux.md).
+#[derive(Debug)]
+pub struct Namespaces {
+    new: CloneFlags,
+    joined: Vec<(CloneFlags, OwnedFd)>,
+}
+
+impl Namespaces {
+    /// Reads the list and opens those that are to be joined.
+    ///
+    /// # Errors
+    /// `invalid` for a kind that is listed twice or a mount namespace that is not new, `not_found` when one to join is gone.
+    pub fn of(spec: &Spec) -> Result<Self> {
+        let listed = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+        let mut namespaces = Self { new: CloneFlags::empty(), joined: Vec::new() };
+        for namespace in listed {
+            let name = namespace.typ().to_string();
+            let flag = flag_of(namespace.typ())?;
+            if namespaces.is_own(flag) {
+                return Err(Error::invalid(format!("the namespace `{name}` is listed twice")));
+            }
+            match namespace.path().as_ref().filter(|path| !path.as_os_str().is_empty()) {
+                None => namespaces.new |= flag,
+                Some(path) => {
+                    let opened = open(path.as_path(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
+                    let file = match opened {
+                        Err(Errno::ENOENT) => {
+                            return Err(Error::not_found(format!("the {name} namespace `{}` is gone", path.display()))
+                                .hint("whoever it belongs to has ended: start that first"));
+                        }
+                        other => other.doing(|| format!("cannot open the {name} namespace `{}`", path.display()))?,
+                    };
+                    namespaces.joined.push((flag, file));
+                }
+            }
+        }
+        if !namespaces.new.contains(CloneFlags::CLONE_NEWNS) {
+            // The root is changed by pivot_root(2): in a shared namespace that would be everybody's.
+            return Err(Error::invalid("a container needs a new mount namespace")
+                .hint("list `{ \"type\": \"mount\" }` without a path in `linux.namespaces`"));
+        }
+        // The user namespace first: it owns the others.
+        namespaces.joined.sort_by_key(|(flag, _)| *flag != CloneFlags::CLONE_NEWUSER);
+        Ok(namespaces)
+    }
+
+    /// Joins this network namespace instead of a new one: that of its last run.
+    pub fn join_network(&mut self, network: BorrowedFd<'_>) -> Result<()> {
+        if self.is_new(CloneFlags::CLONE_NEWNET) {
+            let network = network.try_clone_to_owned().doing(|| "cannot keep the network namespace")?;
+            self.new.remove(CloneFlags::CLONE_NEWNET);
+            self.joined.push((CloneFlags::CLONE_NEWNET, network));
+        }
+        Ok(())
+    }
+
+    /// Whether the container is the only one in this kind of namespace at its start.
+    pub fn is_new(&self, kind: CloneFlags) -> bool {
+        self.new.contains(kind)
+    }
+
+    /// Whether it is not the parent's namespace.
+    pub fn is_own(&self, kind: CloneFlags) -> bool {
+        self.is_new(kind) || self.joined.iter().any(|(flag, _)| *flag == kind)
+    }
+
+    /// Makes the first process, in the new namespaces. It calls [`Self::join`] and [`Self::unshare_cgroup`] itself.
+    ///
+    /// Only for processes with one thread: see [`clone::spawn`].
+    pub fn spawn(&self, cgroup: Option<BorrowedFd<'_>>, body: impl FnOnce() -> i32) -> Result<Child> {
+        let doing = || "cannot make a process in new namespaces";
+        let flags = self.new.difference(CloneFlags::CLONE_NEWCGROUP);
+        match self.joined.iter().find(|(flag, _)| *flag == CloneFlags::CLONE_NEWPID) {
+            None => clone::spawn(flags, cgroup, body).doing(doing),
+            Some((_, pid_namespace)) => {
+                spawn_in_pid_namespace(pid_namespace.as_fd(), || clone::spawn(flags, cgroup, body)).doing(doing)
+            }
+        }
+    }
+
+    /// Enters the namespaces of others; in the first process.
+    pub fn join(&self) -> Result<()> {
+        for (flag, namespace) in self.joined.iter().filter(|(flag, _)| *flag != CloneFlags::CLONE_NEWPID) {
+            setns(namespace, *flag).map_err(|errno| {
+                let kind = if errno == Errno::EPERM { ErrorKind::Denied } else { ErrorKind::Invalid };
+                Error::new(kind, format!("cannot join the {} namespace: {}", name_of(*flag), errno.desc()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Makes the control group namespace, if there is to be one: its root is the group that the process is in now.
+    pub fn unshare_cgroup(&self) -> Result<()> {
+        if !self.is_new(CloneFlags::CLONE_NEWCGROUP) {
+            return Ok(());
+        }
+        unshare(CloneFlags::CLONE_NEWCGROUP).doing(|| "cannot make a control group namespace")
+    }
+}
+
+/// Makes a process in the pid namespace that `namespace` stands for, a namespace file or a pidfd of a process in it.
+///
+/// A process is in the pid namespace that its parent chose for its children (setns(2)): so the child itself is the
+/// program, and nobody stands between it and this process.
+pub fn spawn_in_pid_namespace(
+    namespace: BorrowedFd<'_>,
+    spawn: impl FnOnce() -> nix::Result<Child>,
+) -> nix::Result<Child> {
+    let own = File::open("/proc/self/ns/pid").map_err(|_| Errno::last())?;
+    setns(namespace, CloneFlags::CLONE_NEWPID)?;
+    let child = spawn();
+    setns(own, CloneFlags::CLONE_NEWPID)?;
+    child
+}
+
+fn flag_of(kind: LinuxNamespaceType) -> Result<CloneFlags> {
+    Ok(match kind {
+        LinuxNamespaceType::Mount => CloneFlags::CLONE_NEWNS,
+        LinuxNamespaceType::Cgroup => CloneFlags::CLONE_NEWCGROUP,
+        LinuxNamespaceType::Uts => CloneFlags::CLONE_NEWUTS,
+        LinuxNamespaceType::Ipc => CloneFlags::CLONE_NEWIPC,
+        LinuxNamespaceType::User => CloneFlags::CLONE_NEWUSER,
+        LinuxNamespaceType::Pid => CloneFlags::CLONE_NEWPID,
+        LinuxNamespaceType::Network => CloneFlags::CLONE_NEWNET,
+        LinuxNamespaceType::Time => {
+            return Err(
+                Error::unsupported("time namespaces cannot be used").hint("leave `time` out of `linux.namespaces`")
+            );
+        }
+    })
+}
+
+fn name_of(flag: CloneFlags) -> &'static str {
+    match flag {
+        CloneFlags::CLONE_NEWCGROUP => "cgroup",
+        CloneFlags::CLONE_NEWUTS => "uts",
+        CloneFlags::CLONE_NEWIPC => "ipc",
+        CloneFlags::CLONE_NEWUSER => "user",
+        CloneFlags::CLONE_NEWPID => "pid",
+        CloneFlags::CLONE_NEWNET => "network",
+        _ => "mount",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(namespaces: &str) -> Result<Namespaces> {
+        let text = format!(r#"{{"ociVersion":"1.2.0","linux":{{"namespaces":[{namespaces}]}}}}"#);
+        Namespaces::of(&serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn listed_ones_are_new_or_joined_and_the_others_the_parents() {
+        let namespaces = of(r#"{"type":"mount"},{"type":"pid"},{"type":"uts","path":"/proc/self/ns/uts"}"#).unwrap();
+        assert!(namespaces.is_new(CloneFlags::CLONE_NEWPID) && namespaces.is_own(CloneFlags::CLONE_NEWUTS));
+        assert!(!namespaces.is_new(CloneFlags::CLONE_NEWUTS) && !namespaces.is_own(CloneFlags::CLONE_NEWNET));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (list, kind, word) in [
+            ("", ErrorKind::Invalid, "mount namespace"),
+            (r#"{"type":"mount","path":"/proc/self/ns/mnt"}"#, ErrorKind::Invalid, "mount namespace"),
+            (r#"{"type":"mount"},{"type":"pid"},{"type":"pid"}"#, ErrorKind::Invalid, "twice"),
+            (r#"{"type":"mount"},{"type":"network","path":"/nowhere"}"#, ErrorKind::NotFound, "gone"),
+            (r#"{"type":"mount"},{"type":"time"}"#, ErrorKind::Unsupported, "time"),
+        ] {
+            let error = of(list).unwrap_err();
+            assert!(error.is(kind) && error.message().contains(word), "{list}: {error:?}");
+        }
+    }
+}
