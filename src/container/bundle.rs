@@ -3,11 +3,11 @@
 use super::row::Row;
 use super::{etc, folder, monitor, resources};
 use crate::error::{Error, IoContext, Result};
-use crate::model::{MountKind, MountSpec, signal};
+use crate::model::{MountKind, MountSpec, SeccompProfile, signal};
 use crate::runtime::bundle;
 use crate::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
 use crate::runtime::network::NetworkPlan;
-use crate::runtime::spec::{self, Options};
+use crate::runtime::spec::{self, Options, Seccomp};
 use crate::store::Store;
 use oci_spec::runtime::{Mount, Spec};
 use std::fs::DirBuilder;
@@ -84,12 +84,11 @@ fn runtime_spec(files: &Path, row: &Row, root: &Path) -> Result<Spec> {
     })
 }
 
-fn seccomp(profile: Option<&str>) -> Result<bool> {
+fn seccomp(profile: Option<&str>) -> Result<Seccomp> {
     match profile {
-        None | Some("default" | "builtin") => Ok(true),
-        Some("unconfined") => Ok(false),
-        Some(path) => Err(Error::unsupported(format!("the system call filter `{path}` cannot be used yet"))
-            .hint("leave `seccomp` out for the default filter, or say `seccomp: \"unconfined\"`")),
+        None | Some("default" | "builtin") => Ok(Seccomp::Default),
+        Some("unconfined") => Ok(Seccomp::Unconfined),
+        Some(text) => SeccompProfile::parse("seccomp", text).map(|profile| Seccomp::Profile(Box::new(profile))),
     }
 }
 

@@ -76,7 +76,7 @@ pub struct ContainerSpec {
     pub cap_add: Vec<String>,
     /// Capabilities to drop.
     pub cap_drop: Vec<String>,
-    /// `None`: Docker's default profile; `unconfined`; or the path of a profile.
+    /// `None`, `default` and `builtin`: Docker's default profile; `unconfined`; or the text of a [`super::SeccompProfile`].
     pub seccomp: Option<String>,
     /// Set `no_new_privs`.
     pub no_new_privileges: bool,

@@ -3,12 +3,11 @@
 use super::bundle::{self, GROUPS_ANNOTATION, USER_ANNOTATION};
 use super::capability;
 use super::rootfs::{Root, is_kind};
-use super::seccomp;
+use super::seccomp::{self, Filter};
 use super::user::{self, Identity};
 use crate::error::{Error, ErrorKind, ExitDetails, IoContext, Result};
 use crate::sys::capability::{self as sys_capability, CapSet};
 use crate::sys::close_range::close_all_but;
-use crate::sys::seccomp::{Instruction, load};
 use crate::sys::{keyring, signals};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -39,7 +38,7 @@ pub struct Program {
     ambient: CapSet,
     bounding: CapSet,
     no_new_privs: bool,
-    filter: Option<Vec<Instruction>>,
+    filter: Option<Filter>,
     rlimits: Vec<PosixRlimit>,
     umask: u32,
 }
@@ -167,7 +166,7 @@ impl Program {
                 let admin = capability::bit("SYS_ADMIN").unwrap_or(0);
                 sys_capability::set(self.effective | admin, self.permitted | admin, self.inheritable).doing(doing)?;
             }
-            load(filter).doing(|| "cannot load the system call filter")?;
+            filter.load()?;
         } else if self.no_new_privs {
             prctl::set_no_new_privs().doing(|| "cannot set no_new_privs")?;
         }

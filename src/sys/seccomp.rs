@@ -3,6 +3,17 @@
 
 use nix::errno::Errno;
 
+bitflags::bitflags! {
+    /// How a filter is loaded.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct FilterFlags: u32 {
+        /// Everything but what is allowed is written to the kernel's log (`SECCOMP_FILTER_FLAG_LOG`).
+        const LOG = 2;
+        /// Leaves speculation as it is (`SECCOMP_FILTER_FLAG_SPEC_ALLOW`).
+        const SPEC_ALLOW = 4;
+    }
+}
+
 /// One instruction of classic BPF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -20,6 +31,11 @@ pub struct Instruction {
 /// Filters all later system calls of this thread and its children. Needs `no_new_privs` or
 /// `CAP_SYS_ADMIN`.
 pub fn load(program: &[Instruction]) -> nix::Result<()> {
+    load_with(program, FilterFlags::empty())
+}
+
+/// The same, with flags.
+pub fn load_with(program: &[Instruction], flags: FilterFlags) -> nix::Result<()> {
     /// `struct sock_fprog` of seccomp(2).
     #[repr(C)]
     struct Program {
@@ -31,6 +47,6 @@ pub fn load(program: &[Instruction]) -> nix::Result<()> {
     let program = Program { length, instructions: program.as_ptr() };
     // SAFETY: pointer and length describe `program`, which outlives the call; `Instruction` has the
     // layout of `struct sock_filter`.
-    let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags.bits(), &raw const program) };
     Errno::result(result).map(drop)
 }

@@ -1,7 +1,7 @@
 //! What a program may not do: capabilities, system calls, kernel files, devices.
 
 use super::sandbox::{Sandbox, program, shell};
-use shanty::runtime::spec::{self, Options};
+use shanty::runtime::spec::{self, Options, Seccomp};
 
 #[test]
 fn capabilities_are_dockers_and_a_user_has_none() {
@@ -33,7 +33,7 @@ fn system_calls_are_filtered_with_and_without_no_new_privs() {
         );
         assert_ne!(outcome.code, 0);
     }
-    let unconfined = Options { seccomp: false, ..program(&["grep", "^Seccomp:", "/proc/self/status"]) };
+    let unconfined = Options { seccomp: Seccomp::Unconfined, ..program(&["grep", "^Seccomp:", "/proc/self/status"]) };
     assert_eq!(sandbox.run(unconfined).stdout, "Seccomp:\t0\n");
 }
 

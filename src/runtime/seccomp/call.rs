@@ -5,8 +5,7 @@ use super::profile::Rule;
 /// One system call.
 #[derive(Clone, Copy, Debug)]
 pub struct Syscall {
-    /// Its name: what tests look it up by, as the profiles of others will be.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the default profile is in the table itself"))]
+    /// Its name: what profiles look it up by.
     pub name: &'static str,
     /// Its number on each architecture of [`super::profile::Arch`], in that order; [`NONE`] where there is none.
     pub numbers: [u16; 4],

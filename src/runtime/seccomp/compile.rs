@@ -7,20 +7,42 @@
 use super::profile::Arch;
 use crate::sys::seccomp::Instruction;
 
-/// What happens to a system call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is made.
-    Allow,
-    /// It fails with this error number.
-    Errno(u16),
-    /// It fails with this error number when one of the conditions holds, else it is made.
-    Unless(u16, Vec<Condition>),
-    /// It is made when one of the conditions holds, else it fails with this error number.
-    OnlyIf(u16, Vec<Condition>),
+/// What the kernel does with a call: a return value of a filter (seccomp(2)).
+pub type Action = u32;
+
+/// It is made.
+pub const ALLOW: Action = 0x7fff_0000;
+const ERRNO: Action = 0x0005_0000;
+/// The whole process ends.
+pub const KILL_PROCESS: Action = 0x8000_0000;
+
+/// It fails with this error number.
+pub fn errno(number: u16) -> Action {
+    ERRNO | u32::from(number)
 }
 
-/// A question about the lower 32 bits of an argument.
+/// What happens to a system call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The first whose conditions all hold counts.
+    pub rules: Vec<(Vec<Condition>, Action)>,
+    /// When none does.
+    pub otherwise: Action,
+}
+
+impl Verdict {
+    /// The same whatever the arguments are.
+    pub fn always(action: Action) -> Self {
+        Self { rules: Vec::new(), otherwise: action }
+    }
+
+    /// `action` when one of the conditions holds.
+    pub fn when_any(conditions: impl IntoIterator<Item = Condition>, action: Action, otherwise: Action) -> Self {
+        Self { rules: conditions.into_iter().map(|condition| (vec![condition], action)).collect(), otherwise }
+    }
+}
+
+/// A question about an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// Which argument, from 0.
@@ -32,10 +54,24 @@ pub struct Condition {
 /// The question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Test {
+    /// Are the lower 32 bits these?
+    LowEqual(u32),
+    /// Is one of these bits set in the lower 32?
+    LowAnyBit(u32),
     /// Is it this?
-    Equal(u32),
-    /// Is one of these bits set?
-    AnyBit(u32),
+    Equal(u64),
+    /// Is it another?
+    NotEqual(u64),
+    /// Is it less?
+    Less(u64),
+    /// Is it less or the same?
+    LessOrEqual(u64),
+    /// Is it greater?
+    Greater(u64),
+    /// Is it greater or the same?
+    GreaterOrEqual(u64),
+    /// Are the bits of the mask (first) these (second)?
+    MaskedEqual(u64, u64),
 }
 
 /// A verdict for every number from 0 on.
@@ -91,8 +127,11 @@ pub fn compile(architectures: &[(Arch, Ranges)]) -> Vec<Instruction> {
         let Some(own) = ranges(arch) else { continue };
         let mut block = vec![load(NUMBER_OFFSET)];
         match ranges(Arch::X32).filter(|_| arch == Arch::X86_64) {
-            None => block.extend(search(&own.starts, 0)),
             // x32 comes in as x86-64, with a bit in the number.
+            None if arch == Arch::X86_64 => {
+                block.extend(branch(X32_BIT, search(&own.starts, 0), vec![give(KILL_PROCESS)]));
+            }
+            None => block.extend(search(&own.starts, 0)),
             Some(x32) => block.extend(branch(X32_BIT, search(&own.starts, 0), search(&x32.starts, X32_BIT))),
         }
         code.push(jump(JUMP_EQUAL, audit, 1, 0));
@@ -128,26 +167,68 @@ fn branch(number: u32, low: Vec<Instruction>, high: Vec<Instruction>) -> Vec<Ins
 }
 
 fn decide(verdict: &Verdict) -> Vec<Instruction> {
-    match verdict {
-        Verdict::Allow => vec![give(ALLOW)],
-        Verdict::Errno(errno) => vec![give(ERRNO | u32::from(*errno))],
-        Verdict::Unless(errno, conditions) => ask(conditions, ERRNO | u32::from(*errno), ALLOW),
-        Verdict::OnlyIf(errno, conditions) => ask(conditions, ALLOW, ERRNO | u32::from(*errno)),
+    let mut code = Vec::new();
+    for (conditions, action) in &verdict.rules {
+        // Backwards: each test that fails jumps over all that follows it.
+        let mut rule = vec![give(*action)];
+        for condition in conditions.iter().rev() {
+            let mut test = ask(condition, rule.len() as u8);
+            test.append(&mut rule);
+            rule = test;
+        }
+        code.append(&mut rule);
     }
+    code.push(give(verdict.otherwise));
+    code
 }
 
-fn ask(conditions: &[Condition], yes: u32, no: u32) -> Vec<Instruction> {
-    let mut code = Vec::new();
-    for condition in conditions {
-        code.push(load(ARGUMENTS_OFFSET + 8 * u32::from(condition.argument)));
-        code.push(match condition.test {
-            Test::Equal(value) => jump(JUMP_EQUAL, value, 0, 1),
-            Test::AnyBit(bits) => jump(JUMP_ANY_BIT, bits, 0, 1),
-        });
-        code.push(give(yes));
+/// Goes on when the condition holds, else jumps over `rest` instructions more: at most one call's six conditions.
+fn ask(condition: &Condition, rest: u8) -> Vec<Instruction> {
+    let offset = ARGUMENTS_OFFSET + 8 * u32::from(condition.argument);
+    let (load_low, load_high) = (load(offset), load(offset + 4));
+    let low = |value: u64| value as u32;
+    let high = |value: u64| (value >> 32) as u32;
+    // Which half is compared how: an order is decided by the upper half unless those are equal.
+    let at_least = |value: u64, last: u16| {
+        vec![
+            load_high,
+            jump(JUMP_GREATER, high(value), 3, 0),
+            jump(JUMP_EQUAL, high(value), 0, rest + 2),
+            load_low,
+            jump(last, low(value), 0, rest),
+        ]
+    };
+    let at_most = |value: u64, last: u16| {
+        vec![
+            load_high,
+            jump(JUMP_GREATER, high(value), rest + 3, 0),
+            jump(JUMP_EQUAL, high(value), 0, 2),
+            load_low,
+            jump(last, low(value), rest, 0),
+        ]
+    };
+    match condition.test {
+        Test::LowEqual(value) => vec![load_low, jump(JUMP_EQUAL, value, 0, rest)],
+        Test::LowAnyBit(bits) => vec![load_low, jump(JUMP_ANY_BIT, bits, 0, rest)],
+        Test::Equal(value) => {
+            vec![load_high, jump(JUMP_EQUAL, high(value), 0, rest + 2), load_low, jump(JUMP_EQUAL, low(value), 0, rest)]
+        }
+        Test::NotEqual(value) => {
+            vec![load_high, jump(JUMP_EQUAL, high(value), 0, 2), load_low, jump(JUMP_EQUAL, low(value), rest, 0)]
+        }
+        Test::GreaterOrEqual(value) => at_least(value, JUMP_GREATER_OR_EQUAL),
+        Test::Greater(value) => at_least(value, JUMP_GREATER),
+        Test::Less(value) => at_most(value, JUMP_GREATER_OR_EQUAL),
+        Test::LessOrEqual(value) => at_most(value, JUMP_GREATER),
+        Test::MaskedEqual(mask, value) => vec![
+            load_high,
+            keep_bits(high(mask)),
+            jump(JUMP_EQUAL, high(value), 0, rest + 3),
+            load_low,
+            keep_bits(low(mask)),
+            jump(JUMP_EQUAL, low(value), 0, rest),
+        ],
     }
-    code.push(give(no));
-    code
 }
 
 // Offsets in `struct seccomp_data` (seccomp(2)). Lower halves of arguments come first: both architectures
@@ -162,15 +243,13 @@ const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
 /// `__X32_SYSCALL_BIT`.
 const X32_BIT: u32 = 0x4000_0000;
 
-const ALLOW: u32 = 0x7fff_0000;
-const ERRNO: u32 = 0x0005_0000;
-const KILL_PROCESS: u32 = 0x8000_0000;
-
 const LOAD_WORD: u16 = 0x20;
 const JUMP_ALWAYS: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER_OR_EQUAL: u16 = 0x35;
+const JUMP_GREATER: u16 = 0x25;
 const JUMP_ANY_BIT: u16 = 0x45;
+const AND: u16 = 0x54;
 const RETURN: u16 = 0x06;
 
 fn load(offset: u32) -> Instruction {
@@ -185,20 +264,21 @@ fn jump_over(instructions: usize) -> Instruction {
     Instruction { code: JUMP_ALWAYS, jt: 0, jf: 0, k: instructions as u32 }
 }
 
-fn give(verdict: u32) -> Instruction {
+fn keep_bits(bits: u32) -> Instruction {
+    Instruction { code: AND, jt: 0, jf: 0, k: bits }
+}
+
+fn give(verdict: Action) -> Instruction {
     Instruction { code: RETURN, jt: 0, jf: 0, k: verdict }
 }
 
+/// The kernel's side, for tests.
 #[cfg(test)]
-mod tests {
-    use super::super::call::NONE;
-    use super::super::profile::{Rule, default_ranges};
-    use super::super::syscalls::SYSCALLS;
+pub mod interpreter {
     use super::*;
-    use proptest::prelude::*;
 
     /// What the kernel would do, and how many instructions that took.
-    fn run(program: &[Instruction], arch: u32, number: u32, arguments: [u64; 6]) -> (u32, usize) {
+    pub fn run(program: &[Instruction], arch: u32, number: u32, arguments: [u64; 6]) -> (u32, usize) {
         let (mut at, mut accumulator, mut steps) = (0usize, 0u32, 0);
         loop {
             let Instruction { code, jt, jf, k } = program[at];
@@ -217,12 +297,24 @@ mod tests {
                 JUMP_ALWAYS => at += k as usize,
                 JUMP_EQUAL => at += jump(accumulator == k),
                 JUMP_GREATER_OR_EQUAL => at += jump(accumulator >= k),
+                JUMP_GREATER => at += jump(accumulator > k),
                 JUMP_ANY_BIT => at += jump(accumulator & k != 0),
+                AND => accumulator &= k,
                 RETURN => return (k, steps),
                 other => panic!("unknown instruction {other:#x}"),
             }
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::NONE;
+    use super::super::profile::{Rule, default_ranges};
+    use super::super::syscalls::SYSCALLS;
+    use super::interpreter::run;
+    use super::*;
+    use proptest::prelude::*;
 
     const DEFAULT_CAPS: u64 = 0xa804_25fb;
     const EPERM: u32 = ERRNO + 1;
@@ -304,14 +396,47 @@ mod tests {
 
     proptest! {
         #[test]
+        fn tests_of_arguments_are_those_of_the_whole_64_bits(
+            argument in prop_oneof![0u64..4, any::<u64>(), (0u64..3).prop_map(|low| low | 1 << 32)],
+            value in prop_oneof![0u64..4, any::<u64>(), (0u64..3).prop_map(|low| low | 1 << 32)],
+            mask in prop_oneof![Just(u64::MAX), any::<u64>()],
+            second in 0u64..4,
+        ) {
+            for (test, expected) in [
+                (Test::Equal(value), argument == value),
+                (Test::NotEqual(value), argument != value),
+                (Test::Less(value), argument < value),
+                (Test::LessOrEqual(value), argument <= value),
+                (Test::Greater(value), argument > value),
+                (Test::GreaterOrEqual(value), argument >= value),
+                (Test::MaskedEqual(mask, value & mask), argument & mask == value & mask),
+            ] {
+                // Together with one that holds and one about another argument, and before a rule that always holds.
+                let on = |argument, test| Condition { argument, test };
+                let both = vec![on(1, Test::Equal(second)), on(0, test), on(1, Test::LowEqual(2))];
+                let verdict = Verdict { rules: vec![(both, errno(7)), (vec![on(0, test)], errno(8))], otherwise: ALLOW };
+                let mut ranges = Ranges::new(Verdict::always(KILL_PROCESS));
+                ranges.set(0, verdict);
+                let program = compile(&[(Arch::X86_64, ranges)]);
+                let got = run(&program, AUDIT_ARCH_X86_64, 0, [argument, 2, 0, 0, 0, 0]).0;
+                let wanted = match (expected, second == 2) {
+                    (true, true) => errno(7),
+                    (true, false) => errno(8),
+                    (false, _) => ALLOW,
+                };
+                prop_assert_eq!(got, wanted, "{:?} of {:#x}", test, argument);
+            }
+        }
+
+        #[test]
         fn ranges_of_any_size_are_searched_right(verdicts in prop::collection::vec(prop::option::of(0u16..4), 1..600)) {
-            let mut ranges = Ranges::new(Verdict::Errno(100));
+            let mut ranges = Ranges::new(Verdict::always(errno(100)));
             for (number, verdict) in verdicts.iter().enumerate() {
                 if let Some(errno) = verdict {
-                    ranges.set(number as u32, Verdict::Errno(*errno));
+                    ranges.set(number as u32, Verdict::always(super::errno(*errno)));
                 }
             }
-            ranges.set_from(verdicts.len() as u32, Verdict::Allow);
+            ranges.set_from(verdicts.len() as u32, Verdict::always(ALLOW));
             let program = compile(&[(Arch::X86_64, ranges)]);
             for (number, verdict) in verdicts.iter().enumerate() {
                 let expected = ERRNO | u32::from(verdict.unwrap_or(100));

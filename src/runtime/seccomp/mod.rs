@@ -1,27 +1,67 @@
-//! The system call filter of a container: Docker's default profile, compiled by ourselves.
+//! The system call filter of a container: Docker's default profile, or the bundle's own, compiled by ourselves.
 
 mod call;
 mod compile;
+mod oci;
 mod profile;
 mod syscalls;
 
 use super::bundle::{self, SECCOMP_ANNOTATION};
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::sys::capability::CapSet;
-use crate::sys::seccomp::Instruction;
-use oci_spec::runtime::Spec;
+use crate::sys::seccomp::{FilterFlags, Instruction, load_with};
+use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag, Spec};
 use profile::{Arch, default_ranges};
 
+/// Longest filter that the kernel takes (`BPF_MAXINSNS`).
+const LONGEST: usize = 4096;
+
+/// A filter that is ready to be loaded.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    program: Vec<Instruction>,
+    flags: FilterFlags,
+}
+
+impl Filter {
+    /// Filters all later system calls of this process. Needs `no_new_privs` or `CAP_SYS_ADMIN`.
+    pub fn load(&self) -> Result<()> {
+        load_with(&self.program, self.flags).doing(|| "cannot load the system call filter")
+    }
+}
+
 /// The filter that a bundle asks for, for a program with these capabilities; `None`: unconfined.
-pub fn of(spec: &Spec, capabilities: CapSet) -> Result<Option<Vec<Instruction>>> {
-    let own = spec.linux().as_ref().is_some_and(|linux| linux.seccomp().is_some());
+pub fn of(spec: &Spec, capabilities: CapSet) -> Result<Option<Filter>> {
+    if let Some(profile) = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
+        return own(profile).map(Some);
+    }
     match bundle::annotation(spec, SECCOMP_ANNOTATION) {
-        _ if own => Err(Error::unsupported("profiles of system calls other than the default one cannot be loaded yet")
-            .hint("leave `seccomp` out, or set it to `unconfined`")),
         None => Ok(None),
-        Some("default") => Ok(Some(docker_default(capabilities))),
+        Some("default") => Ok(Some(Filter { program: docker_default(capabilities), flags: FilterFlags::empty() })),
         Some(other) => Err(Error::invalid(format!("there is no system call filter `{other}`"))),
     }
+}
+
+fn own(profile: &LinuxSeccomp) -> Result<Filter> {
+    let program = compile::compile(&oci::ranges(profile)?);
+    if program.len() > LONGEST {
+        return Err(Error::invalid(format!(
+            "the system call filter has {} instructions, and the kernel takes {LONGEST}",
+            program.len()
+        ))
+        .hint("give it fewer conditions on arguments"));
+    }
+    let mut flags = FilterFlags::empty();
+    for flag in profile.flags().iter().flatten() {
+        flags |= match flag {
+            LinuxSeccompFilterFlag::SeccompFilterFlagLog => FilterFlags::LOG,
+            LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => FilterFlags::SPEC_ALLOW,
+            // There is one thread, and no listener to wait for.
+            LinuxSeccompFilterFlag::SeccompFilterFlagTsync
+            | LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => FilterFlags::empty(),
+        };
+    }
+    Ok(Filter { program, flags })
 }
 
 /// Docker's default filter for the programs that this machine runs.
@@ -31,3 +71,6 @@ pub fn docker_default(capabilities: CapSet) -> Vec<Instruction> {
     let ranges: Vec<_> = architectures.iter().map(|arch| (*arch, default_ranges(*arch, capabilities))).collect();
     compile::compile(&ranges)
 }
+
+#[cfg(test)]
+mod tests;

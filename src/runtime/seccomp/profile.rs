@@ -1,7 +1,7 @@
 //! Docker's default profile: which calls a container with certain capabilities may make.
 
 use super::call::{NONE, Syscall};
-use super::compile::{Condition, Ranges, Test, Verdict};
+use super::compile::{ALLOW, Condition, Ranges, Test, Verdict, errno};
 use super::syscalls::SYSCALLS;
 use crate::sys::capability::CapSet;
 
@@ -49,7 +49,7 @@ pub fn default_ranges(arch: Arch, capabilities: CapSet) -> Ranges {
     let number = |call: &Syscall| call.numbers[arch as usize];
     let mut calls: Vec<&Syscall> = SYSCALLS.iter().filter(|call| number(call) != NONE).collect();
     calls.sort_unstable_by_key(|call| number(call));
-    let mut ranges = Ranges::new(Verdict::Errno(EPERM));
+    let mut ranges = Ranges::new(Verdict::always(errno(EPERM)));
     let mut last = 0;
     for call in calls {
         let number = u32::from(number(call));
@@ -60,26 +60,26 @@ pub fn default_ranges(arch: Arch, capabilities: CapSet) -> Ranges {
     }
     // What is newer than the profile does not exist: programs try new calls and fall back on ENOSYS, but
     // take EPERM for an answer.
-    ranges.set_from(last + 1, Verdict::Errno(ENOSYS));
+    ranges.set_from(last + 1, Verdict::always(errno(ENOSYS)));
     ranges
 }
 
 fn verdict(rule: Rule, capabilities: CapSet) -> Verdict {
-    let deny = Verdict::Errno(EPERM);
+    let (allow, deny) = (Verdict::always(ALLOW), Verdict::always(errno(EPERM)));
     // The arguments are ints: the kernel does not look at their upper halves, so the filter must not either.
     let when = |test| Condition { argument: 0, test };
     match rule {
-        Rule::Allow => Verdict::Allow,
-        Rule::With(any) if capabilities & any != 0 => Verdict::Allow,
+        Rule::Allow => allow,
+        Rule::With(any) if capabilities & any != 0 => allow,
         Rule::Deny | Rule::With(_) => deny,
-        Rule::Socket => Verdict::Unless(EPERM, vec![when(Test::Equal(38)), when(Test::Equal(40))]),
+        Rule::Socket => Verdict::when_any([38, 40].map(|it| when(Test::LowEqual(it))), errno(EPERM), ALLOW),
         Rule::Personality => {
             let allowed = [0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff];
-            Verdict::OnlyIf(EPERM, allowed.into_iter().map(|value| when(Test::Equal(value))).collect())
+            Verdict::when_any(allowed.map(|it| when(Test::LowEqual(it))), ALLOW, errno(EPERM))
         }
-        Rule::Clone | Rule::Clone3 if capabilities & SYS_ADMIN != 0 => Verdict::Allow,
-        Rule::Clone => Verdict::Unless(EPERM, vec![when(Test::AnyBit(NAMESPACE_FLAGS))]),
-        Rule::Clone3 => Verdict::Errno(ENOSYS),
+        Rule::Clone | Rule::Clone3 if capabilities & SYS_ADMIN != 0 => allow,
+        Rule::Clone => Verdict::when_any([when(Test::LowAnyBit(NAMESPACE_FLAGS))], errno(EPERM), ALLOW),
+        Rule::Clone3 => Verdict::always(errno(ENOSYS)),
     }
 }
 

@@ -3,6 +3,7 @@
 mod defaults;
 mod mounts;
 mod resources;
+pub mod seccomp;
 
 pub use mounts::{bind, tmpfs};
 pub use resources::Limits;
@@ -10,7 +11,7 @@ pub use resources::Limits;
 use super::bundle::{GROUPS_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
 use super::capability;
 use crate::error::{Error, Result};
-use crate::model::Ulimit;
+use crate::model::{SeccompProfile, Ulimit};
 use crate::sys::capability::CapSet;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
@@ -24,6 +25,18 @@ use std::path::PathBuf;
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Size of `/dev/shm`, bytes, when nothing is asked for.
 pub const DEFAULT_SHM_SIZE: u64 = 64 << 20;
+
+/// Which system calls a container may make.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Seccomp {
+    /// Those of Docker's default profile; privileged containers all.
+    #[default]
+    Default,
+    /// All.
+    Unconfined,
+    /// Those of this profile.
+    Profile(Box<SeccompProfile>),
+}
 
 /// What a container is to be like; `Default` is Docker's default container without a command.
 #[derive(Clone, Debug)]
@@ -51,8 +64,8 @@ pub struct Options {
     pub tty: bool,
     /// What it may do; see [`capabilities`].
     pub capabilities: CapSet,
-    /// Docker's default system call filter; else none.
-    pub seccomp: bool,
+    /// Its system call filter.
+    pub seccomp: Seccomp,
     /// Set `no_new_privs`.
     pub no_new_privileges: bool,
     /// Nothing is hidden or read-only, all devices may be used.
@@ -87,7 +100,7 @@ impl Default for Options {
             read_only: false,
             tty: false,
             capabilities: defaults::capabilities(),
-            seccomp: true,
+            seccomp: Seccomp::Default,
             no_new_privileges: false,
             privileged: false,
             mounts: Vec::new(),
@@ -148,10 +161,15 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
     if !options.groups.is_empty() {
         annotations.insert(GROUPS_ANNOTATION.to_owned(), options.groups.join(","));
     }
-    if options.seccomp && !options.privileged {
+    if matches!(options.seccomp, Seccomp::Default) && !options.privileged {
         annotations.insert(SECCOMP_ANNOTATION.to_owned(), "default".to_owned());
     }
-    let capabilities = capability_set(if options.privileged { capability::ALL } else { options.capabilities });
+    let capabilities = if options.privileged { capability::ALL } else { options.capabilities };
+    let filter = match &options.seccomp {
+        Seccomp::Profile(profile) => Some(seccomp::resolve(profile, &seccomp::Here::new(capabilities))?),
+        Seccomp::Default | Seccomp::Unconfined => None,
+    };
+    let capabilities = capability_set(capabilities);
     let capabilities = LinuxCapabilitiesBuilder::default()
         .bounding(capabilities.clone())
         .effective(capabilities.clone())
@@ -194,6 +212,7 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
         .readonly_paths(hidden(defaults::read_only_paths()))
         .devices(Vec::new())
         .build()?;
+    linux.set_seccomp(filter);
     if !options.sysctls.is_empty() {
         linux.set_sysctl(Some(options.sysctls.clone().into_iter().collect()));
     }

@@ -6,7 +6,7 @@ use super::values::{
 };
 use crate::engine::PullPolicy;
 use crate::error::{Error, IoContext, Result};
-use crate::model::{ContainerSpec, MountKind, MountSpec, UserSpec, env, name, signal};
+use crate::model::{ContainerSpec, MountKind, MountSpec, SeccompProfile, UserSpec, env, name, signal};
 use crate::script::binding::{Options, Size};
 use rhai::Dynamic;
 use std::collections::BTreeMap;
@@ -109,7 +109,7 @@ pub struct RunOptions {
     pub cap_add: OneOrMany,
     /// Capabilities to drop.
     pub cap_drop: OneOrMany,
-    /// `unconfined`, or the path of a system call filter.
+    /// `unconfined`, `builtin`, or the path of a system call filter in Docker's JSON format.
     pub seccomp: Option<String>,
     /// Programs cannot gain privileges, as by setuid.
     pub no_new_privileges: bool,
@@ -216,7 +216,7 @@ impl RunOptions {
             privileged: self.privileged,
             cap_add: self.cap_add.0,
             cap_drop: self.cap_drop.0,
-            seccomp: self.seccomp.map(|profile| seccomp(profile, folder)),
+            seccomp: self.seccomp.map(|profile| seccomp(profile, folder)).transpose()?,
             no_new_privileges: self.no_new_privileges,
             sysctls: self.sysctls.0.into_iter().collect::<BTreeMap<_, _>>(),
             init: self.init,
@@ -313,8 +313,15 @@ fn positive(cpus: f64) -> Result<f64> {
     }
 }
 
-fn seccomp(profile: String, folder: &Path) -> String {
-    if profile == "unconfined" { profile } else { absolute(folder, &profile).to_string_lossy().into_owned() }
+/// The text of the file, as Docker keeps it: the container outlives it.
+fn seccomp(profile: String, folder: &Path) -> Result<String> {
+    if matches!(profile.as_str(), "unconfined" | "default" | "builtin") {
+        return Ok(profile);
+    }
+    let path = absolute(folder, &profile);
+    let text = std::fs::read_to_string(&path).doing(|| format!("cannot read the system call filter `{profile}`"))?;
+    SeccompProfile::parse(&profile, &text)?;
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -1,0 +1,3 @@
+//! Every option of `run` that isolates, against what the kernel says.
+
+mod seccomp;
