@@ -9,6 +9,7 @@ mod documentation;
 mod examples;
 mod fixture_images;
 mod hardening;
+mod health;
 mod isolation;
 mod layers;
 mod lifecycle;

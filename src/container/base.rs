@@ -1,7 +1,7 @@
 //! What containers are made from.
 
 use crate::image::RunnableImage;
-use crate::model::Digest;
+use crate::model::{Digest, HealthcheckSpec};
 use oci_spec::image::ImageConfiguration;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ pub struct Base<'a> {
     pub image: Option<&'a Digest>,
     /// How it wants to be run.
     pub config: &'a ImageConfiguration,
+    /// How its health is checked, unless the container says it.
+    pub health: Option<&'a HealthcheckSpec>,
     /// Unpacked layers, the topmost first.
     pub layers: &'a [PathBuf],
     /// Where changes go, and the work folder beside it; `None`: into the container's folder.
@@ -20,6 +22,12 @@ pub struct Base<'a> {
 
 impl<'a> From<&'a RunnableImage> for Base<'a> {
     fn from(image: &'a RunnableImage) -> Self {
-        Self { image: Some(&image.id), config: &image.config, layers: &image.layers, changes: None }
+        Self {
+            image: Some(&image.id),
+            config: &image.config,
+            health: image.health.as_ref(),
+            layers: &image.layers,
+            changes: None,
+        }
     }
 }

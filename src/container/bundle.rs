@@ -49,6 +49,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         network: row.plan.network.clone(),
         stdio,
         restart: row.spec.restart.clone(),
+        health: row.plan.health.clone(),
         // Whoever holds the other ends of its output waits for it.
         die_with_caller: row.spec.scope.is_some() || stdio == StdioPlan::Passed,
         remove: row.spec.remove && stdio != StdioPlan::Passed,

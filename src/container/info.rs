@@ -3,13 +3,18 @@
 use super::row::Row;
 use super::state;
 use crate::error::Result;
-use crate::model::ContainerInfo;
+use crate::model::{ContainerInfo, Status};
+use crate::runtime::health::HealthStatus;
 use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
 
 /// Its row, brought up to date, as scripts see it.
 pub fn info(store: &Store, mut row: Row) -> Result<ContainerInfo> {
     let state = state::refresh(store, &mut row)?;
+    let alive_health = state.as_ref().and_then(|state| state.health.as_ref()).map(|health| health.status);
+    // Docker calls a container that does not run unhealthy, once it has run.
+    let ended = row.plan.health.is_some() && row.state.status == Status::Exited;
+    let health = alive_health.or(ended.then_some(HealthStatus::Unhealthy));
     let pid = state.and_then(|state| state.process).map(|process| process.pid);
     let alive = row.state.status.is_alive();
     let (ip, ports) = match &row.plan.network {
@@ -33,6 +38,6 @@ pub fn info(store: &Store, mut row: Row) -> Result<ContainerInfo> {
         created: row.created,
         started: row.state.started,
         finished: row.state.finished,
-        health: None,
+        health: health.map(|status| status.to_string()),
     })
 }

@@ -3,6 +3,7 @@
 use super::row::Row;
 use super::{folder, monitor};
 use crate::model::{ContainerInfo, PublishedPort, RestartPolicy};
+use crate::runtime::health::{Health, HealthPlan};
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::state;
 use crate::store::Store;
@@ -37,6 +38,7 @@ pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
             "Error": error,
             "StartedAt": time(info.started),
             "FinishedAt": time(info.finished),
+            "Health": state.as_ref().and_then(|state| state.health.as_ref()).map(health),
         },
         "Image": row.image_id,
         "ResolvConfPath": file("resolv.conf"),
@@ -88,6 +90,7 @@ pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
             "Image": row.image,
             "WorkingDir": plan.workdir,
             "Labels": plan.labels,
+            "Healthcheck": plan.health.as_ref().map(healthcheck),
             "StopSignal": plan.stop_signal,
             "StopTimeout": plan.stop_timeout.as_secs(),
         },
@@ -107,6 +110,32 @@ fn restart_policy(policy: &RestartPolicy) -> Value {
         RestartPolicy::UnlessStopped => ("unless-stopped", 0),
     };
     json!({ "Name": name, "MaximumRetryCount": count })
+}
+
+fn health(health: &Health) -> Value {
+    let time = |nanoseconds: i64| jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default();
+    json!({
+        "Status": health.status,
+        "FailingStreak": health.failing_streak,
+        "Log": health.log.iter().map(|result| json!({
+            "Start": time(result.start),
+            "End": time(result.end),
+            "ExitCode": result.exit_code,
+            "Output": result.output,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn healthcheck(plan: &HealthPlan) -> Value {
+    let test: Vec<&str> = std::iter::once("CMD").chain(plan.argv.iter().map(String::as_str)).collect();
+    json!({
+        "Test": test,
+        "Interval": plan.interval.as_nanos() as u64,
+        "Timeout": plan.timeout.as_nanos() as u64,
+        "StartPeriod": plan.start_period.as_nanos() as u64,
+        "StartInterval": plan.start_interval.as_nanos() as u64,
+        "Retries": plan.retries,
+    })
 }
 
 fn ports(published: &[PublishedPort]) -> BTreeMap<String, Vec<Value>> {

@@ -8,6 +8,7 @@ mod ended_record;
 mod etc;
 mod exec;
 mod folder;
+mod health;
 mod info;
 mod inspect;
 mod keep;

@@ -1,8 +1,10 @@
 //! What a spec comes to with its image: decided once at creation, so that starting needs no image.
 
 use super::base::Base;
+use super::health;
 use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, Id};
+use crate::runtime::health::HealthPlan;
 use crate::runtime::network::NetworkPlan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,6 +38,9 @@ pub struct Plan {
     /// Where changes go, and the work folder beside it; `None`: into the container's folder.
     #[serde(default)]
     pub changes: Option<(PathBuf, PathBuf)>,
+    /// How its health is checked.
+    #[serde(default)]
+    pub health: Option<HealthPlan>,
     /// How it is connected.
     pub network: NetworkPlan,
 }
@@ -75,6 +80,7 @@ impl Plan {
             stop_timeout: spec.stop_timeout.unwrap_or(STOP_TIMEOUT),
             layers: base.layers.to_vec(),
             changes: base.changes.map(|(upper, work)| (upper.to_owned(), work.to_owned())),
+            health: health::plan(spec, base.health),
             network: NetworkPlan::None,
         })
     }

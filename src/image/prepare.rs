@@ -1,9 +1,9 @@
 //! What a container needs of an image.
 
-use super::config::read_config;
+use super::config::read_config_and_health;
 use super::lookup;
 use crate::error::{Error, Result};
-use crate::model::Digest;
+use crate::model::{Digest, HealthcheckSpec};
 use crate::store::Store;
 use crate::store::rusqlite::Connection;
 use oci_spec::image::ImageConfiguration;
@@ -16,6 +16,8 @@ pub struct RunnableImage {
     pub id: Digest,
     /// How it wants to be run.
     pub config: ImageConfiguration,
+    /// How its health is checked: Docker's extension of the config.
+    pub health: Option<HealthcheckSpec>,
     /// Folders for overlayfs, the topmost first.
     pub layers: Vec<PathBuf>,
 }
@@ -33,7 +35,7 @@ pub fn prepare(store: &Store, text: &str) -> Result<RunnableImage> {
 
 /// The same, by id.
 pub fn prepare_id(store: &Store, id: Digest) -> Result<RunnableImage> {
-    let config = read_config(store, &id)?;
+    let (config, health) = read_config_and_health(store, &id)?;
     let chain_ids: Vec<String> = store.read(|db| {
         let mut statement =
             db.prepare_cached("SELECT chain_id FROM image_layers WHERE image = ?1 ORDER BY position DESC")?;
@@ -43,7 +45,7 @@ pub fn prepare_id(store: &Store, id: Digest) -> Result<RunnableImage> {
     for chain_id in chain_ids {
         layers.push(store.layer_folder(&chain_id.parse()?));
     }
-    Ok(RunnableImage { id, config, layers })
+    Ok(RunnableImage { id, config, health, layers })
 }
 
 /// Fails unless the image is still there. In the transaction that inserts a container's row it makes

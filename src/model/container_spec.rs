@@ -1,6 +1,6 @@
 //! What a container is made from: the options of `run` and `create` after they were parsed.
 
-use super::{MountSpec, Platform, PortSpec, RestartPolicy, Ulimit};
+use super::{MountSpec, OnUnhealthy, Platform, PortSpec, RestartPolicy, Ulimit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -94,6 +94,8 @@ pub struct ContainerSpec {
     pub restart: RestartPolicy,
     /// Health check instead of the image's.
     pub healthcheck: Option<HealthcheckSpec>,
+    /// What happens when that fails too often.
+    pub on_unhealthy: OnUnhealthy,
     /// Signal of `stop`; `None`: the image's, or TERM.
     pub stop_signal: Option<String>,
     /// Time between that signal and KILL; `None`: 10 s.

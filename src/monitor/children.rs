@@ -22,7 +22,7 @@ impl Monitor {
                 ended = Some(code);
             } else if self.proxy == Some(pid) {
                 self.proxy = None;
-            } else {
+            } else if !self.check_ended(pid.as_raw(), code) {
                 self.execution_ended(pid.as_raw(), code);
             }
         }

@@ -12,6 +12,7 @@ impl Monitor {
     /// Writes down how it ended and answers everybody who waits. Nothing that can wait comes before.
     pub fn program_ended(&mut self, code: i32) {
         self.look_at_the_birth(true);
+        self.health_ended();
         self.container.init = None;
         self.remains.init_ended();
         if let Some((log, outputs)) = &mut self.container.log {

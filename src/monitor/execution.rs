@@ -24,12 +24,13 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Makes its process. The first one must run.
+    /// Makes its process, with `below` in a group of that name below the container's. The first one must run.
     pub fn start(
         request: &ExecRequest,
         stdio: Vec<OwnedFd>,
         launch: &Launch,
         group: Group<'_>,
+        below: Option<&str>,
         init: BorrowedFd<'_>,
         warnings: &[String],
     ) -> Result<Self> {
@@ -49,7 +50,10 @@ impl Execution {
             take_away: if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 },
             reporter,
         };
-        let cgroup = group.open_v2()?;
+        let cgroup = match below {
+            Some(name) => group.open_below(name)?,
+            None => group.open_v2()?,
+        };
         let spawn = || clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run());
         Ok(Self {
             process: spawn_in_pid_namespace(init, spawn).doing(doing)?,
@@ -81,11 +85,16 @@ impl Execution {
         Some(report.failure.map_or(Ok(()), Err))
     }
 
+    /// Ends it.
+    pub fn kill(&self) {
+        // It may have ended by now.
+        let _ = pidfd::send_signal(&self.process.pidfd, libc::SIGKILL);
+    }
+
     /// Its caller has gone.
     pub fn hang_up(&self) {
         if !self.detach {
-            // It may have ended by now.
-            let _ = pidfd::send_signal(&self.process.pidfd, libc::SIGKILL);
+            self.kill();
         }
     }
 }

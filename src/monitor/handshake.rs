@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::bundle;
 use crate::runtime::control::protocol::{Command, Event, Failure, Request, SOCKET_NAME, answer};
 use crate::runtime::control::{Channel, address_in};
+use crate::runtime::health::Health;
 use crate::runtime::init::{Init, Rootfs};
 use crate::runtime::launch::{Launch, StdioPlan};
 use crate::runtime::namespaces::Namespaces;
@@ -121,6 +122,7 @@ fn make(
     state.started = Some(now());
     state.process = Some(identity.clone());
     state.phase = Phase::Running;
+    state.health = launch.health.as_ref().map(|_| Health::default());
     state.warnings.clone_from(&report.warnings);
     in_step("writing the state", || state.write(&launch.container_dir))?;
     let started = Event::Started { pid: init.pid, start_time: identity.start_time, warnings: report.warnings };

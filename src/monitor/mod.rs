@@ -5,12 +5,14 @@
 //! them weigh little.
 
 mod ahead;
+mod check;
 mod children;
 mod cleanup;
 mod client;
 mod ending;
 mod execution;
 mod handshake;
+mod health;
 pub mod log;
 mod output;
 mod pause;

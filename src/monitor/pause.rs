@@ -33,6 +33,7 @@ impl Monitor {
             Ok(()) => {
                 self.clients[index].pauses = true;
                 if self.life == Life::Running {
+                    self.end_checks();
                     self.life = Life::Freezing(Freezing { give_up: Timers::after(PATIENCE) });
                 }
                 self.look_at_the_freezer();
@@ -63,6 +64,7 @@ impl Monitor {
         self.remains.group().thaw()?;
         self.life = Life::Running;
         self.timers.freeze = None;
+        self.plan_next_check();
         self.set_phase(Phase::Running);
         self.answer_pauses(&Err(Error::conflict("the container was let go on meanwhile")));
         Ok(())

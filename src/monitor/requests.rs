@@ -84,7 +84,7 @@ impl Monitor {
         };
         let warnings = &container.state.warnings;
         let group = self.remains.group();
-        let execution = Execution::start(request, stdio, &container.launch, group, init.pidfd.as_fd(), warnings)?;
+        let execution = Execution::start(request, stdio, &container.launch, group, None, init.pidfd.as_fd(), warnings)?;
         self.clients[index].execution = Some(execution);
         Ok(())
     }

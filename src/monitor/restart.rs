@@ -139,6 +139,7 @@ impl Monitor {
         state.warnings = report.warnings;
         self.restarts.started = Instant::now();
         self.life = Life::Running;
+        self.begin_checks();
         self.set_phase(Phase::Running);
     }
 

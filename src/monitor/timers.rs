@@ -16,6 +16,10 @@ pub struct Timers {
     pub freeze: Option<Instant>,
     /// When to start the container again.
     pub restart: Option<Instant>,
+    /// When to check the container's health.
+    pub next_check: Option<Instant>,
+    /// When a check has taken too long.
+    pub check_is_late: Option<Instant>,
 }
 
 impl Timers {
@@ -26,7 +30,8 @@ impl Timers {
 
     /// The first of all.
     pub fn next(&self) -> Option<Instant> {
-        [self.kill, self.settle, self.freeze, self.restart].into_iter().flatten().min()
+        let all = [self.kill, self.settle, self.freeze, self.restart, self.next_check, self.check_is_late];
+        all.into_iter().flatten().min()
     }
 
     /// Takes a timer when its time has come.

@@ -1,5 +1,6 @@
 //! The life of a monitor while its container lives: one loop over everything that can happen.
 
+use super::check::Check;
 use super::cleanup::Remains;
 use super::client::Client;
 use super::handshake::Container;
@@ -40,10 +41,12 @@ pub fn run(container: Container, remains: Remains, caller: Channel) -> i32 {
         timers: Timers { settle: Some(Timers::after(SETTLED)), ..Timers::default() },
         life: Life::Running,
         birth: None,
+        check: None,
         proxy: None,
     };
     // What came together with `go` is in memory, where poll(2) does not see it.
     monitor.serve(0);
+    monitor.begin_checks();
     monitor.watch();
     monitor.end()
 }
@@ -60,6 +63,8 @@ pub(super) struct Monitor {
     pub restarts: Restarts,
     /// What a first process that is made anew says on its way to its program.
     pub birth: Option<Incoming>,
+    /// The health check that runs.
+    pub check: Option<Check>,
     /// Serves the published ports where the packet filter does not.
     pub proxy: Option<Pid>,
 }
@@ -86,6 +91,8 @@ pub(super) enum Life {
 enum Source {
     Child,
     Birth,
+    Check,
+    CheckReport,
     Launcher,
     Control,
     Output(usize),
@@ -137,6 +144,8 @@ impl Monitor {
         signals
             .chain(container.init.iter().map(|init| (Source::Child, init.pidfd.as_fd())))
             .chain(self.birth.iter().map(|birth| (Source::Birth, birth.as_fd())))
+            .chain(self.check.iter().filter_map(|check| Some((Source::Check, check.output_fd()?))))
+            .chain(self.check.iter().filter_map(|check| Some((Source::CheckReport, check.execution.report_fd()?))))
             .chain([(Source::Control, container.control.as_fd())])
             .chain(container.launcher.iter().map(|launcher| (Source::Launcher, launcher.as_fd())))
             .chain(outputs.filter_map(|(index, output)| Some((Source::Output(index), output.fd()?))))
@@ -167,6 +176,16 @@ impl Monitor {
                 self.end_by_hand(libc::SIGKILL);
             }
             Source::Birth => self.look_at_the_birth(false),
+            Source::Check => {
+                if let Some(check) = &mut self.check {
+                    check.read();
+                }
+            }
+            Source::CheckReport => {
+                if let Some(check) = &mut self.check {
+                    check.read_report(false);
+                }
+            }
             Source::Control => self.accept(),
             Source::Output(index) => {
                 if let Some((log, outputs)) = &mut self.container.log {
@@ -189,6 +208,12 @@ impl Monitor {
         }
         if Timers::is_due(&mut self.timers.restart, now) {
             self.start_again();
+        }
+        if Timers::is_due(&mut self.timers.next_check, now) {
+            self.start_check();
+        }
+        if Timers::is_due(&mut self.timers.check_is_late, now) {
+            self.kill_late_check();
         }
         if Timers::is_due(&mut self.timers.settle, now) {
             self.remains.leave_callers_groups();

@@ -40,8 +40,13 @@ impl RunStep for NativeEngine {
             cmd: Some(step.argv.to_vec()),
             ..ContainerSpec::default()
         };
-        let base =
-            Base { image: None, config: step.config, layers: step.layers, changes: Some((step.upper, step.work)) };
+        let base = Base {
+            image: None,
+            config: step.config,
+            health: None,
+            layers: step.layers,
+            changes: Some((step.upper, step.work)),
+        };
         let (output, remains) = container::run_once(&self.store, cx, &spec, base, ExecIo::default())?;
         // The folder is read next: nothing may be mounted on it then.
         container::finish(&self.store, cx, remains)?;

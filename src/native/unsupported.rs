@@ -5,14 +5,7 @@ use crate::model::{ContainerSpec, ExecSpec};
 
 /// Refuses a container that would not be what was asked for.
 pub fn check(spec: &ContainerSpec) -> Result<()> {
-    // `NONE` takes the image's health check away, and none is run anyway.
-    let checks_health = spec.healthcheck.as_ref().is_some_and(|check| check.test.first().is_none_or(|it| it != "NONE"));
-    refuse(&[
-        ("tty", spec.tty),
-        ("init", spec.init),
-        ("healthcheck", checks_health),
-        ("expose", !spec.expose.is_empty()),
-    ])
+    refuse(&[("tty", spec.tty), ("init", spec.init), ("expose", !spec.expose.is_empty())])
 }
 
 /// Refuses a command that would not run as it was asked for.
@@ -32,23 +25,19 @@ fn refuse(options: &[(&str, bool)]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::model::HealthcheckSpec;
 
     #[test]
     fn what_would_be_ignored_is_refused_by_name() {
         let plain = ContainerSpec::default;
-        let health = |word: &str| HealthcheckSpec { test: vec![word.into()], ..HealthcheckSpec::default() };
         for (name, spec) in [
             ("tty", ContainerSpec { tty: true, ..plain() }),
             ("init", ContainerSpec { init: true, ..plain() }),
-            ("healthcheck", ContainerSpec { healthcheck: Some(health("CMD")), ..plain() }),
             ("expose", ContainerSpec { expose: vec!["80/tcp".into()], ..plain() }),
         ] {
             let error = check(&spec).expect_err(name);
             assert!(error.is(ErrorKind::Unsupported) && error.message().contains(name), "{error:?}");
         }
         assert!(check(&plain()).is_ok());
-        assert!(check(&ContainerSpec { healthcheck: Some(health("NONE")), ..plain() }).is_ok());
         assert!(check_exec(&ExecSpec { tty: true, ..ExecSpec::default() }).is_err());
     }
 }

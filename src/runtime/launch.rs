@@ -1,5 +1,6 @@
 //! What a monitor is given, over its socket, to make a container out of a bundle.
 
+use super::health::HealthPlan;
 use super::network::NetworkPlan;
 use crate::model::{Id, RestartPolicy};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct Launch {
     /// What happens when it ends.
     #[serde(default)]
     pub restart: RestartPolicy,
+    /// How its health is checked; `None`: not at all.
+    #[serde(default)]
+    pub health: Option<HealthPlan>,
     /// Kill the container when whoever launched it is gone (the script that owns its scope).
     #[serde(default)]
     pub die_with_caller: bool,

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, IoContext, Result};
 use crate::model::Id;
+use crate::runtime::health::Health;
 use crate::sys::process::{self, ProcessIdentity};
 use crate::sys::record_lock;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub struct State {
     /// Why it could not be started again.
     #[serde(default)]
     pub error: Option<String>,
+    /// What its health checks have come to; `None`: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// What could not be done as asked, for a person.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -89,6 +93,7 @@ impl State {
             restarts: 0,
             stopped: false,
             error: None,
+            health: None,
             warnings: Vec::new(),
             lost: false,
         }

@@ -96,6 +96,7 @@ impl Sandbox {
             rootfs,
             network,
             stdio,
+            health: None,
             restart: RestartPolicy::No,
             die_with_caller: false,
             remove: false,

@@ -49,6 +49,17 @@ impl Group<'_> {
         open(&dir, flags, Mode::empty()).doing(|| format!("cannot open `{}`", dir.display())).map(Some)
     }
 
+    /// Makes a group of cgroup2 below this one and opens it, to be born in. Its controllers stay the container's to hand
+    /// down. `None` on a machine without cgroup2.
+    pub fn open_below(&self, name: &str) -> Result<Option<OwnedFd>> {
+        let Some(unified) = &self.hierarchies.unified else { return Ok(None) };
+        let dir = unified.dir(self.path).join(name);
+        let doing = || format!("cannot open `{}`", dir.display());
+        make_dir(&dir).doing(doing)?;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        open(&dir, flags, Mode::empty()).doing(doing).map(Some)
+    }
+
     /// Makes the groups of cgroup v1, sets the limits everywhere, and moves this process in. Returns
     /// warnings. The group of cgroup2 is there already, and this process was born in it.
     ///

@@ -36,6 +36,21 @@ pub fn remove_if_empty(hierarchies: &Hierarchies, path: &Path) {
 }
 
 impl Group<'_> {
+    /// Kills everything in a group of cgroup2 below this one; `false` when there is none.
+    pub fn kill_below(&self, name: &str) -> bool {
+        let Some(unified) = &self.hierarchies.unified else { return false };
+        let dir = unified.dir(self.path).join(name);
+        kill_each(&dir);
+        dir.exists()
+    }
+
+    /// Removes a group of cgroup2 below this one when nothing is in it.
+    pub fn remove_below(&self, name: &str) {
+        if let Some(unified) = &self.hierarchies.unified {
+            let _ = std::fs::remove_dir(unified.dir(self.path).join(name));
+        }
+    }
+
     /// Kills everything in the group, as far as it is there now; waits for nothing. The group stays in use.
     ///
     /// Not by `cgroup.kill`: after it Linux 6.18 also kills whatever is born in the group (`CLONE_INTO_CGROUP`).

@@ -6,7 +6,7 @@ use super::values::{
 };
 use crate::engine::PullPolicy;
 use crate::error::{Error, IoContext, Result};
-use crate::model::{ContainerSpec, MountKind, MountSpec, SeccompProfile, UserSpec, env, name, signal};
+use crate::model::{ContainerSpec, MountKind, MountSpec, OnUnhealthy, SeccompProfile, UserSpec, env, name, signal};
 use crate::script::binding::{Options, Size};
 use rhai::Dynamic;
 use std::collections::BTreeMap;
@@ -144,8 +144,9 @@ pub struct RunOptions {
     /// How to find out whether it is healthy.
     #[option(alias = "health")]
     pub healthcheck: Option<Healthcheck>,
-    /// What happens when it is unhealthy.
-    pub on_unhealthy: Option<Dynamic>,
+    /// What happens when it is unhealthy: `"none"`, `"restart"`, `"stop"`, `"kill"`.
+    #[option(alias = "health_on_failure")]
+    pub on_unhealthy: Option<String>,
     /// Signal of `stop`.
     pub stop_signal: Option<String>,
     /// Time between that signal and KILL: 10 s.
@@ -232,6 +233,7 @@ impl RunOptions {
             remove: self.remove.unwrap_or(false),
             restart: self.restart.0,
             healthcheck: self.healthcheck.map(|Healthcheck(check)| check),
+            on_unhealthy: self.on_unhealthy.map_or(Ok(OnUnhealthy::None), |action| action.parse())?,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             platform: self.platform.map(|platform| platform.parse()).transpose()?,
@@ -249,7 +251,6 @@ impl RunOptions {
             ("pid", &self.pid),
             ("ipc", &self.ipc),
             ("devices", &self.devices),
-            ("on_unhealthy", &self.on_unhealthy),
             ("log", &self.log),
             ("runtime", &self.runtime),
         ];
