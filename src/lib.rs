@@ -4,8 +4,8 @@
 //!
 //! - `main → cli → {repl, runner} → docs → script → engine`
 //! - `cli → native → {engine, build}`
-//! - `build → container → {image, network} → {runtime, registry, store, archive} → sys → context → {model, error}`
-//! - `main → monitor → {runtime, sys}`
+//! - `build → container → {image, network} → {runtime, registry, store, archive, events} → sys → context → {model, error}`
+//! - `main → monitor → {runtime, events, sys}`
 
 pub mod archive;
 pub mod build;
@@ -15,6 +15,7 @@ pub mod context;
 pub mod docs;
 pub mod engine;
 pub mod error;
+pub mod events;
 pub mod image;
 pub mod model;
 pub mod monitor;

@@ -6,6 +6,7 @@ mod build;
 mod cli;
 mod crashes;
 mod documentation;
+mod events;
 mod examples;
 mod fixture_images;
 mod hardening;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 /// The commands that are part of Shanty.
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 4] = [
     ("cleanup", include_str!("../../scripts/cleanup.rhai")),
+    ("events", include_str!("../../scripts/events.rhai")),
     ("images", include_str!("../../scripts/images.rhai")),
     ("ps", include_str!("../../scripts/ps.rhai")),
 ];

@@ -40,6 +40,9 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
     Ok(Launch {
         version: PROTOCOL_VERSION,
         id: row.id.clone(),
+        name: row.name.clone(),
+        image: row.image.clone(),
+        labels: row.plan.labels.clone(),
         root_id8: store.root_id8().to_owned(),
         root: store.root().to_owned(),
         bundle_dir: Some(run_dir.clone()),

@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::plan::Plan;
 use super::row::{self, FoldedState, Row};
-use super::{folder, remove, resources};
+use super::{events, folder, remove, resources};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image;
@@ -51,6 +51,7 @@ pub fn make(
         folder::discard(store, &row.id)?;
         return Err(error);
     }
+    events::record(store, &row, "create");
     Ok((row, lock))
 }
 

@@ -6,6 +6,7 @@ mod connect;
 mod create;
 mod ended_record;
 mod etc;
+mod events;
 mod exec;
 mod folder;
 mod health;

@@ -3,7 +3,7 @@
 use super::info::info;
 use super::lock;
 use super::row::{self, Row};
-use super::{ended_record, folder, monitor, state};
+use super::{ended_record, events, folder, monitor, state};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::Id;
@@ -67,8 +67,14 @@ pub fn take_apart(store: &Store, cx: &Context, id: &Id, network: &NetworkPlan) -
 
 fn forget(store: &Store, id: &Id) -> Result<()> {
     network::release(store, id.as_str())?;
-    store.write(|tx| {
+    let removed = store.write(|tx| {
+        let row = row::get(tx, id.as_str())?;
         row::delete(tx, id)?;
-        scopes::release(tx, ItemKind::Container, id.as_str())
-    })
+        scopes::release(tx, ItemKind::Container, id.as_str())?;
+        Ok(row)
+    })?;
+    if let Some(row) = removed {
+        events::record(store, &row, "destroy");
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! What is true of a container now, and folding its end into the row.
 
 use super::row::{self, FoldedState, Row};
-use super::{lock, monitor};
+use super::{events, lock, monitor};
 use crate::context::{CancelToken, Context};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Status;
@@ -63,6 +63,10 @@ pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<State>> {
         }
         row.state = ended(&row.state, state.as_ref());
         fold(store, row)?;
+        // Its monitor was killed, and could not write it down.
+        if state.is_some_and(|state| state.phase == Phase::Exited && state.finished.is_none()) {
+            events::record_with(store, row, "die", &[("exitCode", &UNSEEN_EXIT_CODE.to_string())]);
+        }
     }
     Ok(None)
 }

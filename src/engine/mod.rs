@@ -8,7 +8,9 @@ mod types;
 
 pub use types::{BuildPlan, BuildStep, PullOptions, PullPolicy};
 
-pub use crate::model::{ContainerFilter, ExecIo, ImageFilter, LogLine, LogOptions, OutputSink, RunOutput, Stream};
+pub use crate::model::{
+    ContainerFilter, Event, EventQuery, ExecIo, ImageFilter, LogLine, LogOptions, OutputSink, RunOutput, Stream,
+};
 
 use crate::context::Context;
 use crate::error::Result;
@@ -79,6 +81,10 @@ pub trait Engine: Send + Sync {
     fn port_open(&self, cx: &Context, container: &str, port: u16) -> Result<bool>;
 
     // The engine.
+
+    /// Gives each event that the query wants to `on_event`, in their order, until it returns `false`, or, without
+    /// `query.follow`, the last one that there is.
+    fn events(&self, cx: &Context, query: &EventQuery, on_event: &mut dyn FnMut(Event) -> Result<bool>) -> Result<()>;
 
     /// What it is and runs on: `engine`, `root`, `kernel`, `cgroup`, `storage`, and the numbers of `images` and
     /// `containers`. A map.

@@ -5,6 +5,7 @@ use super::config::{MAX_CONFIG, parse_config};
 use crate::archive::{Limits, unpack};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result, carried};
+use crate::events::{self, Occurrence};
 use crate::model::{Descriptor, Digest, Platform, Reference};
 use crate::registry::{BlobStream, Client, Received};
 use crate::store::{BlobDownload, BlobWriter, Content, Layer, LayerSlot, Store, UnpackedInfo, chain_id};
@@ -27,7 +28,14 @@ pub fn pull(
     platform: &Platform,
     cx: &Context,
 ) -> Result<Digest> {
-    pull_parts(store, client, reference, platform, cx).map_err(|error| error.context(format!("pulling `{reference}`")))
+    let id = pull_parts(store, client, reference, platform, cx)
+        .map_err(|error| error.context(format!("pulling `{reference}`")))?;
+    let text = reference.to_string();
+    let repository = text.split('@').next().unwrap_or(&text);
+    let slash = repository.rfind('/').map_or(0, |slash| slash + 1);
+    let name = repository[slash..].find(':').map_or(repository, |colon| &repository[..slash + colon]);
+    events::record(store.root(), &[Occurrence::image("pull", &text, name)]);
+    Ok(id)
 }
 
 fn pull_parts(

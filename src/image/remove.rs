@@ -2,6 +2,7 @@
 
 use super::lookup;
 use crate::error::{Error, Result};
+use crate::events::{self, Occurrence};
 use crate::model::{Digest, Reference, short_id};
 use crate::store::Store;
 use crate::store::rusqlite::{Connection, Transaction, params};
@@ -12,16 +13,22 @@ use crate::store::rusqlite::{Connection, Transaction, params};
 /// `conflict` when a container was made from it, or when an id has several names and `force` is not set.
 pub fn remove(store: &Store, text: &str, force: bool) -> Result<()> {
     lookup::require(store, text)?;
-    store.write_durable(|tx| {
-        let Some(id) = lookup::find_in(tx, text)? else { return Ok(()) };
+    let happened = store.write_durable(|tx| {
+        let Some(id) = lookup::find_in(tx, text)? else { return Ok(Vec::new()) };
         let names = names(tx, &id)?;
         let named = text.parse::<Reference>().ok().map(|reference| reference.canonical());
+        let untagged = Occurrence::image("untag", &id.to_string(), &id.to_string());
         match named.filter(|name| names.contains(name)) {
-            Some(name) if names.len() > 1 => take_name(tx, &name),
+            Some(name) if names.len() > 1 => take_name(tx, &name).map(|()| vec![untagged]),
             None if names.len() > 1 && !force => Err(several_names(text, &names)),
-            _ => delete(tx, text, &id),
+            _ => {
+                delete(tx, text, &id)?;
+                let deleted = Occurrence::image("delete", &id.to_string(), &id.to_string());
+                Ok(names.iter().map(|_| untagged.clone()).chain([deleted]).collect())
+            }
         }
     })?;
+    events::record(store.root(), &happened);
     store.sweep()?;
     Ok(())
 }
@@ -33,7 +40,7 @@ pub fn remove(store: &Store, text: &str, force: bool) -> Result<()> {
 pub fn untag(store: &Store, text: &str, name: &str) -> Result<Digest> {
     let name: Reference = name.parse()?;
     lookup::require(store, text)?;
-    store.write_durable(|tx| {
+    let id = store.write_durable(|tx| {
         let id = lookup::find_in(tx, text)?
             .ok_or_else(|| Error::not_found(format!("image `{text}` was removed meanwhile")))?;
         if !names(tx, &id)?.contains(&name.canonical()) {
@@ -41,7 +48,9 @@ pub fn untag(store: &Store, text: &str, name: &str) -> Result<Digest> {
         }
         take_name(tx, &name.canonical())?;
         Ok(id)
-    })
+    })?;
+    events::record(store.root(), &[Occurrence::image("untag", &id.to_string(), &id.to_string())]);
+    Ok(id)
 }
 
 fn names(db: &Connection, id: &Digest) -> Result<Vec<String>> {

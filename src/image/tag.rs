@@ -2,6 +2,7 @@
 
 use super::lookup;
 use crate::error::{Error, Result};
+use crate::events::{self, Occurrence};
 use crate::model::{Digest, Reference};
 use crate::store::Store;
 use crate::store::rusqlite::params;
@@ -16,7 +17,7 @@ pub fn tag(store: &Store, text: &str, new: &str) -> Result<Digest> {
     }
     lookup::require(store, text)?;
     // Durable like the image itself; looked up again, because it may be gone by now.
-    store.write_durable(|tx| {
+    let id = store.write_durable(|tx| {
         let id = lookup::find_in(tx, text)?
             .ok_or_else(|| Error::not_found(format!("image `{text}` was removed meanwhile")))?;
         tx.execute(
@@ -24,5 +25,7 @@ pub fn tag(store: &Store, text: &str, new: &str) -> Result<Digest> {
             params![name.canonical(), id.to_string()],
         )?;
         Ok(id)
-    })
+    })?;
+    events::record(store.root(), &[Occurrence::image("tag", &id.to_string(), &name.to_string())]);
+    Ok(id)
 }

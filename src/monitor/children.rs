@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::watch::Monitor;
+use crate::model::Id;
 use crate::runtime::control::protocol::Event;
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -36,6 +37,7 @@ impl Monitor {
     pub fn executed(&mut self, index: usize, ended: bool) {
         let client = &mut self.clients[index];
         let Some(execution) = &mut client.execution else { return };
+        let (id, command) = execution.named();
         let event = match execution.take_report(ended) {
             None => return,
             Some(Ok(())) => {
@@ -47,7 +49,21 @@ impl Monitor {
                 Event::Failed { failure }
             }
         };
+        let failed_with = match &event {
+            Event::Failed { failure } => failure.code,
+            _ => None,
+        };
         client.tell(event);
+        let attributes = [("execID", id.as_str())];
+        self.happened(format!("exec_create: {command}"), &attributes);
+        self.happened(format!("exec_start: {command}"), &attributes);
+        if let Some(code) = failed_with {
+            self.execution_died(&id, code);
+        }
+    }
+
+    fn execution_died(&mut self, id: &Id, code: i32) {
+        self.happened("exec_die", &[("execID", id.as_str()), ("exitCode", &code.to_string())]);
     }
 
     fn execution_ended(&mut self, pid: i32, code: i32) {
@@ -56,8 +72,9 @@ impl Monitor {
         // It may have ended before its report was read, and the answers have an order.
         self.executed(index, true);
         let client = &mut self.clients[index];
-        if client.execution.take().is_some() {
+        if let Some(execution) = client.execution.take() {
             client.tell(Event::Exited { code, oom_killed: false });
+            self.execution_died(&execution.named().0, code);
         }
     }
 }

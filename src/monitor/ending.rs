@@ -26,6 +26,8 @@ impl Monitor {
         state.finished = Some(now());
         state.exit_code = Some(code);
         state.oom_killed = killed && self.remains.group().oom_kills() > 0;
+        let oom_killed = state.oom_killed;
+        self.died(code, oom_killed);
         self.timers.kill = None;
         if !self.wait_for_restart(code) {
             self.container_ended(code);
@@ -50,6 +52,7 @@ impl Monitor {
         for index in 0..self.clients.len() {
             self.serve_last(index, &exited);
         }
+        self.ended_for_good();
         // The caller goes on now, perhaps with the next container: what is left to do is not urgent.
         niceness::lowest();
     }

@@ -1,6 +1,7 @@
 //! Programs that run in the container beside the first one: `exec`.
 
 use crate::error::{Error, IoContext, Result};
+use crate::model::Id;
 use crate::runtime::cgroup::{Group, NO_DEVICE_RULES};
 use crate::runtime::control::protocol::{ExecRequest, Failure};
 use crate::runtime::exec::Exec;
@@ -21,6 +22,9 @@ pub struct Execution {
     /// Until it was executed, or failed.
     report: Option<Incoming>,
     detach: bool,
+    /// Names it in the container's events.
+    id: Id,
+    command: String,
 }
 
 impl Execution {
@@ -59,12 +63,19 @@ impl Execution {
             process: spawn_in_pid_namespace(init, spawn).doing(doing)?,
             report: Some(Incoming::new(report).doing(doing)?),
             detach: request.detach,
+            id: Id::random()?,
+            command: request.argv.join(" "),
         })
     }
 
     /// Its pid on the host.
     pub fn pid(&self) -> i32 {
         self.process.pid
+    }
+
+    /// What names it in events, and the command as a person reads it.
+    pub fn named(&self) -> (Id, String) {
+        (self.id.clone(), self.command.clone())
     }
 
     /// Clock ticks from boot to its start.

@@ -105,6 +105,9 @@ impl Monitor {
         let status = health.status;
         self.set_phase(self.container.state.phase);
         self.plan_next_check();
+        if has_changed {
+            self.happened(format!("health_status: {status}"), &[]);
+        }
         if has_changed && status == HealthStatus::Unhealthy {
             self.act(plan.on_unhealthy);
         }

@@ -10,6 +10,7 @@ mod children;
 mod cleanup;
 mod client;
 mod ending;
+mod events;
 mod execution;
 mod handshake;
 mod health;

@@ -62,6 +62,9 @@ impl Monitor {
     /// Lets it go on; who still waits for the pause is told that it does not come.
     pub fn thaw(&mut self) -> Result<()> {
         self.remains.group().thaw()?;
+        if self.life == Life::Paused {
+            self.happened("unpause", &[]);
+        }
         self.life = Life::Running;
         self.timers.freeze = None;
         self.plan_next_check();
@@ -78,6 +81,7 @@ impl Monitor {
                 self.life = Life::Paused;
                 self.set_phase(Phase::Paused);
                 self.answer_pauses(&Ok(()));
+                self.happened("pause", &[]);
             }
             Ok(false) if Instant::now() < freezing.give_up => self.timers.freeze = Some(Timers::after(LOOK_AGAIN)),
             Ok(false) => {

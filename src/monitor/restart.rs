@@ -141,6 +141,7 @@ impl Monitor {
         self.life = Life::Running;
         self.begin_checks();
         self.set_phase(Phase::Running);
+        self.happened("start", &[]);
     }
 
     fn could_not_start(&mut self, failure: Failure) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 impl Monitor {
     /// Sends the stop signal, and KILL after the time.
     pub fn stop(&mut self, timeout: Duration) {
+        self.stop_was_asked();
         self.end_by_hand(self.container.launch.stop_signal);
         let kill = Timers::after(timeout);
         self.timers.kill = Some(self.timers.kill.map_or(kill, |earlier| earlier.min(kill)));
@@ -59,6 +60,7 @@ impl Monitor {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => return Err(Error::conflict(format!("cannot send signal {number}: {}", errno.desc()))),
         }
+        self.happened("kill", &[("signal", &number.to_string())]);
         if self.is_frozen() {
             self.thaw()?;
         }

@@ -3,6 +3,7 @@
 use super::check::Check;
 use super::cleanup::Remains;
 use super::client::Client;
+use super::events::Pending;
 use super::handshake::Container;
 use super::pause::Freezing;
 use super::restart::Restarts;
@@ -43,7 +44,9 @@ pub fn run(container: Container, remains: Remains, caller: Channel) -> i32 {
         birth: None,
         check: None,
         proxy: None,
+        events: Pending::default(),
     };
+    monitor.happened("start", &[]);
     // What came together with `go` is in memory, where poll(2) does not see it.
     monitor.serve(0);
     monitor.begin_checks();
@@ -67,6 +70,8 @@ pub(super) struct Monitor {
     pub check: Option<Check>,
     /// Serves the published ports where the packet filter does not.
     pub proxy: Option<Pid>,
+    /// What is to be written down as events.
+    pub events: Pending,
 }
 
 /// Where the container is in its life.
@@ -110,6 +115,8 @@ impl Monitor {
             if self.life == Life::Ended {
                 return;
             }
+            // Whatever was to be answered has been.
+            self.write_events();
             for source in self.wait() {
                 self.handle(source);
             }

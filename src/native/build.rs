@@ -6,6 +6,7 @@ use crate::container::{self, Base};
 use crate::context::Context;
 use crate::engine::BuildPlan;
 use crate::error::{Error, ErrorKind, ExitDetails, Result};
+use crate::events::{self, Occurrence};
 use crate::image;
 use crate::model::{ContainerSpec, ExecIo, ImageInfo, Platform, Reference};
 
@@ -23,6 +24,7 @@ impl NativeEngine {
         let id = built?;
         for tag in &plan.tags {
             self.own_image(cx, tag)?;
+            events::record(self.store.root(), &[Occurrence::image("tag", &id.to_string(), tag)]);
         }
         image::info(&self.store, &id)
     }

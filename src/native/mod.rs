@@ -12,9 +12,10 @@ mod unsupported;
 use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::Result;
+use crate::events;
 use crate::model::{
-    ContainerFilter, ContainerInfo, ContainerSpec, ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions,
-    RunOutput,
+    ContainerFilter, ContainerInfo, ContainerSpec, Event, EventQuery, ExecIo, ExecSpec, ImageFilter, ImageInfo,
+    LogLine, LogOptions, RunOutput,
 };
 use crate::registry::Client;
 use crate::store::Store;
@@ -168,6 +169,10 @@ impl Engine for NativeEngine {
             Some(pid) => container::port_open(pid, port, &info.ports),
             None => Ok(false),
         }
+    }
+
+    fn events(&self, cx: &Context, query: &EventQuery, on_event: &mut dyn FnMut(Event) -> Result<bool>) -> Result<()> {
+        events::read(cx, self.store.root(), query, on_event)
     }
 
     fn info(&self, cx: &Context) -> Result<Value> {

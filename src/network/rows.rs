@@ -2,6 +2,7 @@
 
 use super::Subnet;
 use crate::error::{Error, Result};
+use crate::events::{self, Occurrence};
 use crate::model::{Id, Protocol, PublishedPort};
 use crate::store::Store;
 use crate::store::rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -23,9 +24,9 @@ pub fn default_network(store: &Store) -> Result<Network> {
     if let Some(network) = store.read(|db| find(db, super::DEFAULT))? {
         return Ok(network);
     }
-    store.write(|tx| {
+    let (network, made) = store.write(|tx| {
         if let Some(made_meanwhile) = find(tx, super::DEFAULT)? {
-            return Ok(made_meanwhile);
+            return Ok((made_meanwhile, false));
         }
         let network = Network {
             id: Id::random()?.as_str().to_owned(),
@@ -38,8 +39,12 @@ pub fn default_network(store: &Store) -> Result<Network> {
             "INSERT INTO networks (id, name, bridge, mtu, created) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![network.id, super::DEFAULT, network.bridge, network.mtu, created],
         )?;
-        Ok(network)
-    })
+        Ok((network, true))
+    })?;
+    if made {
+        events::record(store.root(), &[Occurrence::network("create", &network.id, super::DEFAULT, "bridge")]);
+    }
+    Ok(network)
 }
 
 /// The default network, if it was ever used.

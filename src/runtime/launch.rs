@@ -4,6 +4,7 @@ use super::health::HealthPlan;
 use super::network::NetworkPlan;
 use crate::model::{Id, RestartPolicy};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +20,15 @@ pub struct Launch {
     pub version: u32,
     /// The container.
     pub id: Id,
+    /// Its name, for its events.
+    #[serde(default)]
+    pub name: String,
+    /// Its image, as the user wrote it.
+    #[serde(default)]
+    pub image: String,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// First eight digits of the root's id: part of every name on the host.
     pub root_id8: String,
     /// The root (`--root`) itself: the clean-up after `remove` is a command on it.

@@ -2,12 +2,13 @@
 //!
 //! Closing *any* descriptor of the file drops them: a process opens a locked file once.
 
-use crate::error::{IoContext, Result};
+use crate::error::{Error, ErrorKind, IoContext, Result};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// A write lock on a whole file, held until it is dropped or the process ends.
 #[derive(Debug)]
@@ -45,6 +46,42 @@ pub fn holder(path: &Path) -> Result<Option<i32>> {
     let mut lock = whole_file(libc::F_WRLCK);
     fcntl(&file, FcntlArg::F_GETLK(&mut lock)).doing(|| format!("cannot look at the lock on `{}`", path.display()))?;
     Ok((i32::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_pid))
+}
+
+/// A lock on an open file, given back when it is dropped.
+#[derive(Debug)]
+pub struct Held<'a>(&'a File);
+
+/// First soon, then less often: the lock is held for one write.
+const FIRST_RETRY: Duration = Duration::from_micros(20);
+const LAST_RETRY: Duration = Duration::from_millis(1);
+
+/// Waits for a lock that belongs to this opening of the file (`F_OFD_SETLK`): it excludes other threads as well, and
+/// closing another descriptor of the same file does not drop it.
+///
+/// # Errors
+/// `busy` when somebody has held it all the time.
+pub fn hold(file: &File, patience: Duration) -> Result<Held<'_>> {
+    let started = Instant::now();
+    let mut pause = FIRST_RETRY;
+    loop {
+        match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
+            Ok(_) => return Ok(Held(file)),
+            Err(Errno::EACCES | Errno::EAGAIN) if started.elapsed() < patience => std::thread::sleep(pause),
+            Err(Errno::EACCES | Errno::EAGAIN) => {
+                return Err(Error::new(ErrorKind::Busy, "another process holds the lock and does not go on"));
+            }
+            Err(errno) => return Err(errno).doing(|| "cannot lock"),
+        }
+        pause = (pause * 2).min(LAST_RETRY);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // A lock that cannot be given back goes with the file.
+        let _ = fcntl(self.0, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
+    }
 }
 
 fn whole_file(kind: i32) -> libc::flock {

@@ -5,6 +5,7 @@ mod background;
 mod builder;
 mod container;
 mod deadline;
+mod events;
 mod fs;
 mod help;
 mod host_command;

@@ -4,8 +4,8 @@ use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, Result};
 use crate::model::{
-    ContainerFilter, ContainerInfo, ContainerSpec, Digest, ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine,
-    LogOptions, Platform, PublishedPort, RunOutput, Status, Stream,
+    Actor, ContainerFilter, ContainerInfo, ContainerSpec, Digest, Event, EventQuery, ExecIo, ExecSpec, ImageFilter,
+    ImageInfo, LogLine, LogOptions, Platform, PublishedPort, RunOutput, Status, Stream,
 };
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
@@ -280,6 +280,33 @@ impl Engine for RecordingEngine {
             recording.closed = recording.closed.saturating_sub(1);
             recording.closed == 0
         }))
+    }
+    fn events(&self, cx: &Context, query: &EventQuery, on_event: &mut dyn FnMut(Event) -> Result<bool>) -> Result<()> {
+        let (filter, since, before) = (&query.filter, query.since.is_some(), query.before.is_some());
+        self.called(format!(
+            "events {:?} {:?} {:?} since {since} before {before} follow {}",
+            filter.kinds, filter.actions, filter.labels, query.follow
+        ));
+        for (seq, action) in [(1, "start"), (2, "die")] {
+            let attributes = [("name", "web"), ("exitCode", "3")];
+            let event = Event {
+                kind: "container".into(),
+                action: action.into(),
+                actor: Actor {
+                    id: "c0ffee".into(),
+                    attributes: attributes.map(|(key, value)| (key.into(), value.into())).into(),
+                },
+                scope: "local".into(),
+                time: 0,
+                time_nano: 0,
+                seq,
+            };
+            cx.check()?;
+            if !on_event(event)? {
+                break;
+            }
+        }
+        Ok(())
     }
     fn info(&self, _: &Context) -> Result<serde_json::Value> {
         Ok(serde_json::json!({ "engine": "recording" }))

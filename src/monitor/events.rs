@@ -1,0 +1,52 @@
+//! What a monitor writes down as events of its container: after it has answered, several in one write.
+
+use super::watch::Monitor;
+use crate::events::{self, Occurrence};
+
+/// Events that are not written down yet.
+#[derive(Default)]
+pub(super) struct Pending {
+    occurrences: Vec<Occurrence>,
+    /// A stop was asked for: the end that comes is followed by `stop`.
+    stop_asked: bool,
+}
+
+impl Monitor {
+    /// Something has happened to the container; it is written down at the end of this turn.
+    pub fn happened(&mut self, action: impl Into<String>, attributes: &[(&str, &str)]) {
+        let launch = &self.container.launch;
+        let occurrence = Occurrence::container(action, launch.id.as_str(), &launch.name, &launch.image, &launch.labels);
+        let occurrence = attributes.iter().fold(occurrence, |occurrence, (name, value)| occurrence.with(name, value));
+        self.events.occurrences.push(occurrence);
+    }
+
+    /// A stop was asked for.
+    pub fn stop_was_asked(&mut self) {
+        self.events.stop_asked = true;
+    }
+
+    /// The program has ended.
+    pub fn died(&mut self, code: i32, oom_killed: bool) {
+        if oom_killed {
+            self.happened("oom", &[]);
+        }
+        self.happened("die", &[("exitCode", &code.to_string())]);
+    }
+
+    /// It will not be started again by this monitor.
+    pub fn ended_for_good(&mut self) {
+        if std::mem::take(&mut self.events.stop_asked) {
+            self.happened("stop", &[]);
+        }
+        self.write_events();
+    }
+
+    /// Writes them down.
+    pub fn write_events(&mut self) {
+        if !self.events.occurrences.is_empty() {
+            let occurrences = std::mem::take(&mut self.events.occurrences);
+            // On a full disk there are none.
+            let _ = events::append(&self.container.launch.root, &occurrences);
+        }
+    }
+}
