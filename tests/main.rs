@@ -11,6 +11,7 @@ mod examples;
 mod fixture_images;
 mod hardening;
 mod health;
+mod hostile;
 mod isolation;
 mod layers;
 mod lifecycle;

@@ -6,7 +6,8 @@ use crate::runtime::health::Health;
 use crate::sys::process::{self, ProcessIdentity};
 use crate::sys::record_lock;
 use serde::{Deserialize, Serialize};
-use std::io::Write;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Format of `state.json`. Fields are only added, with `#[serde(default)]`.
@@ -115,10 +116,24 @@ impl State {
         let doing = || format!("cannot write `{}`", path.display());
         let text = serde_json::to_vec(self).map_err(|error| Error::invalid(format!("{}: {error}", doing())))?;
         let temporary = container_dir.join("state.json.new");
-        let mut file = std::fs::File::create(&temporary).doing(doing)?;
-        file.write_all(&text).doing(doing)?;
-        std::fs::rename(&temporary, &path).doing(doing)
+        let replaced = std::fs::write(&temporary, &text).and_then(|()| std::fs::rename(&temporary, &path));
+        match replaced {
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                // The container has filled its disk. What is there already has its block, and takes the new text.
+                let _ = std::fs::remove_file(&temporary);
+                overwrite(&path, text).doing(doing)
+            }
+            other => other.doing(doing),
+        }
     }
+}
+
+/// Writes over a file without asking for space: what is left of a longer text becomes spaces, which JSON may end in.
+fn overwrite(path: &Path, mut text: Vec<u8>) -> std::io::Result<()> {
+    let file = std::fs::File::options().write(true).open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    text.resize(text.len().max(length), b' ');
+    file.write_all_at(&text, 0)
 }
 
 /// What is true of a container now: a container whose monitor is dead has ended, whatever the file
