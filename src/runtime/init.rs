@@ -22,6 +22,7 @@ use nix::sched::CloneFlags;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, fchdir, read, sethostname, setsid};
 use oci_spec::runtime::{Linux, Spec};
 use std::convert::Infallible;
@@ -227,6 +228,11 @@ fn set_sysctls(root: &Root, linux: &Linux) -> Result<()> {
         let path = Path::new("/proc/sys").join(name.replace('.', "\u{0}").replace('/', ".").replace('\u{0}', "/"));
         let doing = || format!("cannot set the kernel parameter `{name}` to `{value}`");
         let file = root.open_without_links(&path, OFlag::O_WRONLY).doing(doing)?;
+        // Not a file that somebody has mounted there (CVE-2025-52881).
+        if fstatfs(&file).doing(doing)?.filesystem_type() != PROC_SUPER_MAGIC {
+            return Err(Error::invalid(format!("{}: `{}` is not the kernel's", doing(), path.display()))
+                .hint("mount nothing over `/proc`"));
+        }
         std::fs::File::from(file).write_all(value.as_bytes()).doing(doing)?;
     }
     Ok(())

@@ -7,6 +7,7 @@ use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, clone_tree, 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use oci_spec::runtime::Mount;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,8 +30,35 @@ pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>) -> Result<()> {
         "cgroup" | "cgroup2" => return cgroups(&place, group, options.attrs).doing(doing),
         _ => new_file_system(kind, &options).doing(doing)?,
     };
+    stay_out_of_proc(&made, &place, target)?;
     attach(&made, &place).doing(doing)
 }
+
+/// Refuses a mount inside `/proc`: it would catch what is written there to set kernel parameters
+/// (CVE-2025-52881). The place itself is looked at, since links of the image may lead there.
+fn stay_out_of_proc(made: &OwnedFd, place: &OwnedFd, target: &Path) -> Result<()> {
+    let doing = || format!("cannot look at `{}`", target.display());
+    let is_proc = |fd: &OwnedFd| Ok::<_, Error>(fstatfs(fd).doing(doing)?.filesystem_type() == PROC_SUPER_MAGIC);
+    if !is_proc(place)? || is_proc(made)? || LXCFS.iter().any(|file| target == Path::new(file)) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("`{}` is inside `/proc`, where nothing can be mounted", target.display()))
+        .hint("choose another target"))
+}
+
+/// What LXCFS shows containers of their own limits, as runc has the list.
+const LXCFS: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/uptime",
+];
 
 /// What the options of a mount mean.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -86,6 +114,7 @@ fn bind(root: &Root, mount: &Mount, options: &Options) -> Result<()> {
     // unless that was asked for.
     let propagation = options.propagation.unwrap_or(Propagation::Private);
     set_attributes(&tree, options.attrs, Some(propagation), true).doing(doing)?;
+    stay_out_of_proc(&tree, &place, target)?;
     attach(&tree, &place).doing(doing)
 }
 

@@ -1,5 +1,6 @@
 //! The SQLite database of a root: how it is opened, changed, migrated, and kept from waiting for the disk.
 
+use super::reserve;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::Id;
 use rusqlite::config::DbConfig;
@@ -53,6 +54,7 @@ impl Database {
         if version < newest {
             migrate(&connection)?;
         }
+        reserve::keep(path);
         Ok(Some(Self { connection: Mutex::new(connection), path: path.to_owned() }))
     }
 
@@ -82,7 +84,9 @@ impl Database {
     }
 
     pub fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        transact(&self.lock(), write)
+        let connection = self.lock();
+        reserve::use_when_full(&self.path);
+        transact(&connection, write)
     }
 
     /// `synchronous=FULL` makes the commit wait until the log is on the disk, and with it all that

@@ -10,6 +10,7 @@ mod content;
 mod database;
 mod layers;
 mod layout;
+mod reserve;
 pub mod scopes;
 mod sweep;
 

@@ -89,7 +89,6 @@ fn links_in_dev_of_the_image_redirect_no_mask() {
         }
     });
     assert_eq!(probe(&shanty, ""), PROBED);
-    assert_eq!(probe(&shanty, "tty: true").as_str().unwrap().replace('\r', ""), PROBED);
 }
 
 /// The same, by another container that shares a volume and changes it meanwhile.
