@@ -33,3 +33,4 @@ mod script_http;
 mod script_modules;
 mod store;
 mod support;
+mod update;

@@ -53,6 +53,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         stdio,
         restart: row.spec.restart.clone(),
         health: row.plan.health.clone(),
+        memory_is_limited: row.spec.memory.is_some_and(|bytes| bytes != 0),
         // Whoever holds the other ends of its output waits for it.
         die_with_caller: row.spec.scope.is_some() || stdio == StdioPlan::Passed,
         remove: row.spec.remove && stdio != StdioPlan::Passed,

@@ -31,6 +31,7 @@ mod scope;
 mod state;
 mod stop;
 mod sweep;
+mod update;
 mod wait;
 
 pub use base::Base;
@@ -51,4 +52,5 @@ pub use run_once::{Remains, finish, run_once};
 pub use scope::{end as end_scope, end_dead as end_dead_scopes};
 pub use stop::{kill, stop};
 pub use sweep::sweep;
+pub use update::update;
 pub use wait::wait;

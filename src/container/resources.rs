@@ -1,7 +1,7 @@
 //! The limits of a container: as the runtime takes them, and which of them cannot be.
 
 use crate::error::{Error, IoContext, Result};
-use crate::model::ContainerSpec;
+use crate::model::{ContainerSpec, ContainerUpdate};
 use crate::runtime::spec::Limits;
 
 /// Docker's least memory limit, bytes: with less, nothing starts.
@@ -22,6 +22,21 @@ pub fn limits(spec: &ContainerSpec) -> Limits {
         memory_reservation: spec.memory_reservation,
         pids: spec.pids,
         io_weight: spec.io_weight,
+    }
+}
+
+/// Of limits that were put together, those that are set anew: memory and swap belong to each other.
+pub fn changes(changes: &ContainerUpdate, limits: &Limits) -> Limits {
+    let memory = changes.memory.is_some() || changes.memory_swap.is_some();
+    Limits {
+        cpus: changes.cpus,
+        cpu_shares: changes.cpu_shares,
+        cpuset: changes.cpuset.clone(),
+        memory: if memory { limits.memory } else { None },
+        memory_swap: if memory { limits.memory_swap } else { None },
+        memory_reservation: changes.memory_reservation,
+        pids: changes.pids,
+        io_weight: changes.io_weight,
     }
 }
 

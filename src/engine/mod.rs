@@ -14,7 +14,7 @@ pub use crate::model::{
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::{ContainerInfo, ContainerSpec, ExecSpec, ImageInfo};
+use crate::model::{ContainerInfo, ContainerSpec, ContainerUpdate, ExecSpec, ImageInfo};
 use std::time::Duration;
 
 /// A container engine.
@@ -56,6 +56,8 @@ pub trait Engine: Send + Sync {
     fn pause(&self, cx: &Context, container: &str) -> Result<()>;
     /// Lets its frozen processes go on.
     fn unpause(&self, cx: &Context, container: &str) -> Result<()>;
+    /// Changes its limits and its restart policy, also while it runs.
+    fn update(&self, cx: &Context, container: &str, changes: &ContainerUpdate) -> Result<()>;
     /// Waits until it has ended; gives its exit code. The deadline is the context's.
     fn wait(&self, cx: &Context, container: &str) -> Result<i32>;
     /// Removes it; `force` kills a running one first, `volumes` takes its anonymous volumes along.

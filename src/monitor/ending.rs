@@ -20,14 +20,15 @@ impl Monitor {
                 output.drain_into(log);
             }
         }
-        let killed = code == 128 + libc::SIGKILL;
+        // Docker: whichever process of it was killed. Most containers are spared the look.
+        if code == 128 + libc::SIGKILL || self.container.launch.memory_is_limited {
+            self.count_victims();
+        }
         let state = &mut self.container.state;
         state.process = None;
         state.finished = Some(now());
         state.exit_code = Some(code);
-        state.oom_killed = killed && self.remains.group().oom_kills() > 0;
-        let oom_killed = state.oom_killed;
-        self.died(code, oom_killed);
+        self.died(code);
         self.timers.kill = None;
         if !self.wait_for_restart(code) {
             self.container_ended(code);

@@ -26,10 +26,7 @@ impl Monitor {
     }
 
     /// The program has ended.
-    pub fn died(&mut self, code: i32, oom_killed: bool) {
-        if oom_killed {
-            self.happened("oom", &[]);
-        }
+    pub fn died(&mut self, code: i32) {
         self.happened("die", &[("exitCode", &code.to_string())]);
     }
 

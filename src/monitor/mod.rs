@@ -15,6 +15,7 @@ mod execution;
 mod handshake;
 mod health;
 pub mod log;
+mod oom;
 mod output;
 mod pause;
 mod requests;

@@ -46,7 +46,9 @@ impl Monitor {
             }
             Command::Pause => self.pause(index),
             Command::Unpause => self.unpause(index),
-            Command::Update { restart } => {
+            Command::Update { restart, memory_is_limited } => {
+                self.container.launch.memory_is_limited |= memory_is_limited.unwrap_or(false);
+                self.watch_memory();
                 if let Some(policy) = restart {
                     self.restarts.set_policy(policy);
                 }

@@ -137,6 +137,7 @@ impl Monitor {
         state.process = identity().ok();
         state.started = Some(now());
         state.warnings = report.warnings;
+        state.oom_killed = false;
         self.restarts.started = Instant::now();
         self.life = Life::Running;
         self.begin_checks();

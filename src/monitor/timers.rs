@@ -16,6 +16,8 @@ pub struct Timers {
     pub freeze: Option<Instant>,
     /// When to start the container again.
     pub restart: Option<Instant>,
+    /// When to look again for processes that were killed for want of memory.
+    pub oom: Option<Instant>,
     /// When to check the container's health.
     pub next_check: Option<Instant>,
     /// When a check has taken too long.
@@ -30,7 +32,7 @@ impl Timers {
 
     /// The first of all.
     pub fn next(&self) -> Option<Instant> {
-        let all = [self.kill, self.settle, self.freeze, self.restart, self.next_check, self.check_is_late];
+        let all = [self.kill, self.settle, self.freeze, self.restart, self.oom, self.next_check, self.check_is_late];
         all.into_iter().flatten().min()
     }
 

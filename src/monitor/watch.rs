@@ -8,6 +8,7 @@ use super::handshake::Container;
 use super::pause::Freezing;
 use super::restart::Restarts;
 use super::timers::Timers;
+use crate::runtime::cgroup::OomWatch;
 use crate::runtime::control::Channel;
 use crate::runtime::network::{NetworkPlan, proxy};
 use crate::runtime::report::Incoming;
@@ -43,6 +44,8 @@ pub fn run(container: Container, remains: Remains, caller: Channel) -> i32 {
         life: Life::Running,
         birth: None,
         check: None,
+        oom_watch: None,
+        victims: 0,
         proxy: None,
         events: Pending::default(),
     };
@@ -68,6 +71,9 @@ pub(super) struct Monitor {
     pub birth: Option<Incoming>,
     /// The health check that runs.
     pub check: Option<Check>,
+    pub oom_watch: Option<OomWatch>,
+    /// How many processes had been killed for want of memory at the last look.
+    pub victims: u64,
     /// Serves the published ports where the packet filter does not.
     pub proxy: Option<Pid>,
     /// What is to be written down as events.
@@ -98,6 +104,7 @@ enum Source {
     Birth,
     Check,
     CheckReport,
+    Memory,
     Launcher,
     Control,
     Output(usize),
@@ -126,8 +133,13 @@ impl Monitor {
     }
 
     fn wait(&self) -> Vec<Source> {
-        let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) =
+        let (mut sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) =
             self.sources().map(|(source, fd)| (source, PollFd::new(fd, PollFlags::POLLIN))).unzip();
+        if let Some(watch) = &self.oom_watch {
+            let (fd, flags) = watch.poll_fd();
+            sources.push(Source::Memory);
+            fds.push(PollFd::new(fd, flags));
+        }
         let timeout = self.timers.next().map_or(PollTimeout::NONE, |at| {
             // Rounded up: rounding down would spin for the last millisecond.
             let left = at.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
@@ -193,6 +205,7 @@ impl Monitor {
                     check.read_report(false);
                 }
             }
+            Source::Memory => self.memory_is_short(),
             Source::Control => self.accept(),
             Source::Output(index) => {
                 if let Some((log, outputs)) = &mut self.container.log {
@@ -216,6 +229,9 @@ impl Monitor {
         if Timers::is_due(&mut self.timers.restart, now) {
             self.start_again();
         }
+        if Timers::is_due(&mut self.timers.oom, now) {
+            self.look_for_victims();
+        }
         if Timers::is_due(&mut self.timers.next_check, now) {
             self.start_check();
         }
@@ -224,6 +240,7 @@ impl Monitor {
         }
         if Timers::is_due(&mut self.timers.settle, now) {
             self.remains.leave_callers_groups();
+            self.watch_memory();
             allocator::trim();
         }
     }

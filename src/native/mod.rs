@@ -14,8 +14,8 @@ use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::Result;
 use crate::events;
 use crate::model::{
-    ContainerFilter, ContainerInfo, ContainerSpec, Event, EventQuery, ExecIo, ExecSpec, ImageFilter, ImageInfo,
-    LogLine, LogOptions, RunOutput,
+    ContainerFilter, ContainerInfo, ContainerSpec, ContainerUpdate, Event, EventQuery, ExecIo, ExecSpec, ImageFilter,
+    ImageInfo, LogLine, LogOptions, RunOutput,
 };
 use crate::registry::Client;
 use crate::store::Store;
@@ -122,6 +122,10 @@ impl Engine for NativeEngine {
 
     fn unpause(&self, cx: &Context, container: &str) -> Result<()> {
         container::unpause(&self.store, cx, &self.row(container)?)
+    }
+
+    fn update(&self, cx: &Context, container: &str, changes: &ContainerUpdate) -> Result<()> {
+        container::update(&self.store, cx, self.row(container)?, changes)
     }
 
     fn wait(&self, cx: &Context, container: &str) -> Result<i32> {

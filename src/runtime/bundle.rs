@@ -1,7 +1,7 @@
 //! The bundle of a container: `config.json` in its directory.
 
 use crate::error::{Error, IoContext, Result};
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxMemory, LinuxResources, Spec};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -36,6 +36,39 @@ pub fn write(container_dir: &Path, spec: &Spec) -> Result<()> {
     let text = serde_json::to_vec(spec)
         .map_err(|error| Error::invalid(format!("cannot write `{}`: {error}", path.display())))?;
     std::fs::write(&path, text).doing(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Replaces the limits that are given, for the next process that is made from the bundle.
+pub fn set_limits(container_dir: &Path, limits: &LinuxResources) -> Result<()> {
+    let mut spec = read(container_dir)?;
+    let mut linux = spec.linux().clone().unwrap_or_default();
+    let mut resources = linux.resources().clone().unwrap_or_default();
+    if let Some(new) = limits.memory() {
+        let mut memory = *resources.memory().as_ref().unwrap_or(&LinuxMemory::default());
+        if new.limit().is_some() || new.swap().is_some() {
+            memory.set_limit(new.limit());
+            memory.set_swap(new.swap());
+        }
+        memory.set_reservation(new.reservation().or(memory.reservation()));
+        resources.set_memory(Some(memory));
+    }
+    if let Some(new) = limits.cpu() {
+        let mut cpu = resources.cpu().clone().unwrap_or_default();
+        cpu.set_shares(new.shares().or(cpu.shares()));
+        cpu.set_quota(new.quota().or(cpu.quota()));
+        cpu.set_period(new.period().or(cpu.period()));
+        cpu.set_cpus(new.cpus().clone().or_else(|| cpu.cpus().clone()));
+        resources.set_cpu(Some(cpu));
+    }
+    if limits.pids().is_some() {
+        resources.set_pids(*limits.pids());
+    }
+    if limits.block_io().is_some() {
+        resources.set_block_io(limits.block_io().clone());
+    }
+    linux.set_resources(Some(resources));
+    spec.set_linux(Some(linux));
+    write(container_dir, &spec)
 }
 
 /// An annotation of the specification.

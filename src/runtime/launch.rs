@@ -52,6 +52,9 @@ pub struct Launch {
     /// How its health is checked; `None`: not at all.
     #[serde(default)]
     pub health: Option<HealthPlan>,
+    /// Whether its memory has a limit: then it is watched.
+    #[serde(default)]
+    pub memory_is_limited: bool,
     /// Kill the container when whoever launched it is gone (the script that owns its scope).
     #[serde(default)]
     pub die_with_caller: bool,

@@ -100,6 +100,7 @@ impl Sandbox {
             network,
             stdio,
             health: None,
+            memory_is_limited: false,
             restart: RestartPolicy::No,
             die_with_caller: false,
             remove: false,

@@ -28,6 +28,30 @@ pub fn apply(group: &Group<'_>, resources: &LinuxResources) -> Result<Vec<String
     Ok(warnings)
 }
 
+/// Refuses a limit of memory below what is in use: v1 would refuse it in other words, v2 would kill.
+pub fn check_usage(group: &Group<'_>, resources: &LinuxResources) -> Result<()> {
+    let limit = resources.memory().as_ref().and_then(LinuxMemory::limit).and_then(|limit| u64::try_from(limit).ok());
+    let (Some(limit), Some(hierarchy)) = (limit, group.hierarchies.of("memory")) else { return Ok(()) };
+    let (usage, cache) = if hierarchy.is_v2() {
+        ("memory.current", ["inactive_file", "active_file"])
+    } else {
+        ("memory.usage_in_bytes", ["total_inactive_file", "total_active_file"])
+    };
+    let dir = hierarchy.dir(group.path);
+    let read = |file: &str| std::fs::read_to_string(dir.join(file)).unwrap_or_default();
+    let usage = read(usage).trim().parse::<u64>().unwrap_or(0);
+    let stat = read("memory.stat");
+    let of =
+        |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap_or(0);
+    // What is cached of files can be given back.
+    let needed = usage.saturating_sub(cache.into_iter().map(of).sum());
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(Error::conflict(format!("`memory` cannot be limited to {limit} bytes: the container uses {needed}"))
+        .hint("let it free memory first, or choose a larger limit"))
+}
+
 fn apply_memory(group: &Group<'_>, memory: &LinuxMemory) -> Result<Option<String>> {
     if memory.limit().is_none() && memory.swap().is_none() && memory.reservation().is_none() {
         return Ok(None);
@@ -53,7 +77,9 @@ fn apply_memory(group: &Group<'_>, memory: &LinuxMemory) -> Result<Option<String
     };
     if let Some(bytes) = memory.reservation() {
         let file = if v2 { "memory.low" } else { "memory.soft_limit_in_bytes" };
-        set(group, hierarchy, file, "memory_reservation", &v1_or_v2(v2, bytes))?;
+        // Without a reservation nothing is kept on v2, and there is no soft limit on v1.
+        let value = if v2 { bytes.max(0) } else { bytes };
+        set(group, hierarchy, file, "memory_reservation", &value.to_string())?;
     }
     Ok(warning)
 }

@@ -7,10 +7,12 @@ mod devices;
 mod freeze;
 mod hierarchy;
 mod limits;
+mod oom;
 mod remove;
 
 pub use devices::NO_DEVICE_RULES;
 pub use hierarchy::{Hierarchies, Hierarchy};
+pub use oom::OomWatch;
 pub use remove::{remove_group, remove_if_empty};
 
 use crate::error::{IoContext, Result};
@@ -75,6 +77,14 @@ impl Group<'_> {
         }
         self.enter_v1()?;
         Ok(warnings)
+    }
+
+    /// Changes the limits that are given; the processes in the group have them at once. Returns warnings.
+    ///
+    /// Fails with `conflict` when they use more than they are to have.
+    pub fn update(&self, resources: &LinuxResources) -> Result<Vec<String>> {
+        limits::check_usage(self, resources)?;
+        limits::apply(self, resources)
     }
 
     /// Moves this process into the groups of cgroup v1.

@@ -4,6 +4,7 @@ use super::channel::Channel;
 use super::protocol::{Answer, Command, Event, ExecRequest, SOCKET_NAME, request};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::model::RestartPolicy;
 use crate::runtime::state::{self, State};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -102,6 +103,11 @@ impl Connection {
 
     pub(super) fn from_channel(channel: Channel, container_dir: &Path) -> Self {
         Self { channel, container_dir: container_dir.to_owned() }
+    }
+
+    /// Tells it what has changed of the container.
+    pub fn update(&mut self, cx: &Context, restart: Option<RestartPolicy>, memory_is_limited: bool) -> Result<()> {
+        self.request_done(cx, Command::Update { restart, memory_is_limited: Some(memory_is_limited) })
     }
 
     fn request_done(&mut self, cx: &Context, command: Command) -> Result<()> {

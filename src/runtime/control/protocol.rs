@@ -60,6 +60,9 @@ pub enum Command {
         /// When to start it again; `None`: as before.
         #[serde(default)]
         restart: Option<RestartPolicy>,
+        /// Whether its memory is limited now; `None`: as before.
+        #[serde(default)]
+        memory_is_limited: Option<bool>,
     },
     /// Run a program inside, with the three descriptors that come along. Answers: `started` or
     /// `failed`, then `exited`. A hang-up kills it, unless it is detached.

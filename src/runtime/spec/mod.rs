@@ -6,7 +6,7 @@ mod resources;
 pub mod seccomp;
 
 pub use mounts::{bind, tmpfs};
-pub use resources::Limits;
+pub use resources::{Limits, changed_limits};
 
 use super::bundle::{GROUPS_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
 use super::capability;

@@ -4,8 +4,8 @@ use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, Result};
 use crate::model::{
-    Actor, ContainerFilter, ContainerInfo, ContainerSpec, Digest, Event, EventQuery, ExecIo, ExecSpec, ImageFilter,
-    ImageInfo, LogLine, LogOptions, Platform, PublishedPort, RunOutput, Status, Stream,
+    Actor, ContainerFilter, ContainerInfo, ContainerSpec, ContainerUpdate, Digest, Event, EventQuery, ExecIo, ExecSpec,
+    ImageFilter, ImageInfo, LogLine, LogOptions, Platform, PublishedPort, RunOutput, Status, Stream,
 };
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
@@ -219,6 +219,10 @@ impl Engine for RecordingEngine {
     }
     fn unpause(&self, _: &Context, container: &str) -> Result<()> {
         self.called(format!("unpause {container}"));
+        Ok(())
+    }
+    fn update(&self, _: &Context, container: &str, changes: &ContainerUpdate) -> Result<()> {
+        self.called(format!("update {container} {changes:?}"));
         Ok(())
     }
     fn wait(&self, cx: &Context, container: &str) -> Result<i32> {

@@ -9,6 +9,7 @@ mod logs;
 mod pause;
 mod properties;
 mod remove;
+mod update;
 mod wait;
 mod wait_for;
 

@@ -207,8 +207,11 @@ impl Wait<'_> {
             Status::Exited | Status::Removing | Status::Dead => {
                 let code = info.exit_code.unwrap_or_default();
                 let details = ExitDetails { code, ..ExitDetails::default() };
-                let message = format!("container `{}` ended with code {code} and did not {condition}", info.name);
-                Err(self.with_log(Error::exit(message, details)))
+                let why = if info.oom_killed { ", killed for want of memory," } else { "" };
+                let message = format!("container `{}` ended with code {code}{why} and did not {condition}", info.name);
+                let error = Error::exit(message, details);
+                let error = if info.oom_killed { error.hint("give it more `memory`") } else { error };
+                Err(self.with_log(error))
             }
         }
     }
