@@ -1,7 +1,7 @@
 //! Changes the limits and the restart policy of a container, also while it runs.
 
 use super::row::{self, Row};
-use super::{lock, lookup, monitor, resources, state};
+use super::{events, lock, lookup, monitor, resources, state};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, ContainerUpdate, RestartPolicy};
@@ -43,7 +43,9 @@ pub fn update(store: &Store, cx: &Context, mut row: Row, changes: &ContainerUpda
             connection.update(cx, changes_of_policy(&spec, &row.spec), is_limited)?;
         }
     }
-    store.write(|tx| row::set_spec(tx, &row.id, &spec))
+    store.write(|tx| row::set_spec(tx, &row.id, &spec))?;
+    events::record(store, &row, "update");
+    Ok(())
 }
 
 fn changes_of_policy(spec: &ContainerSpec, before: &ContainerSpec) -> Option<RestartPolicy> {
