@@ -17,6 +17,7 @@ mod layers;
 mod lifecycle;
 mod monitor;
 mod network;
+mod other_runtimes;
 mod pause;
 mod published;
 mod pull;

@@ -1,5 +1,6 @@
 //! The OCI bundle of a container and the launch message of its monitor.
 
+use super::oci_runtime;
 use super::row::Row;
 use super::{etc, folder, monitor, resources};
 use crate::error::{Error, IoContext, Result};
@@ -51,6 +52,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         rootfs,
         network: row.plan.network.clone(),
         stdio,
+        runtime: row.spec.runtime.as_deref().map(oci_runtime::find).transpose()?.flatten(),
         restart: row.spec.restart.clone(),
         health: row.plan.health.clone(),
         memory_is_limited: row.spec.memory.is_some_and(|bytes| bytes != 0),

@@ -19,6 +19,7 @@ mod lock;
 pub mod logs;
 mod lookup;
 mod monitor;
+mod oci_runtime;
 mod pause;
 mod plan;
 mod port_open;

@@ -102,6 +102,8 @@ pub struct ContainerSpec {
     pub stop_timeout: Option<Duration>,
     /// Platform to pull.
     pub platform: Option<Platform>,
+    /// The OCI runtime that makes it, a name or a path; `None` or `shanty`: the built-in one.
+    pub runtime: Option<String>,
     /// Replace a container of the same name.
     pub replace: bool,
     /// The scope of the script that owns it.

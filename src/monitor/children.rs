@@ -1,12 +1,36 @@
 //! The processes that this monitor is the parent of: the container's first one, those of `exec`, the proxy.
 
 use super::client::Client;
+use super::execution::Execution;
 use super::watch::Monitor;
 use crate::model::Id;
 use crate::runtime::control::protocol::Event;
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use std::collections::VecDeque;
+
+/// How processes ended that nobody knew at that moment: a program that another runtime has executed may end before its
+/// pid is told.
+#[derive(Debug, Default)]
+pub(super) struct Strays(VecDeque<(i32, i32)>);
+
+impl Strays {
+    /// More at once would have to end within the milliseconds that a runtime takes to tell a pid.
+    const MOST: usize = 32;
+
+    fn add(&mut self, pid: i32, code: i32) {
+        self.0.push_back((pid, code));
+        if self.0.len() > Self::MOST {
+            self.0.pop_front();
+        }
+    }
+
+    pub fn take(&mut self, pid: i32) -> Option<i32> {
+        let index = self.0.iter().position(|(stray, _)| *stray == pid)?;
+        self.0.remove(index).map(|(_, code)| code)
+    }
+}
 
 impl Monitor {
     /// Reaps what has ended.
@@ -60,21 +84,36 @@ impl Monitor {
         if let Some(code) = failed_with {
             self.execution_died(&id, code);
         }
+        let program = self.clients[index].execution.as_ref().map(Execution::pid);
+        if let Some(code) = program.and_then(|pid| self.strays.take(pid)) {
+            self.tell_exit(index, code);
+        }
     }
 
     fn execution_died(&mut self, id: &Id, code: i32) {
         self.happened("exec_die", &[("execID", id.as_str()), ("exitCode", &code.to_string())]);
     }
 
+    fn tell_exit(&mut self, index: usize, code: i32) {
+        let client = &mut self.clients[index];
+        let Some(execution) = client.execution.take() else { return };
+        client.tell(Event::Exited { code, oom_killed: false });
+        self.execution_died(&execution.named().0, code);
+    }
+
     fn execution_ended(&mut self, pid: i32, code: i32) {
         let of = |client: &Client| client.execution.as_ref().is_some_and(|execution| execution.pid() == pid);
-        let Some(index) = self.clients.iter().position(of) else { return };
+        let Some(index) = self.clients.iter().position(of) else {
+            if self.container.launch.runtime.is_some() {
+                self.strays.add(pid, code);
+            }
+            return;
+        };
         // It may have ended before its report was read, and the answers have an order.
         self.executed(index, true);
-        let client = &mut self.clients[index];
-        if let Some(execution) = client.execution.take() {
-            client.tell(Event::Exited { code, oom_killed: false });
-            self.execution_died(&execution.named().0, code);
+        // Another one is the program now when this was what waited for another runtime.
+        if self.clients[index].execution.as_ref().is_some_and(|execution| execution.pid() == pid) {
+            self.tell_exit(index, code);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::error::{IoContext, Result};
 use crate::runtime::cgroup::{Group, Hierarchies, container_path, monitors_path, remove_group, remove_if_empty};
+use crate::runtime::external::External;
 use crate::runtime::launch::Launch;
 use crate::runtime::network::{self, NetworkPlan};
 use crate::sys::clone::Child;
@@ -34,6 +35,8 @@ pub struct Remains {
     mounts: Option<File>,
     /// The writing end of the program's input.
     input: Option<OwnedFd>,
+    /// The runtime that made the container, when it is not this program.
+    external: Option<External>,
 }
 
 impl Remains {
@@ -51,6 +54,7 @@ impl Remains {
             init: None,
             mounts: None,
             input: None,
+            external: External::of(launch),
         }
     }
 
@@ -134,6 +138,9 @@ impl Remains {
     pub fn take_away(&mut self) {
         self.kill_init();
         self.netns = None;
+        if let Some(external) = &self.external {
+            external.delete();
+        }
         if self.attached {
             let _ = network::detach(&self.network);
         }

@@ -5,6 +5,7 @@ use crate::model::Id;
 use crate::runtime::cgroup::{Group, NO_DEVICE_RULES};
 use crate::runtime::control::protocol::{ExecRequest, Failure};
 use crate::runtime::exec::Exec;
+use crate::runtime::external::{External, ExternalExec};
 use crate::runtime::launch::Launch;
 use crate::runtime::namespaces::spawn_in_pid_namespace;
 use crate::runtime::report::{Incoming, Reporter};
@@ -35,32 +36,38 @@ impl Execution {
         launch: &Launch,
         group: Group<'_>,
         below: Option<&str>,
-        init: BorrowedFd<'_>,
+        init: &Child,
         warnings: &[String],
     ) -> Result<Self> {
         let stdio = <[OwnedFd; 3]>::try_from(stdio)
             .map_err(|fds| Error::invalid(format!("an exec came with {} descriptors instead of 3", fds.len())))?;
         let doing = || "cannot make a process in the container";
         let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
-        let reporter = Reporter::new(report_write);
-        let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
-        let exec = Exec {
-            request,
-            bundle_dir: launch.bundle_dir(),
-            hierarchies: group.hierarchies,
-            group: group.path,
-            init,
-            stdio,
-            take_away: if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 },
-            reporter,
+        let (bundle_dir, reporter) = (launch.bundle_dir(), Reporter::new(report_write));
+        let process = if let Some(external) = External::of(launch) {
+            let exec = ExternalExec { external, request, bundle_dir, init: init.pid, stdio, reporter };
+            clone::spawn(CloneFlags::empty(), None, move || exec.run())
+        } else {
+            let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
+            let exec = Exec {
+                request,
+                bundle_dir,
+                hierarchies: group.hierarchies,
+                group: group.path,
+                init: init.pidfd.as_fd(),
+                stdio,
+                take_away: if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 },
+                reporter,
+            };
+            let cgroup = match below {
+                Some(name) => group.open_below(name)?,
+                None => group.open_v2()?,
+            };
+            let spawn = || clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run());
+            spawn_in_pid_namespace(init.pidfd.as_fd(), spawn)
         };
-        let cgroup = match below {
-            Some(name) => group.open_below(name)?,
-            None => group.open_v2()?,
-        };
-        let spawn = || clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run());
         Ok(Self {
-            process: spawn_in_pid_namespace(init, spawn).doing(doing)?,
+            process: process.doing(doing)?,
             report: Some(Incoming::new(report).doing(doing)?),
             detach: request.detach,
             id: Id::random()?,
@@ -93,6 +100,12 @@ impl Execution {
     pub fn take_report(&mut self, ended: bool) -> Option<Result<(), Failure>> {
         let report = self.report.as_mut()?.collect(ended)?;
         self.report = None;
+        if let Some(pid) = report.created {
+            self.process.pid = pid;
+            if let Ok(pidfd) = pidfd::open(pid) {
+                self.process.pidfd = pidfd;
+            }
+        }
         Some(report.failure.map_or(Ok(()), Err))
     }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::bundle;
 use crate::runtime::control::protocol::{Command, Event, Failure, Request, SOCKET_NAME, answer};
 use crate::runtime::control::{Channel, address_in};
+use crate::runtime::external::{External, ExternalInit};
 use crate::runtime::health::Health;
 use crate::runtime::init::{Init, Rootfs};
 use crate::runtime::launch::{Launch, StdioPlan};
@@ -17,13 +18,14 @@ use crate::runtime::namespaces::Namespaces;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::report::{Report, Reporter};
 use crate::runtime::state::{self, LOCK_NAME, Phase, State};
-use crate::sys::clone::Child;
+use crate::sys::clone::{self, Child};
 use crate::sys::pidfd;
 use crate::sys::process::{ProcessIdentity, boot_id, start_time};
 use crate::sys::record_lock::RecordLock;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 use nix::sys::stat::Mode;
 use nix::unistd::{getppid, pipe2, write};
@@ -222,6 +224,12 @@ pub(super) fn spawn_init(
     let group = remains.group();
     let cgroup = group.open_v2()?;
     let spec = bundle::read(launch.bundle_dir())?;
+    if let Some(external) = External::of(launch) {
+        let reporter = Reporter::new(report_write);
+        let init = ExternalInit { external, launch, spec: &spec, stdio, network, go: go_read, reporter };
+        let (child, report) = spawn_external(init, report)?;
+        return Ok((child, Pipes { go, report, outputs }));
+    }
     let mut namespaces = Namespaces::of(&spec)?;
     if let Some(network) = network {
         namespaces.join_network(network.as_fd())?;
@@ -239,6 +247,15 @@ pub(super) fn spawn_init(
     // The child's ends go into the closure: in this process they are closed when it returns.
     let child = namespaces.spawn(cgroup.as_ref().map(AsFd::as_fd), move || init.run())?;
     Ok((child, Pipes { go, report, outputs }))
+}
+
+/// Lets another runtime make the first process. This waits for it: such a program takes some ten milliseconds.
+fn spawn_external(init: ExternalInit<'_>, report: OwnedFd) -> Result<(Child, OwnedFd)> {
+    clone::spawn(CloneFlags::CLONE_NEWNS, None, move || init.run()).doing(|| "cannot make a process")?;
+    let report = File::from(report);
+    let pid = Report::read_created(&report)?;
+    let pidfd = pidfd::open(pid).doing(|| "cannot hold the first process")?;
+    Ok((Child { pid, pidfd }, report.into()))
 }
 
 fn listen_for_commands(launch: &Launch) -> Result<OwnedFd> {

@@ -8,7 +8,6 @@ use super::watch::{Life, Monitor};
 use crate::error::{Error, Result};
 use crate::model::OnUnhealthy;
 use crate::runtime::health::{HealthResult, HealthStatus};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// Between two attempts to kill what forks while it is killed.
@@ -74,7 +73,7 @@ impl Monitor {
         let Some(init) = &container.init else { return Err(Error::conflict("the container has ended")) };
         let group = self.remains.group();
         let warnings = &container.state.warnings;
-        Execution::start(request, stdio, &container.launch, group, Some(GROUP), init.pidfd.as_fd(), warnings)
+        Execution::start(request, stdio, &container.launch, group, Some(GROUP), init, warnings)
     }
 
     /// A check takes too long.
@@ -87,13 +86,33 @@ impl Monitor {
 
     /// Whether the process that ended is the check's; then its result is counted.
     pub fn check_ended(&mut self, pid: i32, code: i32) -> bool {
-        let Some(check) = self.check.take_if(|check| check.execution.pid() == pid) else { return false };
+        let Some(check) = self.check.as_mut().filter(|check| check.execution.pid() == pid) else { return false };
+        check.read_report(true);
+        let program = check.execution.pid();
+        // It was only what waited for another runtime; the program itself may have ended before.
+        let code = if program == pid { Some(code) } else { self.strays.take(program) };
+        if let Some(code) = code {
+            self.finish_check(code);
+        }
+        true
+    }
+
+    /// Reads whether the check was executed.
+    pub fn look_at_the_check(&mut self) {
+        let Some(check) = &mut self.check else { return };
+        check.read_report(false);
+        if let Some(code) = self.strays.take(check.execution.pid()) {
+            self.finish_check(code);
+        }
+    }
+
+    fn finish_check(&mut self, code: i32) {
+        let Some(check) = self.check.take() else { return };
         self.timers.check_is_late = None;
         let timeout = self.container.launch.health.as_ref().map_or(Duration::ZERO, |plan| plan.timeout);
         let result = check.finish(code, timeout);
         self.remains.group().remove_below(GROUP);
         self.count(result);
-        true
     }
 
     fn count(&mut self, result: HealthResult) {

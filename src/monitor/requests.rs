@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::runtime::control::Channel;
 use crate::runtime::control::protocol::{Command, Event, ExecRequest};
 use crate::sys::fd_passing;
-use std::os::fd::AsFd;
 
 impl Monitor {
     /// Takes new connections.
@@ -86,7 +85,7 @@ impl Monitor {
         };
         let warnings = &container.state.warnings;
         let group = self.remains.group();
-        let execution = Execution::start(request, stdio, &container.launch, group, None, init.pidfd.as_fd(), warnings)?;
+        let execution = Execution::start(request, stdio, &container.launch, group, None, init, warnings)?;
         self.clients[index].execution = Some(execution);
         Ok(())
     }

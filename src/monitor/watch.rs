@@ -1,6 +1,7 @@
 //! The life of a monitor while its container lives: one loop over everything that can happen.
 
 use super::check::Check;
+use super::children::Strays;
 use super::cleanup::Remains;
 use super::client::Client;
 use super::events::Pending;
@@ -48,6 +49,7 @@ pub fn run(container: Container, remains: Remains, caller: Channel) -> i32 {
         victims: 0,
         proxy: None,
         events: Pending::default(),
+        strays: Strays::default(),
     };
     monitor.happened("start", &[]);
     // What came together with `go` is in memory, where poll(2) does not see it.
@@ -78,6 +80,8 @@ pub(super) struct Monitor {
     pub proxy: Option<Pid>,
     /// What is to be written down as events.
     pub events: Pending,
+    /// Of another runtime: programs that ended before they were known.
+    pub strays: Strays,
 }
 
 /// Where the container is in its life.
@@ -200,11 +204,7 @@ impl Monitor {
                     check.read();
                 }
             }
-            Source::CheckReport => {
-                if let Some(check) = &mut self.check {
-                    check.read_report(false);
-                }
-            }
+            Source::CheckReport => self.look_at_the_check(),
             Source::Memory => self.memory_is_short(),
             Source::Control => self.accept(),
             Source::Output(index) => {

@@ -188,7 +188,7 @@ pub fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T, Failure
 }
 
 /// Mounts the root on its mount point, where nobody outside of this mount namespace sees it.
-fn mount_root(rootfs: Rootfs<'_>) -> Result<Root> {
+pub(super) fn mount_root(rootfs: Rootfs<'_>) -> Result<Root> {
     let (mount, place) = match rootfs {
         Rootfs::Overlay(plan) => {
             let overlay = Overlay { lower: &plan.layers, upper: Some((&plan.upper, &plan.work)) };

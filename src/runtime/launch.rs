@@ -46,6 +46,9 @@ pub struct Launch {
     pub network: NetworkPlan,
     /// Where its input and output go.
     pub stdio: StdioPlan,
+    /// The OCI runtime's program that makes it; `None`: this one.
+    #[serde(default)]
+    pub runtime: Option<PathBuf>,
     /// What happens when it ends.
     #[serde(default)]
     pub restart: RestartPolicy,

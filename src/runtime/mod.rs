@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod control;
 mod device_nodes;
 pub mod exec;
+pub mod external;
 pub mod health;
 pub mod init;
 pub mod launch;

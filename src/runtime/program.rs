@@ -19,7 +19,7 @@ use nix::unistd::{
     Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, getcwd, isatty, setgroups, setresgid,
     setresuid,
 };
-use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, Spec};
+use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, Spec, UserBuilder};
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
@@ -94,6 +94,23 @@ impl Program {
             rlimits: process.rlimits().clone().unwrap_or_default(),
             umask: process.user().umask().unwrap_or(0o022),
         })
+    }
+
+    /// The specification's process with what was looked up and overridden written into it: for other runtimes.
+    pub fn written(&self, process: &Process) -> Result<Process> {
+        let user = UserBuilder::default()
+            .uid(self.identity.uid)
+            .gid(self.identity.gid)
+            .additional_gids(self.identity.groups.clone())
+            .umask(self.umask)
+            .build()
+            .map_err(|error| Error::invalid(format!("cannot write the user: {error}")))?;
+        let mut written = process.clone();
+        written.set_user(user);
+        written.set_args(Some(self.argv.clone()));
+        written.set_env(Some(self.env.clone()));
+        written.set_cwd(self.cwd.clone());
+        Ok(written)
     }
 
     /// Where it will start.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 enum Line {
     Warning(String),
     Failure(Failure),
+    Created(i32),
     Executing,
 }
 
@@ -31,6 +32,11 @@ impl Reporter {
     /// Tells what could not be done as asked.
     pub fn warning(&self, text: &str) {
         self.write(&Line::Warning(text.to_owned()));
+    }
+
+    /// Tells the pid of the process that another runtime has made.
+    pub fn created(&self, pid: i32) {
+        self.write(&Line::Created(pid));
     }
 
     /// Tells that nothing but the exec is left: an end of the pipe without this is a crash.
@@ -97,11 +103,28 @@ impl AsFd for Incoming {
 pub struct Report {
     /// What could not be done as asked.
     pub warnings: Vec<String>,
+    /// The process, when it is another one than whose report this is.
+    pub created: Option<i32>,
     /// Why there is no program.
     pub failure: Option<Failure>,
 }
 
 impl Report {
+    /// Reads until a process is known, or it is known that there will be none.
+    pub fn read_created(mut pipe: &File) -> Result<i32, Failure> {
+        let (mut text, mut byte) = (Vec::new(), [0u8]);
+        // Byte by byte: what follows is for who reads next.
+        while text.len() < LONGEST as usize && matches!(pipe.read(&mut byte), Ok(1)) {
+            text.push(byte[0]);
+            if byte[0] == b'\n'
+                && let Some(pid) = Self::parse(&text).created
+            {
+                return Ok(pid);
+            }
+        }
+        Err(Self::parse(&text).failure.unwrap_or_default())
+    }
+
     /// Reads everything. The other end has been closed, or will be soon.
     pub fn read(pipe: OwnedFd) -> Self {
         let mut text = Vec::new();
@@ -116,6 +139,7 @@ impl Report {
             match serde_json::from_slice(line) {
                 Ok(Line::Warning(warning)) => report.warnings.push(warning),
                 Ok(Line::Failure(failure)) => report.failure = Some(failure),
+                Ok(Line::Created(pid)) => report.created = Some(pid),
                 Ok(Line::Executing) => executing = true,
                 Err(_) => {}
             }

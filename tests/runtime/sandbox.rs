@@ -101,6 +101,7 @@ impl Sandbox {
             stdio,
             health: None,
             memory_is_limited: false,
+            runtime: None,
             restart: RestartPolicy::No,
             die_with_caller: false,
             remove: false,

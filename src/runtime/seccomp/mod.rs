@@ -5,6 +5,7 @@ mod compile;
 mod oci;
 mod profile;
 mod syscalls;
+mod written;
 
 use super::bundle::{self, SECCOMP_ANNOTATION};
 use crate::error::{Error, IoContext, Result};
@@ -12,6 +13,7 @@ use crate::sys::capability::CapSet;
 use crate::sys::seccomp::{FilterFlags, Instruction, load_with};
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag, Spec};
 use profile::{Arch, default_ranges};
+pub use written::docker_default as written_default;
 
 /// Longest filter that the kernel takes (`BPF_MAXINSNS`).
 const LONGEST: usize = 4096;

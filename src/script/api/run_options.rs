@@ -160,8 +160,8 @@ pub struct RunOptions {
     /// When to ask the registry: `missing`, `always`, `newer`, `never`.
     #[option(alias = "pull_policy")]
     pub pull: Pull,
-    /// The OCI runtime.
-    pub runtime: Option<Dynamic>,
+    /// The OCI runtime that makes it: `"runc"`, `"crun"` or a path; `"shanty"`, the built-in one, is the default.
+    pub runtime: Option<String>,
     /// Replaces a container of the same name.
     pub replace: bool,
 }
@@ -237,6 +237,7 @@ impl RunOptions {
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
             platform: self.platform.map(|platform| platform.parse()).transpose()?,
+            runtime: self.runtime.map(|runtime| runtime_program(runtime, folder)),
             replace: self.replace,
             scope: None,
         })
@@ -252,7 +253,6 @@ impl RunOptions {
             ("ipc", &self.ipc),
             ("devices", &self.devices),
             ("log", &self.log),
-            ("runtime", &self.runtime),
         ];
         match later.iter().find(|(_, value)| value.is_some()) {
             Some((name, _)) => Err(Error::unsupported(format!("the option `{name}` cannot be used in this version"))
@@ -323,6 +323,11 @@ fn seccomp(profile: String, folder: &Path) -> Result<String> {
     let text = std::fs::read_to_string(&path).doing(|| format!("cannot read the system call filter `{profile}`"))?;
     SeccompProfile::parse(&profile, &text)?;
     Ok(text)
+}
+
+/// A runtime by name stays as it is; a path starts at the script's folder.
+fn runtime_program(runtime: String, folder: &Path) -> String {
+    if runtime.contains('/') { absolute(folder, &runtime).to_string_lossy().into_owned() } else { runtime }
 }
 
 #[cfg(test)]
