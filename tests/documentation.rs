@@ -61,3 +61,27 @@ fn everything_is_documented() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A promise is as good as its test.
+#[test]
+fn the_tests_that_security_md_names_exist() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(folder.join("SECURITY.md")).unwrap();
+    let (_, promises) = text.split_once("## What is promised").unwrap();
+    let names: Vec<&str> =
+        promises.split('`').filter(|word| word.matches("::").count() > 0 && !word.contains(' ')).collect();
+    assert!(names.len() > 30, "{names:?}");
+    // The first one says how to read them.
+    for name in names.iter().filter(|name| **name != "a::b::c") {
+        let (module, test) = name.rsplit_once("::").unwrap();
+        let file = folder.join("tests").join(module.replace("::", "/")).with_extension("rs");
+        let source =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {}: {error}", file.display()));
+        let is_there =
+            source.split("#[test]").skip(1).any(|after| after.trim_start().starts_with(&format!("fn {test}(")));
+        assert!(is_there, "`{name}` is named in SECURITY.md and not there");
+    }
+    for row in promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")) {
+        assert!(row.contains("::"), "a promise without a test: {row}");
+    }
+}

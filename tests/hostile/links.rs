@@ -36,7 +36,8 @@ fn no_descriptor_is_a_working_directory_that_leads_out() {
     let code = r#"
         let c = image("hostile:1").run(["sleep", "1000"], #{ network: "none" });
         let dirs = ["/cwd", "/root-up", "/proc/1/cwd", "/proc/self/cwd"];
-        for number in 0..32 { dirs += [`/proc/self/fd/${number}`, `/fd${number}`, `/proc/1/fd/${number}`]; }
+        for number in 3..12 { dirs += [`/proc/self/fd/${number}`, `/proc/1/fd/${number}`]; }
+        for number in 3..24 { dirs.push(`/fd${number}`); }
         let probe = ["sh", "-c", "/bin/cat ../../../../../../../../etc/hostname ../../../../../../../etc/passwd"];
         let seen = [];
         for dir in dirs {
@@ -58,13 +59,13 @@ fn no_descriptor_is_a_working_directory_that_leads_out() {
     let code = r#"
         let seen = [];
         let probe = ["sh", "-c", "/bin/cat ../../../../../../../etc/passwd"];
-        for number in 0..24 {
+        for number in 3..12 {
             for dir in [`/proc/self/fd/${number}`, `/fd${number}`] {
                 try { seen.push(image("hostile:1").exec(probe, #{ workdir: dir, check: false, network: "none" }).stdout) }
                 catch (e) { seen.push(e.kind) }
             }
         }
-        for number in [3, 5, 7, 8, 9] {
+        for number in [7, 8, 9] {
             from("hostile:1").workdir(`/proc/self/fd/${number}`).tag("out:1");
             try { seen.push(image("out:1").exec(probe, #{ check: false, network: "none" }).stdout) }
             catch (e) { seen.push(e.kind) }
@@ -144,7 +145,7 @@ fn a_mount_target_that_turns_into_a_link_stays_inside_and_out_of_proc() {
         }
     };
     let options = format!("volumes: [`{}:/shared`, `{}:/shared/x`]", shared.display(), other.display());
-    let outcomes = while_flipping(flip, || (0..20).map(|_| probe(&shanty, &options)).collect());
+    let outcomes = while_flipping(flip, || (0..12).map(|_| probe(&shanty, &options)).collect());
     for outcome in outcomes {
         assert!(outcome == PROBED || outcome.is_array(), "{outcome}");
     }
