@@ -17,6 +17,7 @@ mod layers;
 mod lifecycle;
 mod monitor;
 mod network;
+mod observe;
 mod other_runtimes;
 mod pause;
 mod published;

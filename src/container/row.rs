@@ -72,10 +72,7 @@ pub fn insert(conn: &Connection, row: &Row) -> Result<()> {
             row.state.started.map(nanoseconds),
         ])?;
     if inserted == 0 {
-        return Err(Error::conflict(format!("the name `{}` is taken by another container", row.name)).hint(format!(
-            "remove it with `container(\"{}\").remove(#{{ force: true }})`, take another name, or use `replace: true`",
-            row.name
-        )));
+        return Err(name_is_taken(&row.name, "take another name, or use `replace: true`"));
     }
     Ok(())
 }
@@ -143,6 +140,20 @@ pub fn set_state(conn: &Connection, id: &Id, state: &FoldedState) -> Result<()> 
         state.finished.map(nanoseconds),
     ])?;
     Ok(())
+}
+
+/// Stores a new name; one that is taken is a `conflict`.
+pub fn set_name(conn: &Connection, id: &Id, name: &str) -> Result<()> {
+    if by_name(conn, name)?.is_some() {
+        return Err(name_is_taken(name, "take another name"));
+    }
+    conn.prepare_cached("UPDATE containers SET name = ?2 WHERE id = ?1")?.execute(params![id.as_str(), name])?;
+    Ok(())
+}
+
+fn name_is_taken(name: &str, or: &str) -> Error {
+    Error::conflict(format!("the name `{name}` is taken by another container"))
+        .hint(format!("remove it with `container(\"{name}\").remove(#{{ force: true }})`, {or}"))
 }
 
 /// Stores a new spec.

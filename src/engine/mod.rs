@@ -14,7 +14,7 @@ pub use crate::model::{
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::{ContainerInfo, ContainerSpec, ContainerUpdate, ExecSpec, ImageInfo};
+use crate::model::{ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, ExecSpec, ImageInfo, ProcessInfo};
 use std::time::Duration;
 
 /// A container engine.
@@ -79,6 +79,18 @@ pub trait Engine: Send + Sync {
         options: &LogOptions,
         on_line: &mut dyn FnMut(LogLine) -> Result<bool>,
     ) -> Result<()>;
+    /// Gives what it uses after each interval, until `on_stats` returns `false` or the container ends.
+    fn stats(
+        &self,
+        cx: &Context,
+        container: &str,
+        interval: Duration,
+        on_stats: &mut dyn FnMut(ContainerStats) -> Result<bool>,
+    ) -> Result<()>;
+    /// Its processes, by pid.
+    fn top(&self, cx: &Context, container: &str) -> Result<Vec<ProcessInfo>>;
+    /// Gives it another name.
+    fn rename(&self, cx: &Context, container: &str, name: &str) -> Result<()>;
     /// Whether a socket listens on this TCP port inside, and its published address, if any, accepts connections.
     fn port_open(&self, cx: &Context, container: &str, port: u16) -> Result<bool>;
 

@@ -58,6 +58,10 @@ impl Monitor {
                     self.clients[index].refuse(&error);
                 }
             }
+            Command::Rename { name } => {
+                self.container.launch.name = name;
+                self.clients[index].tell(Event::Done);
+            }
             Command::Status => {
                 self.clients[index].tell(Event::Status { state: Box::new(self.container.state.clone()) });
             }

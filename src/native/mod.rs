@@ -14,8 +14,8 @@ use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::Result;
 use crate::events;
 use crate::model::{
-    ContainerFilter, ContainerInfo, ContainerSpec, ContainerUpdate, Event, EventQuery, ExecIo, ExecSpec, ImageFilter,
-    ImageInfo, LogLine, LogOptions, RunOutput,
+    ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, Event, EventQuery, ExecIo,
+    ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, ProcessInfo, RunOutput,
 };
 use crate::registry::Client;
 use crate::store::Store;
@@ -165,6 +165,24 @@ impl Engine for NativeEngine {
         on_line: &mut dyn FnMut(LogLine) -> Result<bool>,
     ) -> Result<()> {
         container::read_logs(&self.store, cx, container, options, on_line)
+    }
+
+    fn stats(
+        &self,
+        cx: &Context,
+        container: &str,
+        interval: Duration,
+        on_stats: &mut dyn FnMut(ContainerStats) -> Result<bool>,
+    ) -> Result<()> {
+        container::stats(&self.store, cx, self.row(container)?, interval, on_stats)
+    }
+
+    fn top(&self, _cx: &Context, container: &str) -> Result<Vec<ProcessInfo>> {
+        container::top(&self.store, self.row(container)?)
+    }
+
+    fn rename(&self, cx: &Context, container: &str, name: &str) -> Result<()> {
+        container::rename(&self.store, cx, self.row(container)?, name)
     }
 
     fn port_open(&self, cx: &Context, container: &str, port: u16) -> Result<bool> {

@@ -9,11 +9,13 @@ mod hierarchy;
 mod limits;
 mod oom;
 mod remove;
+mod stats;
 
 pub use devices::NO_DEVICE_RULES;
 pub use hierarchy::{Hierarchies, Hierarchy};
 pub use oom::OomWatch;
 pub use remove::{remove_group, remove_if_empty};
+pub use stats::{BlockUsage, CpuUsage, MemoryUsage, PidsUsage, Usage};
 
 use crate::error::{IoContext, Result};
 use nix::fcntl::{OFlag, open};

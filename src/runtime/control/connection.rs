@@ -64,6 +64,11 @@ impl Connection {
         self.request_done(cx, Command::OutliveLauncher)
     }
 
+    /// Tells it the new name of its container.
+    pub fn rename(&mut self, cx: &Context, name: &str) -> Result<()> {
+        self.request_done(cx, Command::Rename { name: name.to_owned() })
+    }
+
     /// Freezes all processes of the container; returns once they stand still.
     pub fn pause(&mut self, cx: &Context) -> Result<()> {
         self.request_done(cx, Command::Pause)

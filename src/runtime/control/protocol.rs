@@ -70,6 +70,11 @@ pub enum Command {
         /// What to run.
         exec: ExecRequest,
     },
+    /// Its container has another name. Answers `done`.
+    Rename {
+        /// The name.
+        name: String,
+    },
     /// Answers `status`.
     Status,
     /// Go on when the launcher ends. Answers `done`.

@@ -33,13 +33,23 @@ pub fn json_text(call: &Call, value: Dynamic) -> Result<String> {
     Ok(to_json(&value, call)?.to_string())
 }
 
-/// An array of handles or maps as text in columns.
+/// An array of handles or maps as text in columns: all of them, or those that are named, in this order.
 ///
 /// # Example
 /// assert(table([#{ a: 1, b: 2 }]).contains("A"));
+/// assert(table([#{ a: 1, b: 2 }], ["b", "a"]).starts_with("B"));
 #[api]
-pub fn table(call: &Call, rows: Vec<Dynamic>) -> String {
-    crate::script::binding::table(&rows, call)
+pub fn table(call: &Call, rows: Vec<Dynamic>, columns: Option<Vec<String>>) -> String {
+    crate::script::binding::table(&rows, columns, call)
+}
+
+/// A number of bytes as people read it, in powers of 1024.
+///
+/// # Example
+/// assert_eq(format_size(1536), "1.5KiB");
+#[api]
+pub fn format_size(bytes: crate::script::binding::Size) -> String {
+    crate::model::size::format(bytes.0)
 }
 
 /// Ends the script with an exit code, 0 to 255. What `defer` and `scope` own is cleaned up first.

@@ -4,8 +4,9 @@ use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, Result};
 use crate::model::{
-    Actor, ContainerFilter, ContainerInfo, ContainerSpec, ContainerUpdate, Digest, Event, EventQuery, ExecIo, ExecSpec,
-    ImageFilter, ImageInfo, LogLine, LogOptions, Platform, PublishedPort, RunOutput, Status, Stream,
+    Actor, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, Digest, Event, EventQuery,
+    ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort, RunOutput,
+    Status, Stream,
 };
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
@@ -276,6 +277,54 @@ impl Engine for RecordingEngine {
         while options.follow && self.container(cx, "web")?.status.is_alive() {
             cx.cancel.sleep(Duration::from_millis(1))?;
         }
+        Ok(())
+    }
+    fn stats(
+        &self,
+        cx: &Context,
+        container: &str,
+        interval: Duration,
+        on_stats: &mut dyn FnMut(ContainerStats) -> Result<bool>,
+    ) -> Result<()> {
+        self.called(format!("stats {container} {interval:?}"));
+        for pids in 1.. {
+            cx.check()?;
+            let stats = ContainerStats {
+                id: "c0ffee".into(),
+                name: "web".into(),
+                cpu_percent: 12.5,
+                cpu_seconds: 1.0,
+                memory: 1024,
+                memory_limit: 4096,
+                memory_percent: 25.0,
+                network_rx: 0,
+                network_tx: 0,
+                block_read: 0,
+                block_write: 0,
+                pids,
+                time: jiff::Timestamp::UNIX_EPOCH,
+            };
+            if !on_stats(stats)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+    fn top(&self, _: &Context, container: &str) -> Result<Vec<ProcessInfo>> {
+        self.called(format!("top {container}"));
+        Ok(vec![ProcessInfo {
+            user: "root".into(),
+            pid: 12,
+            ppid: 7,
+            cpu_percent: 3,
+            started: jiff::Timestamp::UNIX_EPOCH,
+            tty: "?".into(),
+            cpu_seconds: 3662,
+            command: "sleep 9".into(),
+        }])
+    }
+    fn rename(&self, _: &Context, container: &str, name: &str) -> Result<()> {
+        self.called(format!("rename {container} {name}"));
         Ok(())
     }
     fn port_open(&self, _: &Context, _: &str, port: u16) -> Result<bool> {

@@ -16,7 +16,7 @@ pub fn display(value: &Dynamic, call: &Call<'_>) -> String {
         && !properties(doc, true).is_empty()
         && items.iter().all(|item| type_of(item).is_some_and(|other| std::ptr::eq(other, doc)))
     {
-        return table(&items, call);
+        return table(&items, None, call);
     }
     nested(value, call)
 }
@@ -49,16 +49,17 @@ pub fn record(value: &Dynamic, call: &Call<'_>) -> String {
     }
 }
 
-/// Rows of objects or maps as a table. Objects show their columns, maps their keys.
-pub fn table(rows: &[Dynamic], call: &Call<'_>) -> String {
+/// Rows of objects or maps as a table. Objects show their columns, maps their keys; or those that are named.
+pub fn table(rows: &[Dynamic], columns: Option<Vec<String>>, call: &Call<'_>) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    let mut names: Vec<String> = Vec::new();
+    let all = columns.is_none();
+    let mut names = columns.unwrap_or_default();
     let mut lines: Vec<Vec<(String, String)>> = Vec::new();
     for row in rows {
         let fields = fields(row, call);
         for (name, _) in &fields {
-            if !names.contains(name) {
+            if all && !names.contains(name) {
                 names.push(name.clone());
             }
         }
