@@ -38,7 +38,6 @@ fn settings_of_the_machine_cannot_be_written() {
         "/proc/sys/vm/overcommit_memory",
         "/proc/sysrq-trigger",
         "/proc/irq/default_smp_affinity",
-        "/proc/kcore",
         "/sys/kernel/uevent_helper",
         "/sys/kernel/mm/ksm/run",
         "/sys/fs/cgroup/release_agent",
