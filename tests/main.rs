@@ -22,6 +22,7 @@ mod other_runtimes;
 mod pause;
 mod published;
 mod pull;
+mod recover;
 mod registry;
 mod registry_faults;
 mod repl;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// The commands that are part of Shanty.
-const SHIPPED: [(&str, &str); 6] = [
+const SHIPPED: [(&str, &str); 7] = [
     ("cleanup", include_str!("../../scripts/cleanup.rhai")),
     ("events", include_str!("../../scripts/events.rhai")),
     ("images", include_str!("../../scripts/images.rhai")),
     ("ps", include_str!("../../scripts/ps.rhai")),
+    ("recover", include_str!("../../scripts/recover.rhai")),
     ("stats", include_str!("../../scripts/stats.rhai")),
     ("top", include_str!("../../scripts/top.rhai")),
 ];

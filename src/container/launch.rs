@@ -28,13 +28,15 @@ pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
     };
     state::refresh_locked(store, &mut row)?;
     match row.state.status {
-        Status::Paused => {
-            return Err(Error::conflict(format!("container `{}` is paused", row.name))
-                .hint(format!("let it go on: `container(\"{}\").unpause()`", row.name)));
-        }
-        status if status.is_alive() => return Ok(()),
-        _ => {}
+        Status::Paused => Err(Error::conflict(format!("container `{}` is paused", row.name))
+            .hint(format!("let it go on: `container(\"{}\").unpause()`", row.name))),
+        status if status.is_alive() => Ok(()),
+        _ => start_locked(store, cx, row),
     }
+}
+
+/// The same for one that does not run; the caller holds its lock.
+pub fn start_locked(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
     // The monitor of the last run may still be cleaning up.
     control::wait_until_gone(cx, &store.container_dir(row.id.as_str()))?;
     let before = row.state.clone();

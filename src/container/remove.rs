@@ -3,7 +3,7 @@
 use super::info::info;
 use super::lock;
 use super::row::{self, Row};
-use super::{ended_record, events, folder, monitor, state};
+use super::{ended_record, events, folder, monitor, state, stop};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::Id;
@@ -17,12 +17,7 @@ use std::time::Duration;
 /// Removes a container; `force` kills a running one first. Succeeds when somebody else has just removed it.
 pub fn remove(store: &Store, cx: &Context, mut row: Row, force: bool) -> Result<()> {
     if force {
-        if let Some(mut connection) = monitor::connect(store, &row.id)?
-            && let Err(error) = connection.stop(cx, Some(Duration::ZERO))
-        {
-            // A monitor that is killed says nothing; what is left is swept below.
-            cx.check().map_err(|_| error)?;
-        }
+        stop::end(store, cx, &row, Some(Duration::ZERO))?;
     } else {
         state::refresh(store, &mut row)?;
         refuse_alive(&row)?;

@@ -117,6 +117,15 @@ pub fn to_sweep(conn: &Connection) -> Result<Vec<Row>> {
     collect(statement.query([])?)
 }
 
+/// Rows whose containers are to be started again after a crash or a reboot.
+pub fn with_restart_policy(conn: &Connection) -> Result<Vec<Row>> {
+    // As the index has it.
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM containers WHERE json_extract(spec, '$.restart') <> 'no' ORDER BY created"
+    ))?;
+    collect(statement.query([])?)
+}
+
 /// All names, for suggestions.
 pub fn names(conn: &Connection) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached("SELECT name FROM containers")?;

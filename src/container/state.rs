@@ -4,7 +4,7 @@ use super::row::{self, FoldedState, Row};
 use super::{events, lock, monitor};
 use crate::context::{CancelToken, Context};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Status;
+use crate::model::{RestartPolicy, Status};
 use crate::network;
 use crate::runtime::control;
 use crate::runtime::state::{self, Phase, State, UNSEEN_EXIT_CODE};
@@ -77,6 +77,21 @@ pub fn settle(store: &Store, cx: &Context, row: &mut Row) -> Result<()> {
         return Ok(());
     };
     refresh_locked(store, row).map(drop)
+}
+
+/// A stop of a container that has no monitor: when nobody saw its end, it is not to be started again for that. `false`
+/// when it has been started meanwhile.
+pub fn note_stop(store: &Store, cx: &Context, row: &Row) -> Result<bool> {
+    if row.spec.restart == RestartPolicy::No {
+        return Ok(true);
+    }
+    let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else { return Ok(true) };
+    let dir = store.container_dir(row.id.as_str());
+    match state::read(&dir)? {
+        Some(state) if state.is_alive() => Ok(false),
+        Some(state) if state.lost => State { stopped: true, ..state }.write(&dir).map(|()| true),
+        _ => Ok(true),
+    }
 }
 
 /// Writes an end into the row and gives back what only a living container needs. The caller holds the

@@ -10,12 +10,26 @@ use std::time::Duration;
 
 /// Sends its stop signal, and KILL after `timeout` (`None`: its own). Succeeds when it has ended already.
 pub fn stop(store: &Store, cx: &Context, mut row: Row, timeout: Option<Duration>) -> Result<()> {
-    if let Some(mut connection) = monitor::connect(store, &row.id)?
-        && let Err(error) = connection.stop(cx, timeout)
-    {
-        cx.check().map_err(|_| error)?;
-    }
+    end(store, cx, &row, timeout)?;
     state::settle(store, cx, &mut row)
+}
+
+/// The same, with its end left to be folded by the caller.
+pub fn end(store: &Store, cx: &Context, row: &Row, timeout: Option<Duration>) -> Result<()> {
+    loop {
+        if let Some(mut connection) = monitor::connect(store, &row.id)? {
+            match connection.stop(cx, timeout) {
+                Ok(_) => return Ok(()),
+                // A monitor that is killed says nothing.
+                Err(error) => cx.check().map_err(|_| error)?,
+            }
+        }
+        // One whose monitor was killed may be started again at this moment.
+        if state::note_stop(store, cx, row)? {
+            return Ok(());
+        }
+        cx.cancel.sleep(Duration::from_millis(5))?;
+    }
 }
 
 /// Sends a signal (`TERM`, `SIGTERM` or a number) to its first process.

@@ -14,7 +14,9 @@ pub use crate::model::{
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::{ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, ExecSpec, ImageInfo, ProcessInfo};
+use crate::model::{
+    ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, ExecSpec, ImageInfo, ProcessInfo, Recovered,
+};
 use std::time::Duration;
 
 /// A container engine.
@@ -104,6 +106,8 @@ pub trait Engine: Send + Sync {
     /// `containers`. A map.
     fn info(&self, cx: &Context) -> Result<serde_json::Value>;
 
+    /// Starts what its restart policy asks for and does not run, after a reboot or a crash. What came of it.
+    fn recover(&self, cx: &Context) -> Result<Vec<Recovered>>;
     /// Waits for clean-up that no caller has waited for. Called once, when nothing more will be asked of it.
     fn finish(&self) {}
 

@@ -5,6 +5,7 @@ mod clean_up;
 mod images;
 mod info;
 mod reaper;
+mod recover;
 mod run;
 mod scopes;
 mod unsupported;
@@ -15,13 +16,14 @@ use crate::error::Result;
 use crate::events;
 use crate::model::{
     ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, Event, EventQuery, ExecIo,
-    ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, ProcessInfo, RunOutput,
+    ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, ProcessInfo, Recovered, RunOutput,
 };
 use crate::registry::Client;
 use crate::store::Store;
 use crate::{container, image};
 pub use clean_up::clean_up;
 use reaper::Reaper;
+use recover::Recovery;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -32,13 +34,17 @@ pub struct NativeEngine {
     store: Arc<Store>,
     client: OnceLock<Client>,
     reaper: Reaper,
+    recovery: Arc<Recovery>,
 }
 
 impl NativeEngine {
     /// Opens a root, makes it when it is not there, and begins to sweep what killed processes left in it.
     pub fn open(root: &Path) -> Result<Self> {
         let store = Arc::new(Store::open(root)?);
-        let engine = Self { reaper: Reaper::start(store.clone()), client: OnceLock::new(), store };
+        let recovery = Arc::new(Recovery::default());
+        recovery.after_a_reboot(&store)?;
+        let reaper = Reaper::start(store.clone(), recovery.clone());
+        let engine = Self { store, client: OnceLock::new(), reaper, recovery };
         engine.end_scopes_of_dead_scripts(&Context::background())?;
         Ok(engine)
     }
@@ -199,6 +205,10 @@ impl Engine for NativeEngine {
 
     fn info(&self, cx: &Context) -> Result<Value> {
         self.describe(cx)
+    }
+
+    fn recover(&self, cx: &Context) -> Result<Vec<Recovered>> {
+        self.recovery.asked(&self.store, cx)
     }
 
     fn finish(&self) {

@@ -2,6 +2,7 @@
 //! ends when it has finished.
 
 use super::clean_up;
+use super::recover::Recovery;
 use crate::container::{self, Remains};
 use crate::context::Context;
 use crate::error::Result;
@@ -31,9 +32,10 @@ enum Job {
 
 impl Reaper {
     /// Starts the thread; it sweeps the root first.
-    pub fn start(store: Arc<Store>) -> Self {
+    pub fn start(store: Arc<Store>, recovery: Arc<Recovery>) -> Self {
         let (jobs, receiver) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("reaper".into()).spawn(move || work(&store, &receiver));
+        let thread =
+            std::thread::Builder::new().name("reaper".into()).spawn(move || work(&store, &recovery, &receiver));
         // Without a thread the next command sweeps.
         Self { running: Mutex::new(thread.ok().map(|thread| (jobs, thread))) }
     }
@@ -76,9 +78,11 @@ impl Reaper {
 }
 
 /// Until no more jobs can come; whether there was any.
-fn work(store: &Store, jobs: &Receiver<Job>) -> bool {
-    niceness::lowest();
+fn work(store: &Store, recovery: &Recovery, jobs: &Receiver<Job>) -> bool {
     let cx = Context::background();
+    // At this priority: containers inherit it.
+    report("containers that should run", recovery.unasked(store, &cx));
+    niceness::lowest();
     report("what was left behind", container::sweep(store, &cx));
     if store.has_partial_content() {
         report("half-made content", store.sweep().map(drop));

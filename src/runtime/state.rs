@@ -44,6 +44,9 @@ pub struct State {
     pub id: Id,
     /// Where it is in its life.
     pub phase: Phase,
+    /// The boot that it was written in.
+    #[serde(default)]
+    pub boot_id: Option<String>,
     /// Its first process on the host. `None` before it started and once it has ended.
     #[serde(default)]
     pub process: Option<ProcessIdentity>,
@@ -86,6 +89,7 @@ impl State {
             version: FORMAT_VERSION,
             id,
             phase: Phase::Created,
+            boot_id: process::boot_id().ok().map(str::to_owned),
             process: None,
             started: None,
             finished: None,
@@ -144,6 +148,9 @@ pub fn read(container_dir: &Path) -> Result<Option<State>> {
     // The lock is looked at first: a monitor that ends in between has written the exit before.
     let alive = monitor_pid(container_dir)?.is_some();
     let Some(mut state) = read_last(container_dir)? else { return Ok(None) };
+    if let (None, Some(process)) = (&state.boot_id, &state.process) {
+        state.boot_id = Some(process.boot_id.clone());
+    }
     let same_boot = match &state.process {
         Some(process) => process::boot_id()? == process.boot_id,
         None => true,

@@ -3,8 +3,9 @@
 use super::reserve;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::Id;
+use crate::sys::process;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One migration a version; `PRAGMA user_version` counts those that were applied.
-const MIGRATIONS: [&[&str]; 1] = [&[
-    include_str!("schema/meta.sql"),
-    include_str!("schema/images.sql"),
-    include_str!("schema/containers.sql"),
-    include_str!("schema/networks.sql"),
-]];
+const MIGRATIONS: [&[&str]; 2] = [
+    &[
+        include_str!("schema/meta.sql"),
+        include_str!("schema/images.sql"),
+        include_str!("schema/containers.sql"),
+        include_str!("schema/networks.sql"),
+    ],
+    &[include_str!("schema/restart.sql")],
+];
 
 /// How long to wait for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,6 +81,16 @@ impl Database {
     /// The random id of the root.
     pub fn root_id(&self) -> Result<String> {
         self.read(|db| Ok(db.query_row("SELECT value FROM meta WHERE key = 'root_id'", [], |row| row.get(0))?))
+    }
+
+    /// The boot in which what should run was started last.
+    pub fn boot_id(&self) -> Result<Option<String>> {
+        let query = "SELECT value FROM meta WHERE key = 'boot_id'";
+        self.read(|db| Ok(db.query_row(query, [], |row| row.get(0)).optional()?))
+    }
+
+    pub fn set_boot_id(&self, boot_id: &str) -> Result<()> {
+        self.write(|tx| Ok(tx.execute("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?1)", [boot_id]).map(drop)?))
     }
 
     pub fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
@@ -153,6 +167,10 @@ fn migrate(connection: &Connection) -> Result<()> {
         tx.pragma_update(None, "user_version", index as i64 + 1)?;
     }
     tx.execute("INSERT OR IGNORE INTO meta VALUES ('root_id', ?1)", [Id::random()?.as_str()])?;
+    if version == 0 {
+        // There is nothing yet that another boot could have left.
+        tx.execute("INSERT INTO meta VALUES ('boot_id', ?1)", [process::boot_id()?])?;
+    }
     tx.commit()?;
     connection.pragma_update(None, "synchronous", "normal")?;
     Ok(())

@@ -22,6 +22,7 @@ pub use sweep::Swept;
 
 use crate::error::{IoContext, Result};
 use crate::model::Digest;
+use crate::sys::process;
 use database::Database;
 use rusqlite::{Connection, Transaction};
 use std::fs::{self, File};
@@ -54,6 +55,16 @@ impl Store {
     /// The root folder, absolute.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether the machine was started anew since [`Self::note_boot`].
+    pub fn is_new_boot(&self) -> Result<bool> {
+        Ok(self.database.boot_id()?.as_deref() != Some(process::boot_id()?))
+    }
+
+    /// What should run since the last boot has been started.
+    pub fn note_boot(&self) -> Result<()> {
+        self.database.set_boot_id(process::boot_id()?)
     }
 
     /// The random id of this root: 64 hexadecimal digits.

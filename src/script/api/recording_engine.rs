@@ -5,8 +5,8 @@ use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, Result};
 use crate::model::{
     Actor, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, Digest, Event, EventQuery,
-    ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort, RunOutput,
-    Status, Stream,
+    ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort, Recovered,
+    RunOutput, Status, Stream,
 };
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
@@ -363,6 +363,10 @@ impl Engine for RecordingEngine {
     }
     fn info(&self, _: &Context) -> Result<serde_json::Value> {
         Ok(serde_json::json!({ "engine": "recording" }))
+    }
+    fn recover(&self, _: &Context) -> Result<Vec<Recovered>> {
+        self.called("recover");
+        Ok(vec![])
     }
     fn end_scope(&self, _: &Context, scope: &str) -> Result<()> {
         self.called(format!("end scope {scope}"));

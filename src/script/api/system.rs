@@ -1,11 +1,11 @@
-//! `version()`, `info()` and `keep()`.
+//! `version()`, `info()`, `recover()` and `keep()`.
 
 use super::container::Container;
 use crate::error::Result;
 use crate::model::Platform;
 use crate::script::binding::{Call, api};
 use rhai::Map;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What this program is: `version`, `platform`.
 ///
@@ -26,6 +26,20 @@ pub fn version() -> Map {
 #[api]
 pub fn info(call: &Call) -> Result<Value> {
     call.engine()?.info(&call.context())
+}
+
+/// Starts what its restart policy asks for and does not run, after a reboot or a crash; the first command after a reboot
+/// does it by itself. One map each: `name`, `id`, and `error` when it could not be started.
+///
+/// # Example (engine)
+/// for c in recover() { print(c.name) }
+#[api]
+pub fn recover(call: &Call) -> Result<Value> {
+    let recovered = call.engine()?.recover(&call.context())?;
+    Ok(recovered
+        .into_iter()
+        .map(|container| json!({ "id": container.id, "name": container.name, "error": container.error }))
+        .collect())
 }
 
 /// Takes a container out of its scope: it outlives the script. Gives the container.
