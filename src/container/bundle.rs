@@ -1,14 +1,14 @@
 //! The OCI bundle of a container and the launch message of its monitor.
 
+use super::isolation::{self, Sharing};
 use super::oci_runtime;
 use super::row::Row;
-use super::{etc, folder, monitor, resources};
+use super::{etc, folder, monitor, propagation, resources};
 use crate::error::{Error, IoContext, Result};
 use crate::model::{MountKind, MountSpec, SeccompProfile, signal};
 use crate::runtime::bundle;
 use crate::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
-use crate::runtime::network::NetworkPlan;
-use crate::runtime::spec::{self, Options, Seccomp};
+use crate::runtime::spec::{self, Devices, Options, Seccomp};
 use crate::store::Store;
 use oci_spec::runtime::{Mount, Spec};
 use std::fs::DirBuilder;
@@ -36,8 +36,12 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         .mode(0o700)
         .create(&run_dir)
         .doing(|| format!("cannot make `{}`", run_dir.display()))?;
-    etc::write(&run_dir, row)?;
-    bundle::write(&run_dir, &runtime_spec(&run_dir, row, &rootfs.merged)?)?;
+    let sharing = isolation::sharing(store, row)?;
+    match &sharing.network_of {
+        Some((files, _)) => etc::copy(files, &run_dir)?,
+        None => etc::write(&run_dir, row)?,
+    }
+    bundle::write(&run_dir, &runtime_spec(&run_dir, row, &rootfs.merged, sharing)?)?;
     Ok(Launch {
         version: PROTOCOL_VERSION,
         id: row.id.clone(),
@@ -64,30 +68,42 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
     })
 }
 
-fn runtime_spec(files: &Path, row: &Row, root: &Path) -> Result<Spec> {
+fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing) -> Result<Spec> {
     let (plan, spec) = (&row.plan, &row.spec);
+    // The very files of the other container, so that changes are seen in both.
+    let (files, hostname) = match sharing.network_of {
+        Some((files, hostname)) => (files, hostname),
+        None => (files.to_owned(), plan.hostname.clone()),
+    };
+    let mut devices = if spec.privileged { Devices::all_of_host()? } else { Devices::default() };
+    devices.add(Devices::of_host(&spec.devices)?);
     spec::build(&Options {
         args: plan.argv.clone(),
         env: plan.env.clone(),
         cwd: PathBuf::from(&plan.workdir),
         user: plan.user.clone(),
         groups: spec.group_add.clone(),
-        hostname: plan.hostname.clone(),
+        hostname,
         domainname: spec.domainname.clone(),
         root: root.to_owned(),
         read_only: spec.read_only,
         tty: spec.tty,
-        capabilities: spec::capabilities(&spec.cap_add, &spec.cap_drop)?,
+        capabilities: isolation::capabilities(spec)?,
         seccomp: seccomp(spec.seccomp.as_deref())?,
         no_new_privileges: spec.no_new_privileges,
         privileged: spec.privileged,
-        mounts: mounts(files, row)?,
+        mounts: mounts(&files, row)?,
         shm_size: spec.shm_size.unwrap_or(spec::DEFAULT_SHM_SIZE),
         limits: resources::limits(spec),
         ulimits: spec.ulimits.clone(),
-        oom_score_adj: spec.oom_score_adj,
+        oom_score_adj: isolation::oom_score_adj(spec),
         sysctls: spec.sysctls.clone(),
-        host_network: plan.network == NetworkPlan::Host,
+        network: sharing.network,
+        pid: sharing.pid,
+        ipc: sharing.ipc,
+        shm: sharing.shm,
+        devices,
+        init: spec.init,
     })
 }
 
@@ -110,7 +126,7 @@ fn mounts(files: &Path, row: &Row) -> Result<Vec<Mount>> {
 
 fn mount(spec: &MountSpec) -> Result<Mount> {
     match spec.kind {
-        MountKind::Tmpfs => Ok(spec::tmpfs(&spec.target, spec.size, spec.mode, spec.read_only)),
+        MountKind::Tmpfs => Ok(spec::tmpfs(&spec.target, spec.size, spec.mode, spec.read_only, &spec.options)),
         MountKind::Bind => {
             let source = Path::new(&spec.source);
             if spec.create {
@@ -119,9 +135,8 @@ fn mount(spec: &MountSpec) -> Result<Mount> {
                 return Err(Error::not_found(format!("there is no `{}` to mount", source.display()))
                     .hint("check the path, or let it be made: `#{ source: …, target: …, create: true }`"));
             }
-            if let Some(propagation) = spec.propagation.as_deref().filter(|it| !it.ends_with("private")) {
-                return Err(Error::unsupported(format!("mount propagation `{propagation}` cannot be used yet"))
-                    .hint("leave it out: mounts are private"));
+            if let Some(wanted) = spec.propagation.as_deref() {
+                propagation::check(source, wanted)?;
             }
             Ok(spec::bind(source, &spec.target, spec.read_only, spec.propagation.as_deref()))
         }

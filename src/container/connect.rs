@@ -1,5 +1,6 @@
 //! Which network a container gets.
 
+use super::isolation;
 use super::row::Row;
 use crate::error::{Error, Result};
 use crate::network;
@@ -20,8 +21,9 @@ pub fn connect(store: &Store, row: &Row) -> Result<(NetworkPlan, Vec<OwnedFd>)> 
         }
         ["none"] => no_ports(row, "none").map(|()| (NetworkPlan::None, Vec::new())),
         ["host"] => no_ports(row, "host").map(|()| (NetworkPlan::Host, Vec::new())),
+        [name] if name.starts_with(isolation::CONTAINER) => Ok((NetworkPlan::Joined, Vec::new())),
         _ => Err(Error::unsupported(format!("network `{}` cannot be used yet", names.join("`, `")))
-            .hint("the networks are `bridge` (the default), `none` and `host`")),
+            .hint("the networks are `bridge` (the default), `none`, `host` and `container:NAME`")),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::plan::Plan;
 use super::row::{self, FoldedState, Row};
-use super::{events, folder, remove, resources};
+use super::{events, folder, isolation, remove, resources};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image;
@@ -30,6 +30,7 @@ pub fn make(
     status: Status,
 ) -> Result<(Row, FileLock)> {
     check(spec, base)?;
+    let spec = &isolation::by_id(store, spec)?;
     if let Some(name) = &spec.name {
         name::check("container", name)?;
         if spec.replace {
@@ -65,6 +66,7 @@ fn check(spec: &ContainerSpec, base: Base<'_>) -> Result<()> {
         return Err(Error::invalid(format!("`restart: \"{}\"` and `remove: true` exclude each other", spec.restart))
             .hint("leave one of them out"));
     }
+    isolation::check(spec)?;
     resources::check(&resources::limits(spec))
 }
 

@@ -24,6 +24,15 @@ pub fn write(folder: &Path, row: &Row) -> Result<()> {
     Ok(())
 }
 
+/// Copies them from the folder of another container.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    for (name, _) in FILES {
+        let (from, to) = (from.join(name), to.join(name));
+        fs::copy(&from, &to).doing(|| format!("cannot copy `{}`", from.display()))?;
+    }
+    Ok(())
+}
+
 fn hostname(row: &Row) -> String {
     format!("{}\n", row.plan.hostname)
 }

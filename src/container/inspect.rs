@@ -2,7 +2,7 @@
 
 use super::row::Row;
 use super::{folder, monitor};
-use crate::model::{ContainerInfo, PublishedPort, RestartPolicy};
+use crate::model::{ContainerInfo, ContainerSpec, NamespaceMode, PublishedPort, RestartPolicy, UsernsSpec};
 use crate::runtime::health::{Health, HealthPlan};
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::state;
@@ -49,53 +49,96 @@ pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
         "RestartCount": info.restarts,
         "Driver": "overlay2",
         "Platform": "linux",
-        "HostConfig": {
-            "AutoRemove": spec.remove,
-            "CapAdd": spec.cap_add,
-            "CapDrop": spec.cap_drop,
-            "CpuShares": spec.cpu_shares.unwrap_or(0),
-            "CpusetCpus": spec.cpuset.clone().unwrap_or_default(),
-            "Dns": spec.dns,
-            "DnsSearch": spec.dns_search,
-            "ExtraHosts": spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>(),
-            "Init": spec.init,
-            "Memory": spec.memory.unwrap_or(0),
-            "MemoryReservation": spec.memory_reservation.unwrap_or(0),
-            "MemorySwap": spec.memory_swap.unwrap_or(0),
-            "NanoCpus": spec.cpus.map_or(0, |cpus| (cpus * 1e9) as i64),
-            "NetworkMode": spec.networks.first().map_or("bridge", String::as_str),
-            "OomScoreAdj": spec.oom_score_adj.unwrap_or(0),
-            "PidsLimit": spec.pids,
-            "PortBindings": ports(&info.ports),
-            "Privileged": spec.privileged,
-            "ReadonlyRootfs": spec.read_only,
-            "RestartPolicy": restart_policy(&spec.restart),
-            "ShmSize": spec.shm_size.unwrap_or(64 << 20),
-            "Sysctls": spec.sysctls,
-        },
+        "HostConfig": host_config(row, info),
         "Mounts": spec.mounts.iter().map(|mount| json!({
             "Type": mount.kind,
             "Source": mount.source,
             "Destination": mount.target,
             "RW": !mount.read_only,
         })).collect::<Vec<_>>(),
-        "Config": {
-            "Hostname": plan.hostname,
-            "Domainname": spec.domainname.clone().unwrap_or_default(),
-            "User": plan.user,
-            "Tty": spec.tty,
-            "OpenStdin": spec.stdin,
-            "Env": plan.env.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
-            "Cmd": plan.argv,
-            "Image": row.image,
-            "WorkingDir": plan.workdir,
-            "Labels": plan.labels,
-            "Healthcheck": plan.health.as_ref().map(healthcheck),
-            "StopSignal": plan.stop_signal,
-            "StopTimeout": plan.stop_timeout.as_secs(),
-        },
+        "Config": config(row),
         "NetworkSettings": network(&plan.network, info),
     })
+}
+
+/// What it was made with.
+fn host_config(row: &Row, info: &ContainerInfo) -> Value {
+    let spec = &row.spec;
+    json!({
+        "AutoRemove": spec.remove,
+        "CapAdd": spec.cap_add,
+        "CapDrop": spec.cap_drop,
+        "CpuShares": spec.cpu_shares.unwrap_or(0),
+        "CpusetCpus": spec.cpuset.clone().unwrap_or_default(),
+        "Devices": spec.devices.iter().map(|device| json!({
+            "PathOnHost": device.source,
+            "PathInContainer": device.target,
+            "CgroupPermissions": device.access,
+        })).collect::<Vec<_>>(),
+        "Dns": spec.dns,
+        "DnsSearch": spec.dns_search,
+        "ExtraHosts": spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>(),
+        "GroupAdd": spec.group_add,
+        "Init": spec.init,
+        "IpcMode": spec.ipc.text(),
+        "Memory": spec.memory.unwrap_or(0),
+        "MemoryReservation": spec.memory_reservation.unwrap_or(0),
+        "MemorySwap": spec.memory_swap.unwrap_or(0),
+        "NanoCpus": spec.cpus.map_or(0, |cpus| (cpus * 1e9) as i64),
+        "NetworkMode": spec.networks.first().map_or("bridge", String::as_str),
+        "OomScoreAdj": spec.oom_score_adj.unwrap_or(0),
+        "PidMode": if spec.pid == NamespaceMode::Private { String::new() } else { spec.pid.text() },
+        "PidsLimit": spec.pids,
+        "PortBindings": ports(&info.ports),
+        "Privileged": spec.privileged,
+        "ReadonlyRootfs": spec.read_only,
+        "RestartPolicy": restart_policy(&spec.restart),
+        "ShmSize": spec.shm_size.unwrap_or(64 << 20),
+        "SecurityOpt": security(spec),
+        "Sysctls": spec.sysctls,
+        "Ulimits": spec.ulimits.iter().map(|limit| json!({
+            "Name": limit.name,
+            "Soft": limit.soft.cast_signed(),
+            "Hard": limit.hard.cast_signed(),
+        })).collect::<Vec<_>>(),
+        "UsernsMode": match &spec.userns {
+            UsernsSpec::Host => "",
+            UsernsSpec::Auto => "auto",
+            UsernsSpec::Maps { .. } => "private",
+        },
+    })
+}
+
+/// What runs, and as whom.
+fn config(row: &Row) -> Value {
+    let (plan, spec) = (&row.plan, &row.spec);
+    json!({
+        "Hostname": plan.hostname,
+        "Domainname": spec.domainname.clone().unwrap_or_default(),
+        "User": plan.user,
+        "Tty": spec.tty,
+        "OpenStdin": spec.stdin,
+        "ExposedPorts": exposed(row),
+        "Env": plan.env.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
+        "Cmd": plan.argv,
+        "Image": row.image,
+        "WorkingDir": plan.workdir,
+        "Labels": plan.labels,
+        "Healthcheck": plan.health.as_ref().map(healthcheck),
+        "StopSignal": plan.stop_signal,
+        "StopTimeout": plan.stop_timeout.as_secs(),
+    })
+}
+
+fn security(spec: &ContainerSpec) -> Vec<String> {
+    let no_new = spec.no_new_privileges.then(|| "no-new-privileges".to_owned());
+    no_new.into_iter().chain(spec.seccomp.iter().map(|profile| format!("seccomp={profile}"))).collect()
+}
+
+/// What is said to be listened on, with what is published.
+fn exposed(row: &Row) -> BTreeMap<String, Value> {
+    let published = row.spec.ports.iter().map(|port| format!("{}/{}", port.container_port, port.protocol));
+    row.spec.expose.iter().cloned().chain(published).map(|port| (port, json!({}))).collect()
 }
 
 fn time(time: Option<jiff::Timestamp>) -> String {

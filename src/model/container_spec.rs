@@ -1,6 +1,6 @@
 //! What a container is made from: the options of `run` and `create` after they were parsed.
 
-use super::{MountSpec, OnUnhealthy, Platform, PortSpec, RestartPolicy, Ulimit};
+use super::{DeviceSpec, MountSpec, NamespaceMode, OnUnhealthy, Platform, PortSpec, RestartPolicy, Ulimit, UsernsSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -80,6 +80,14 @@ pub struct ContainerSpec {
     pub seccomp: Option<String>,
     /// Set `no_new_privs`.
     pub no_new_privileges: bool,
+    /// Its user namespace.
+    pub userns: UsernsSpec,
+    /// Its namespace of processes.
+    pub pid: NamespaceMode,
+    /// Its namespace of System V IPC, message queues and `/dev/shm`.
+    pub ipc: NamespaceMode,
+    /// Devices of the host.
+    pub devices: Vec<DeviceSpec>,
     /// Namespaced kernel parameters.
     pub sysctls: BTreeMap<String, String>,
     /// Run a small init as PID 1 that reaps and forwards signals.

@@ -45,12 +45,33 @@ pub struct MountSpec {
     /// Mode of a tmpfs root, such as 0o1777.
     #[serde(default)]
     pub mode: Option<u32>,
+    /// What else a tmpfs is mounted with, in order: `exec`, `uid=1000`, …
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 /// Bind propagations (mount_namespaces(7)); `r` takes the mounts below along.
 const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
 /// Taken for Docker's sake: SELinux labels, and the caching of shared folders on other systems.
 const IGNORED: [&str; 5] = ["z", "Z", "consistent", "cached", "delegated"];
+
+/// What a tmpfs may be mounted with; it is `noexec`, `nosuid`, `nodev` unless the contrary is said.
+const TMPFS_FLAGS: [&str; 12] = [
+    "exec",
+    "noexec",
+    "suid",
+    "nosuid",
+    "dev",
+    "nodev",
+    "atime",
+    "noatime",
+    "diratime",
+    "nodiratime",
+    "relatime",
+    "strictatime",
+];
+/// What takes a value.
+const TMPFS_VALUES: [&str; 7] = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"];
 
 impl MountSpec {
     /// A mount without any option; the target is checked.
@@ -81,6 +102,7 @@ impl MountSpec {
             propagation: None,
             size: None,
             mode: None,
+            options: Vec::new(),
         })
     }
 
@@ -93,10 +115,22 @@ impl MountSpec {
                 ("size", size) => mount.size = Some(size::parse(size)?),
                 ("mode", mode) => mount.mode = Some(parse_mode(mode)?),
                 ("ro", "") => mount.read_only = true,
-                ("rw" | "noexec" | "nosuid" | "nodev", "") => {}
-                _ => {
-                    return Err(Error::unsupported(format!("`{option}` is not an option of a tmpfs here"))
-                        .hint("the options are `size=64m`, `mode=1777` and `ro`"));
+                ("rw", "") => mount.read_only = false,
+                (flag, "") if TMPFS_FLAGS.contains(&flag) => mount.options.push(flag.to_owned()),
+                ("uid" | "gid", id) if id.parse::<u32>().is_ok() => mount.options.push(option.to_owned()),
+                ("nr_inodes" | "nr_blocks", count) if is_count(count) => mount.options.push(option.to_owned()),
+                ("mpol", policy) if !policy.is_empty() => mount.options.push(option.to_owned()),
+                ("defaults" | "async", "") => {}
+                (name, value) => {
+                    let what = if value.is_empty() || !TMPFS_VALUES.contains(&name) {
+                        "an option of a tmpfs"
+                    } else {
+                        "a value of it"
+                    };
+                    return Err(Error::invalid(format!("`{option}` is not {what}")).hint(format!(
+                        "the options are `size=64m`, `mode=1777`, `uid=1000`, `gid=1000`, `nr_inodes=1k`, `ro` and {}",
+                        TMPFS_FLAGS.map(|flag| format!("`{flag}`")).join(", ")
+                    )));
                 }
             }
         }
@@ -143,6 +177,12 @@ impl MountSpec {
         }
         Ok(self)
     }
+}
+
+/// A number that the kernel reads with a suffix.
+fn is_count(text: &str) -> bool {
+    let digits = text.strip_suffix(['k', 'K', 'm', 'M', 'g', 'G']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A file mode in octal digits, such as `755` or `1777`.

@@ -16,6 +16,8 @@ pub const GROUPS_ANNOTATION: &str = "dev.shanty.groups";
 /// Annotation that asks for the built-in system call filter: `default`. Written out in `linux.seccomp`, its
 /// 400 names would be read at each start.
 pub const SECCOMP_ANNOTATION: &str = "dev.shanty.seccomp";
+/// Annotation that asks for an init as the first process: it forwards signals and reaps.
+pub const INIT_ANNOTATION: &str = "dev.shanty.init";
 
 /// Larger ones are refused.
 const LARGEST: u64 = 16 << 20;

@@ -3,6 +3,7 @@
 //! It reads top to bottom: what happens to a process on its way into a container is one sequence. All
 //! mounts are made before the root is changed, on descriptors inside the new root.
 
+use super::bundle::{self, INIT_ANNOTATION};
 use super::cgroup::{Group, Hierarchies, NO_DEVICE_RULES};
 use super::control::protocol::Failure;
 use super::launch::RootfsPlan;
@@ -11,8 +12,9 @@ use super::overlay::Overlay;
 use super::program::{Overrides, Program};
 use super::report::Reporter;
 use super::rootfs::{Missing, Root};
-use super::{capability, device_nodes, masks, mounts};
+use super::{capability, device_nodes, masks, mounts, reaper};
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::model::sysctl::{self, SysctlNamespace};
 use crate::sys::clone::exit_now;
 use crate::sys::mount::{
     MountAttrs, attach, clone_tree, make_root_private, pivot_into_working_directory, set_attributes,
@@ -76,6 +78,8 @@ impl Init<'_> {
         let (spec, nothing) = (self.spec, Linux::default());
         let linux = spec.linux().as_ref().unwrap_or(&nothing);
 
+        let mut shared =
+            step("opening shared mounts", || mounts::open_shared(spec.mounts().as_deref().unwrap_or_default()))?;
         step("preparing the process", || self.prepare())?;
         step("setting the preference of the OOM killer", || set_oom_score(spec))?;
         let warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;
@@ -93,10 +97,10 @@ impl Init<'_> {
             })?;
         }
         for mount in spec.mounts().iter().flatten() {
-            step("mounting", || mounts::mount(&root, mount, &group))?;
+            step("mounting", || mounts::mount(&root, mount, &group, &mut shared))?;
         }
         step("making `/dev`", || device_nodes::make(&root, linux.devices().as_deref().unwrap_or_default()))?;
-        step("setting kernel parameters", || set_sysctls(&root, linux))?;
+        step("setting kernel parameters", || self.set_sysctls(&root, linux))?;
         step("hiding kernel files", || {
             masks::hide(&root, linux.masked_paths().as_deref().unwrap_or_default())?;
             masks::make_read_only(&root, linux.readonly_paths().as_deref().unwrap_or_default())
@@ -115,6 +119,9 @@ impl Init<'_> {
         step("preparing the program", || program.settle(&keep))?;
         step("waiting for the caller", || self.wait_for_go())?;
         self.reporter.executing();
+        if bundle::annotation(spec, INIT_ANNOTATION).is_some() {
+            return step("becoming the init", || reaper::run(&program, Some(Signal::SIGKILL), &self.reporter));
+        }
         let error = program.execute(Some(Signal::SIGKILL));
         Err(Failure::of("executing the program", &error))
     }
@@ -171,6 +178,33 @@ impl Init<'_> {
         }
         Ok(())
     }
+
+    /// Kernel parameters of the container's own namespaces, through its `/proc`.
+    fn set_sysctls(&self, root: &Root, linux: &Linux) -> Result<()> {
+        for (name, value) in linux.sysctl().iter().flatten() {
+            let (kind, of) = match sysctl::namespace(name)? {
+                SysctlNamespace::Network => (CloneFlags::CLONE_NEWNET, "network"),
+                SysctlNamespace::Ipc => (CloneFlags::CLONE_NEWIPC, "IPC"),
+                SysctlNamespace::Uts => (CloneFlags::CLONE_NEWUTS, "UTS"),
+            };
+            if !self.namespaces.is_own(kind) {
+                return Err(Error::invalid(format!(
+                    "the kernel parameter `{name}` cannot be set in the host's {of} namespace"
+                ))
+                .hint(format!("leave it out, or give the container an own {of} namespace")));
+            }
+            let path = Path::new("/proc/sys").join(sysctl::path(name));
+            let doing = || format!("cannot set the kernel parameter `{name}` to `{value}`");
+            let file = root.open_without_links(&path, OFlag::O_WRONLY).doing(doing)?;
+            // Not a file that somebody has mounted there (CVE-2025-52881).
+            if fstatfs(&file).doing(doing)?.filesystem_type() != PROC_SUPER_MAGIC {
+                return Err(Error::invalid(format!("{}: `{}` is not the kernel's", doing(), path.display()))
+                    .hint("mount nothing over `/proc`"));
+            }
+            std::fs::File::from(file).write_all(value.as_bytes()).doing(doing)?;
+        }
+        Ok(())
+    }
 }
 
 fn set_oom_score(spec: &Spec) -> Result<()> {
@@ -214,26 +248,4 @@ fn enter_root(root: &Root, spec: &Spec) -> Result<()> {
     }
     fchdir(root).doing(doing)?;
     pivot_into_working_directory().doing(doing)
-}
-
-/// Namespaced kernel parameters, through the container's `/proc`.
-fn set_sysctls(root: &Root, linux: &Linux) -> Result<()> {
-    for (name, value) in linux.sysctl().iter().flatten() {
-        let namespaced = ["net.", "fs.mqueue.", "kernel.shm", "kernel.msg", "kernel.sem"];
-        if !namespaced.iter().any(|prefix| name.starts_with(prefix)) {
-            return Err(Error::invalid(format!("the kernel parameter `{name}` is not of the container alone"))
-                .hint("set it on the host: `sysctl -w`"));
-        }
-        // A name may hold a dot where the path has a slash, such as that of a VLAN link.
-        let path = Path::new("/proc/sys").join(name.replace('.', "\u{0}").replace('/', ".").replace('\u{0}', "/"));
-        let doing = || format!("cannot set the kernel parameter `{name}` to `{value}`");
-        let file = root.open_without_links(&path, OFlag::O_WRONLY).doing(doing)?;
-        // Not a file that somebody has mounted there (CVE-2025-52881).
-        if fstatfs(&file).doing(doing)?.filesystem_type() != PROC_SUPER_MAGIC {
-            return Err(Error::invalid(format!("{}: `{}` is not the kernel's", doing(), path.display()))
-                .hint("mount nothing over `/proc`"));
-        }
-        std::fs::File::from(file).write_all(value.as_bytes()).doing(doing)?;
-    }
-    Ok(())
 }

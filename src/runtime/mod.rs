@@ -16,6 +16,7 @@ pub mod namespaces;
 pub mod network;
 pub mod overlay;
 pub mod program;
+mod reaper;
 pub mod report;
 pub mod rootfs;
 pub mod seccomp;

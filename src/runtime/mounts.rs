@@ -5,21 +5,45 @@ use super::rootfs::{Missing, Root, is_kind};
 use crate::error::{Error, IoContext, Result};
 use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, clone_tree, set_attributes};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag};
+use nix::fcntl::{AT_FDCWD, OFlag, open};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use oci_spec::runtime::Mount;
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+/// The sources of mounts that the host goes on seeing or that go on seeing the host, by their target.
+pub type Shared = HashMap<PathBuf, OwnedFd>;
+
+/// Opens the sources of mounts whose events are to spread: from a mount namespace that has been cut off from the host's
+/// it would be too late.
+pub fn open_shared(mounts: &[Mount]) -> Result<Shared> {
+    let mut shared = Shared::new();
+    for mount in mounts {
+        let options = Options::parse(mount.options().as_deref().unwrap_or_default());
+        if options.bind && matches!(options.propagation, Some(Propagation::Shared | Propagation::Slave)) {
+            shared.insert(mount.destination().clone(), open_source(mount, &options)?);
+        }
+    }
+    Ok(shared)
+}
+
 /// Attaches one mount of the spec.
-pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>) -> Result<()> {
+pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>, shared: &mut Shared) -> Result<()> {
     let target = mount.destination();
     let options = Options::parse(mount.options().as_deref().unwrap_or_default());
     let kind = mount.typ().as_deref().unwrap_or("bind");
     if options.bind || kind == "bind" {
-        return bind(root, mount, &options);
+        return bind(root, mount, &options, shared.remove(target));
+    }
+    let mut options = options;
+    if kind == "tmpfs" && !options.data.iter().any(|option| option.starts_with("mode=")) {
+        // As runc: a directory of the image keeps its mode.
+        let there = root.open(target, OFlag::O_PATH).and_then(|dir| fstat(&dir)).ok();
+        options.data.extend(there.map(|stat| format!("mode={:o}", stat.st_mode & 0o7777)));
     }
     let place = match kind {
         "proc" | "sysfs" => plain_directory(root, target)?,
@@ -76,20 +100,27 @@ impl Options {
         let mut parsed = Self::default();
         for option in options {
             match option.as_str() {
+                // The last one counts.
                 "ro" | "rro" => parsed.attrs |= MountAttrs::READ_ONLY,
+                "rw" => parsed.attrs -= MountAttrs::READ_ONLY,
                 "nosuid" => parsed.attrs |= MountAttrs::NO_SUID,
+                "suid" => parsed.attrs -= MountAttrs::NO_SUID,
                 "nodev" => parsed.attrs |= MountAttrs::NO_DEV,
+                "dev" => parsed.attrs -= MountAttrs::NO_DEV,
                 "noexec" => parsed.attrs |= MountAttrs::NO_EXEC,
-                "noatime" => parsed.attrs |= MountAttrs::NO_ATIME,
-                "strictatime" => parsed.attrs |= MountAttrs::STRICT_ATIME,
+                "exec" => parsed.attrs -= MountAttrs::NO_EXEC,
                 "nodiratime" => parsed.attrs |= MountAttrs::NO_DIR_ATIME,
+                "diratime" => parsed.attrs -= MountAttrs::NO_DIR_ATIME,
+                // One of three (mount_setattr(2)).
+                "noatime" => parsed.attrs = parsed.attrs - MountAttrs::STRICT_ATIME | MountAttrs::NO_ATIME,
+                "strictatime" => parsed.attrs = parsed.attrs - MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME,
+                "relatime" | "atime" => parsed.attrs -= MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME,
                 "bind" => parsed.bind = true,
                 "rbind" => (parsed.bind, parsed.recursive) = (true, true),
                 "private" | "rprivate" => parsed.propagation = Some(Propagation::Private),
                 "slave" | "rslave" => parsed.propagation = Some(Propagation::Slave),
                 "shared" | "rshared" => parsed.propagation = Some(Propagation::Shared),
-                // Defaults, or without a meaning for one mount.
-                "rw" | "suid" | "dev" | "exec" | "relatime" | "atime" | "diratime" | "defaults" | "" => {}
+                "defaults" | "" => {}
                 data => parsed.data.push(data.to_owned()),
             }
         }
@@ -97,16 +128,47 @@ impl Options {
     }
 }
 
-fn bind(root: &Root, mount: &Mount, options: &Options) -> Result<()> {
+fn open_source(mount: &Mount, options: &Options) -> Result<OwnedFd> {
     let (target, none) = (mount.destination(), PathBuf::new());
     let source = mount.source().as_ref().unwrap_or(&none);
     let doing = || format!("cannot mount `{}` on `{}`", source.display(), target.display());
-    let tree = match clone_tree(AT_FDCWD, source, options.recursive) {
-        Err(Errno::ENOENT) => {
-            return Err(Error::not_found(format!("{}: the source does not exist", doing()))
-                .hint("create it, or set `create: true` on the mount"));
-        }
-        other => other.doing(doing)?,
+    if let Some((pid, path)) = of_other_process(source) {
+        return clone_of_other(pid, path).doing(doing);
+    }
+    match clone_tree(AT_FDCWD, source, options.recursive) {
+        Err(Errno::ENOENT) => Err(Error::not_found(format!("{}: the source does not exist", doing()))
+            .hint("create it, or set `create: true` on the mount")),
+        other => other.doing(doing),
+    }
+}
+
+/// `/proc/PID/root/PATH`: what another process has at that path.
+fn of_other_process(source: &Path) -> Option<(i32, &Path)> {
+    let (pid, rest) = source.to_str()?.strip_prefix("/proc/")?.split_once("/root/")?;
+    Some((pid.parse().ok()?, Path::new(rest)))
+}
+
+/// A copy of a mount of another mount namespace, which can be made from inside only (open_tree(2)).
+fn clone_of_other(pid: i32, path: &Path) -> nix::Result<OwnedFd> {
+    let namespace =
+        |of: &str| open(format!("/proc/{of}/ns/mnt").as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
+    let (own, other) = (namespace("self")?, namespace(&pid.to_string())?);
+    setns(&other, CloneFlags::CLONE_NEWNS)?;
+    // The root is theirs now: links of theirs lead nowhere else, and none is followed anyway.
+    let tree = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).and_then(|root| {
+        let place = Root::new(root).open_without_links(path, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        clone_tree(place.as_fd(), Path::new(""), false)
+    });
+    setns(&own, CloneFlags::CLONE_NEWNS)?;
+    tree
+}
+
+fn bind(root: &Root, mount: &Mount, options: &Options, shared: Option<OwnedFd>) -> Result<()> {
+    let target = mount.destination();
+    let doing = || format!("cannot mount on `{}`", target.display());
+    let tree = match shared {
+        Some(tree) => tree,
+        None => open_source(mount, options)?,
     };
     let missing = if is_kind(&fstat(&tree).doing(doing)?, SFlag::S_IFDIR) { Missing::Directory } else { Missing::File };
     let place = root.open_or_create(target, missing)?;

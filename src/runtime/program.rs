@@ -155,7 +155,8 @@ impl Program {
         }
     }
 
-    fn drop_rights(&self, die_with: Option<Signal>) -> Result<()> {
+    /// Takes the rights away: what follows is the program's own doing.
+    pub fn drop_rights(&self, die_with: Option<Signal>) -> Result<()> {
         for number in 0..=sys_capability::LAST {
             if self.bounding >> number & 1 == 0 && sys_capability::in_bounding(number) == Some(true) {
                 sys_capability::drop_bounding(number).doing(|| "cannot limit the capabilities")?;
@@ -197,7 +198,7 @@ impl Program {
     }
 
     /// execve(2) with the search of `PATH` inside the container. Messages and codes are Docker's.
-    fn exec(&self) -> Error {
+    pub fn exec(&self) -> Error {
         let Some(name) = self.argv.first().filter(|name| !name.is_empty()) else {
             return failed_exec(127, "no command was given, and the image has none");
         };

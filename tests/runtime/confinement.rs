@@ -107,7 +107,7 @@ fn mounts_are_the_standard_ones() {
 #[test]
 fn a_read_only_root_is_not_writable_but_its_tmpfs_is() {
     let sandbox = Sandbox::new();
-    let mounts = vec![spec::tmpfs("/tmp".as_ref(), Some(1 << 20), None, false)];
+    let mounts = vec![spec::tmpfs("/tmp".as_ref(), Some(1 << 20), None, false, &[])];
     let options = Options { read_only: true, mounts, ..shell("touch /x 2>&1; touch /tmp/x /dev/shm/x && echo ok") };
     let text = sandbox.run(options).stdout;
     assert!(text.contains("Read-only file system") && text.ends_with("ok\n"), "{text}");

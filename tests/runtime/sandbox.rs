@@ -7,7 +7,7 @@ use shanty::runtime::bundle;
 use shanty::runtime::control::{self, Connection, Exit, Prepared, Started};
 use shanty::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
 use shanty::runtime::network::NetworkPlan;
-use shanty::runtime::spec::{self, Options};
+use shanty::runtime::spec::{self, Namespace, Options};
 use shanty::runtime::state::{self, State};
 use std::fs::{self, File};
 use std::io::Read;
@@ -84,7 +84,7 @@ impl Sandbox {
         };
         let options = Options { root: rootfs.merged.clone(), ..options };
         bundle::write(&container_dir, &spec::build(&options).unwrap()).unwrap();
-        let network = if options.host_network { NetworkPlan::Host } else { NetworkPlan::None };
+        let network = if options.network == Namespace::Host { NetworkPlan::Host } else { NetworkPlan::None };
         Launch {
             version: PROTOCOL_VERSION,
             run_dir: Path::new("/run/shanty").join(&self.id8).join(id.as_str()),

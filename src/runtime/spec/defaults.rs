@@ -65,7 +65,8 @@ pub fn all_devices() -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
     Ok(vec![rule(true, None, None, None, "rwm")?])
 }
 
-fn rule(
+/// One rule.
+pub fn rule(
     allow: bool,
     kind: Option<LinuxDeviceType>,
     major: Option<i64>,

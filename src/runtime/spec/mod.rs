@@ -1,14 +1,16 @@
 //! Makes OCI runtime specifications that are as tight as Docker's default.
 
 mod defaults;
+mod devices;
 mod mounts;
 mod resources;
 pub mod seccomp;
 
+pub use devices::Devices;
 pub use mounts::{bind, tmpfs};
 pub use resources::{Limits, changed_limits};
 
-use super::bundle::{GROUPS_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
+use super::bundle::{GROUPS_ANNOTATION, INIT_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
 use super::capability;
 use crate::error::{Error, Result};
 use crate::model::{SeccompProfile, Ulimit};
@@ -25,6 +27,30 @@ use std::path::PathBuf;
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Size of `/dev/shm`, bytes, when nothing is asked for.
 pub const DEFAULT_SHM_SIZE: u64 = 64 << 20;
+
+/// Whose namespace a container is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Namespace {
+    /// One of its own.
+    #[default]
+    New,
+    /// The host's.
+    Host,
+    /// The one that this file stands for.
+    Of(PathBuf),
+}
+
+/// What is at `/dev/shm`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Shm {
+    /// Memory of its own.
+    #[default]
+    Own,
+    /// Nothing.
+    None,
+    /// What is at this path.
+    Of(PathBuf),
+}
 
 /// Which system calls a container may make.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,8 +108,18 @@ pub struct Options {
     pub oom_score_adj: Option<i32>,
     /// Namespaced kernel parameters.
     pub sysctls: BTreeMap<String, String>,
-    /// The host's network namespace instead of its own.
-    pub host_network: bool,
+    /// Its network namespace.
+    pub network: Namespace,
+    /// Its pid namespace.
+    pub pid: Namespace,
+    /// Its IPC namespace.
+    pub ipc: Namespace,
+    /// Its `/dev/shm`.
+    pub shm: Shm,
+    /// Devices of the host, beside the standard ones.
+    pub devices: Devices,
+    /// An init as the first process, which forwards signals and reaps.
+    pub init: bool,
 }
 
 impl Default for Options {
@@ -109,7 +145,12 @@ impl Default for Options {
             ulimits: Vec::new(),
             oom_score_adj: None,
             sysctls: BTreeMap::new(),
-            host_network: false,
+            network: Namespace::New,
+            pid: Namespace::New,
+            ipc: Namespace::New,
+            shm: Shm::Own,
+            devices: Devices::default(),
+            init: false,
         }
     }
 }
@@ -161,6 +202,9 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
     if !options.groups.is_empty() {
         annotations.insert(GROUPS_ANNOTATION.to_owned(), options.groups.join(","));
     }
+    if options.init {
+        annotations.insert(INIT_ANNOTATION.to_owned(), "true".to_owned());
+    }
     if matches!(options.seccomp, Seccomp::Default) && !options.privileged {
         annotations.insert(SECCOMP_ANNOTATION.to_owned(), "default".to_owned());
     }
@@ -190,31 +234,38 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
         .build()?;
     process.set_oom_score_adj(options.oom_score_adj);
 
-    let mut kinds = vec![
-        LinuxNamespaceType::Mount,
-        LinuxNamespaceType::Pid,
-        LinuxNamespaceType::Uts,
-        LinuxNamespaceType::Ipc,
-        LinuxNamespaceType::Cgroup,
+    let kinds = [
+        (LinuxNamespaceType::Mount, &Namespace::New),
+        (LinuxNamespaceType::Pid, &options.pid),
+        (LinuxNamespaceType::Uts, &Namespace::New),
+        (LinuxNamespaceType::Ipc, &options.ipc),
+        (LinuxNamespaceType::Cgroup, &Namespace::New),
+        (LinuxNamespaceType::Network, &options.network),
     ];
-    if !options.host_network {
-        kinds.push(LinuxNamespaceType::Network);
-    }
     let namespaces = kinds
         .into_iter()
-        .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build())
+        .filter(|(_, whose)| **whose != Namespace::Host)
+        .map(|(kind, whose)| {
+            let builder = LinuxNamespaceBuilder::default().typ(kind);
+            match whose {
+                Namespace::Of(path) => builder.path(path.clone()),
+                Namespace::New | Namespace::Host => builder,
+            }
+            .build()
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let hidden = |paths: Vec<String>| if options.privileged { Vec::new() } else { paths };
     let mut linux = LinuxBuilder::default()
         .namespaces(namespaces)
-        .resources(resources::of(&options.limits, options.privileged)?)
+        .resources(resources::of(&options.limits, options.privileged, &options.devices.rules)?)
         .masked_paths(hidden(defaults::masked_paths()))
         .readonly_paths(hidden(defaults::read_only_paths()))
-        .devices(Vec::new())
+        .devices(options.devices.nodes.clone())
         .build()?;
     linux.set_seccomp(filter);
-    if !options.sysctls.is_empty() {
-        linux.set_sysctl(Some(options.sysctls.clone().into_iter().collect()));
+    let sysctls = sysctls(options);
+    if !sysctls.is_empty() {
+        linux.set_sysctl(Some(sysctls));
     }
 
     let mut spec = SpecBuilder::default()
@@ -228,6 +279,19 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
         .build()?;
     spec.set_domainname(options.domainname.clone());
     Ok(spec)
+}
+
+/// Those that are asked for, and Docker's own: ports below 1024 and pings need no capability in a network of its own.
+fn sysctls(options: &Options) -> HashMap<String, String> {
+    let mut sysctls: HashMap<String, String> = options.sysctls.clone().into_iter().collect();
+    if options.network == Namespace::New {
+        for (name, value) in
+            [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", "0 2147483647")]
+        {
+            sysctls.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    sysctls
 }
 
 fn capability_set(set: CapSet) -> Capabilities {

@@ -1,6 +1,6 @@
 //! The mounts of a specification: the standard ones, and those that are asked for.
 
-use super::Options;
+use super::{Options, Shm};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{Mount, MountBuilder};
 use std::path::Path;
@@ -14,11 +14,13 @@ pub fn bind(source: &Path, target: &Path, read_only: bool, propagation: Option<&
     made(mount(target, "bind", source, options))
 }
 
-/// Memory; `size` in bytes, `mode` such as 0o1777.
-pub fn tmpfs(target: &Path, size: Option<u64>, mode: Option<u32>, read_only: bool) -> Mount {
+/// Memory; `size` in bytes, `mode` such as 0o1777, and options on top of `nosuid`, `nodev`, `noexec`. Without a mode it has
+/// that of the directory of the image, else 1777.
+pub fn tmpfs(target: &Path, size: Option<u64>, mode: Option<u32>, read_only: bool, more: &[String]) -> Mount {
     let mut options = ["nosuid", "nodev", "noexec"].map(str::to_owned).to_vec();
     options.extend(size.map(|size| format!("size={size}")));
-    options.push(format!("mode={:o}", mode.unwrap_or(0o1777)));
+    options.extend(mode.map(|mode| format!("mode={mode:o}")));
+    options.extend_from_slice(more);
     if read_only {
         options.push("ro".to_owned());
     }
@@ -46,6 +48,16 @@ pub fn all(options: &Options) -> Result<Vec<Mount>, OciSpecError> {
             mount(Path::new(target), kind, Path::new(kind), list.iter().map(ToString::to_string).collect())
         })
         .collect::<Result<Vec<_>, _>>()?;
+    match &options.shm {
+        Shm::Own => {}
+        Shm::None => mounts.retain(|mount| mount.destination() != Path::new("/dev/shm")),
+        Shm::Of(source) if !own("/dev/shm") => {
+            mounts.retain(|mount| mount.destination() != Path::new("/dev/shm"));
+            let flags = ["bind", "rprivate", "nosuid", "noexec", "nodev"].map(str::to_owned).to_vec();
+            mounts.push(mount(Path::new("/dev/shm"), "bind", source, flags)?);
+        }
+        Shm::Of(_) => {}
+    }
     let mut asked = options.mounts.clone();
     // A mount below another one comes after it.
     asked.sort_by_key(|mount| mount.destination().components().count());

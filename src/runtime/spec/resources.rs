@@ -3,8 +3,8 @@
 use super::defaults;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    LinuxBlockIo, LinuxBlockIoBuilder, LinuxCpu, LinuxMemory, LinuxPids, LinuxPidsBuilder, LinuxResources,
-    LinuxResourcesBuilder,
+    LinuxBlockIo, LinuxBlockIoBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxMemory, LinuxPids, LinuxPidsBuilder,
+    LinuxResources, LinuxResourcesBuilder,
 };
 
 /// Microseconds in which a processor quota is counted: Docker's.
@@ -72,8 +72,11 @@ pub fn changed_limits(limits: &Limits) -> LinuxResources {
 }
 
 /// The limits and device rules of a container.
-pub fn of(limits: &Limits, privileged: bool) -> Result<LinuxResources, OciSpecError> {
-    let devices = if privileged { defaults::all_devices()? } else { defaults::device_rules()? };
+pub fn of(limits: &Limits, privileged: bool, rules: &[LinuxDeviceCgroup]) -> Result<LinuxResources, OciSpecError> {
+    let mut devices = if privileged { defaults::all_devices()? } else { defaults::device_rules()? };
+    if !privileged {
+        devices.extend_from_slice(rules);
+    }
     let mut resources = LinuxResourcesBuilder::default().devices(devices).build()?;
 
     let mut memory = LinuxMemory::default();

@@ -1,12 +1,14 @@
 //! The options of `run`, `create` and `image.exec`: Docker's names, with Compose's and docker-py's as aliases.
 
 use super::values::{
-    CommandLine, Environment, ExposedPorts, ExtraHosts, Healthcheck, Labels, Mounts, OneOrMany, Ports, Pull, Restart,
-    Stdin, Swap, TmpfsMounts, Ulimits, absolute, host_value,
+    CommandLine, Devices, Environment, ExposedPorts, ExtraHosts, Healthcheck, IpcMode, Labels, Mounts, OneOrMany,
+    PidMode, Ports, Pull, Restart, Stdin, Swap, TmpfsMounts, Ulimits, Userns, absolute, host_value,
 };
 use crate::engine::PullPolicy;
 use crate::error::{Error, IoContext, Result};
-use crate::model::{ContainerSpec, MountKind, MountSpec, OnUnhealthy, SeccompProfile, UserSpec, env, name, signal};
+use crate::model::{
+    ContainerSpec, MountKind, MountSpec, OnUnhealthy, SeccompProfile, UserSpec, env, name, signal, sysctl,
+};
 use crate::script::binding::{Options, Size};
 use rhai::Dynamic;
 use std::collections::BTreeMap;
@@ -113,18 +115,18 @@ pub struct RunOptions {
     pub seccomp: Option<String>,
     /// Programs cannot gain privileges, as by setuid.
     pub no_new_privileges: bool,
-    /// User namespace.
+    /// User namespace: `host`, `auto`, or maps of ids.
     #[option(alias = "userns_mode")]
-    pub userns: Option<Dynamic>,
-    /// Process namespace of the host or another container.
+    pub userns: Userns,
+    /// Namespace of processes: `host`, `container:NAME`.
     #[option(alias = "pid_mode")]
-    pub pid: Option<Dynamic>,
-    /// IPC namespace of the host or another container.
+    pub pid: PidMode,
+    /// Namespace of IPC and `/dev/shm`: `host`, `private`, `shareable`, `none`, `container:NAME`.
     #[option(alias = "ipc_mode")]
-    pub ipc: Option<Dynamic>,
-    /// Devices of the host.
+    pub ipc: IpcMode,
+    /// Devices of the host: `"/dev/fuse"`, `"/dev/sda:/dev/xvda:rwm"`.
     #[option(alias = "device")]
-    pub devices: Option<Dynamic>,
+    pub devices: Devices,
     /// Kernel parameters of its namespaces.
     #[option(alias = "sysctl")]
     pub sysctls: Labels,
@@ -181,6 +183,9 @@ impl RunOptions {
         if let Some(signal) = &self.stop_signal {
             signal::number(signal)?;
         }
+        for (name, _) in &self.sysctls.0 {
+            sysctl::namespace(name)?;
+        }
         let environment = self.environment(folder)?;
         let mounts = self.mounts(folder);
         Ok(ContainerSpec {
@@ -219,6 +224,10 @@ impl RunOptions {
             cap_drop: self.cap_drop.0,
             seccomp: self.seccomp.map(|profile| seccomp(profile, folder)).transpose()?,
             no_new_privileges: self.no_new_privileges,
+            userns: self.userns.0,
+            pid: self.pid.0,
+            ipc: self.ipc.0,
+            devices: self.devices.0,
             sysctls: self.sysctls.0.into_iter().collect::<BTreeMap<_, _>>(),
             init: self.init,
             tty: self.tty,
@@ -245,15 +254,7 @@ impl RunOptions {
 
     /// Options that this version knows and cannot do: never ignored.
     fn refuse_what_comes_later(&self) -> Result<()> {
-        let later = [
-            ("aliases", &self.aliases),
-            ("ip", &self.ip),
-            ("userns", &self.userns),
-            ("pid", &self.pid),
-            ("ipc", &self.ipc),
-            ("devices", &self.devices),
-            ("log", &self.log),
-        ];
+        let later = [("aliases", &self.aliases), ("ip", &self.ip), ("log", &self.log)];
         match later.iter().find(|(_, value)| value.is_some()) {
             Some((name, _)) => Err(Error::unsupported(format!("the option `{name}` cannot be used in this version"))
                 .hint(format!("leave `{name}` out"))),

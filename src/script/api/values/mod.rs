@@ -1,11 +1,13 @@
 //! What options and arguments take in several forms: Docker's text, and a map or list of the same.
 
 mod command;
+mod devices;
 mod environment;
 mod healthcheck;
 mod hosts;
 mod labels;
 mod mounts;
+mod namespaces;
 mod one_or_many;
 mod paths;
 mod ports;
@@ -16,11 +18,13 @@ mod stdin;
 mod ulimits;
 
 pub use command::CommandLine;
+pub use devices::Devices;
 pub use environment::{Environment, host_value};
 pub use healthcheck::Healthcheck;
 pub use hosts::ExtraHosts;
 pub use labels::Labels;
 pub use mounts::{Mounts, TmpfsMounts};
+pub use namespaces::{IpcMode, PidMode, Userns};
 pub use one_or_many::OneOrMany;
 pub use paths::{FileMode, absolute};
 pub use ports::{ContainerPort, ExposedPorts, Ports};

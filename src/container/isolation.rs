@@ -1,0 +1,163 @@
+//! Whose namespaces a container is in, and which options do not go together.
+
+use super::row::Row;
+use super::{lookup, monitor, state};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{ContainerSpec, NamespaceMode, Status, sysctl};
+use crate::runtime::capability;
+use crate::runtime::network::NetworkPlan;
+use crate::runtime::spec::{self, Namespace, Shm};
+use crate::store::Store;
+use crate::sys::capability::{self as sys_capability, CapSet};
+use std::path::PathBuf;
+
+/// Prefix of a network that is another container's.
+pub const CONTAINER: &str = "container:";
+
+/// Where a container is not alone.
+#[derive(Debug, Default)]
+pub struct Sharing {
+    /// Its network namespace.
+    pub network: Namespace,
+    /// Its pid namespace.
+    pub pid: Namespace,
+    /// Its IPC namespace.
+    pub ipc: Namespace,
+    /// Its `/dev/shm`.
+    pub shm: Shm,
+    /// Whose network it is: the folder of its `/etc/hosts` and the like, and its host name.
+    pub network_of: Option<(PathBuf, String)>,
+}
+
+/// What cannot be, whatever the machine is like.
+pub fn check(spec: &ContainerSpec) -> Result<()> {
+    for name in spec.sysctls.keys() {
+        sysctl::namespace(name)?;
+    }
+    if !spec.networks.iter().any(|network| network.starts_with(CONTAINER)) {
+        return Ok(());
+    }
+    // Docker's list: all of them are the other container's.
+    let conflicts = [
+        ("hostname", spec.hostname.is_some()),
+        ("dns", !spec.dns.is_empty()),
+        ("dns_search", !spec.dns_search.is_empty()),
+        ("extra_hosts", !spec.extra_hosts.is_empty()),
+        ("ports", !spec.ports.is_empty()),
+        ("expose", !spec.expose.is_empty()),
+    ];
+    match conflicts.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Error::invalid(format!("`{name}` cannot be set in the network of another container"))
+            .hint(format!("set `{name}` on that container"))),
+        None => Ok(()),
+    }
+}
+
+/// The capabilities of a container.
+///
+/// Fails with `denied` when one that is asked for by name is not ours to give: without it, it would fail later and
+/// elsewhere.
+pub fn capabilities(spec: &ContainerSpec) -> Result<CapSet> {
+    let missing = spec.cap_add.iter().find(|name| {
+        let bit = capability::bit(name);
+        bit.is_some_and(|bit| sys_capability::in_bounding(bit.trailing_zeros() as u8) != Some(true))
+    });
+    match missing {
+        Some(name) => Err(Error::new(
+            ErrorKind::Denied,
+            format!("the capability `{name}` cannot be given: this process does not have it"),
+        )
+        .hint(format!("leave `{name}` out of `cap_add`, or run shanty where root has it"))),
+        None => spec::capabilities(&spec.cap_add, &spec.cap_drop),
+    }
+}
+
+/// The preference of the OOM killer: Docker's default is 0, not the caller's.
+pub fn oom_score_adj(spec: &ContainerSpec) -> Option<i32> {
+    spec.oom_score_adj.or_else(|| {
+        let own: i32 = std::fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()?;
+        // Raising is always allowed; lowering needs a capability.
+        let resource = capability::bit("SYS_RESOURCE")?.trailing_zeros() as u8;
+        (own < 0 || own > 0 && sys_capability::in_bounding(resource) == Some(true)).then_some(0)
+    })
+}
+
+/// The same with ids in place of the names of other containers, which may be renamed.
+pub fn by_id(store: &Store, spec: &ContainerSpec) -> Result<ContainerSpec> {
+    let id = |name: &str| Ok::<_, Error>(store.read(|db| lookup::find(db, name))?.id.to_string());
+    let mut spec = spec.clone();
+    for mode in [&mut spec.pid, &mut spec.ipc] {
+        if let NamespaceMode::Container(name) = mode {
+            *name = id(name)?;
+        }
+    }
+    for network in &mut spec.networks {
+        if let Some(name) = network.strip_prefix(CONTAINER) {
+            *network = format!("{CONTAINER}{}", id(name)?);
+        }
+    }
+    Ok(spec)
+}
+
+/// Finds the namespaces that a container shares; those of other containers must run.
+pub fn sharing(store: &Store, row: &Row) -> Result<Sharing> {
+    let mut sharing = Sharing::default();
+    match &row.plan.network {
+        NetworkPlan::Host => sharing.network = Namespace::Host,
+        NetworkPlan::Joined => {
+            let of = row.spec.networks.iter().find_map(|network| network.strip_prefix(CONTAINER)).unwrap_or_default();
+            let other = Other::find(store, row, of, "network")?;
+            sharing.network = other.namespace("net");
+            sharing.network_of = Some((monitor::run_dir(store, &other.row.id), other.row.plan.hostname.clone()));
+        }
+        NetworkPlan::None | NetworkPlan::Bridge(_) => {}
+    }
+    match &row.spec.pid {
+        NamespaceMode::Host => sharing.pid = Namespace::Host,
+        NamespaceMode::Container(of) => sharing.pid = Other::find(store, row, of, "processes")?.namespace("pid"),
+        _ => {}
+    }
+    match &row.spec.ipc {
+        NamespaceMode::Host => (sharing.ipc, sharing.shm) = (Namespace::Host, Shm::Of(PathBuf::from("/dev/shm"))),
+        NamespaceMode::None => sharing.shm = Shm::None,
+        NamespaceMode::Container(of) => {
+            let other = Other::find(store, row, of, "IPC")?;
+            if matches!(other.row.spec.ipc, NamespaceMode::Private | NamespaceMode::None) {
+                return Err(Error::invalid(format!("the IPC of container `{}` cannot be shared", other.row.name))
+                    .hint("make that container with `ipc: \"shareable\"`"));
+            }
+            sharing.ipc = other.namespace("ipc");
+            sharing.shm = Shm::Of(PathBuf::from(format!("/proc/{}/root/dev/shm", other.pid)));
+        }
+        NamespaceMode::Private | NamespaceMode::Shareable => {}
+    }
+    Ok(sharing)
+}
+
+/// Another container, which runs.
+struct Other {
+    row: Row,
+    pid: i32,
+}
+
+impl Other {
+    fn find(store: &Store, joiner: &Row, name: &str, what: &str) -> Result<Self> {
+        let mut row = store.read(|db| lookup::find(db, name))?;
+        if row.id == joiner.id {
+            return Err(Error::invalid(format!("a container cannot share the {what} with itself")));
+        }
+        let state = state::refresh(store, &mut row)?;
+        let process = state.filter(|_| row.state.status != Status::Restarting).and_then(|state| state.process);
+        match process {
+            Some(process) => Ok(Self { row, pid: process.pid }),
+            None => {
+                Err(Error::conflict(format!("cannot share the {what} of container `{}`: it is not running", row.name))
+                    .hint(format!("start it: `container(\"{}\").start()`", row.name)))
+            }
+        }
+    }
+
+    fn namespace(&self, kind: &str) -> Namespace {
+        Namespace::Of(PathBuf::from(format!("/proc/{}/ns/{kind}", self.pid)))
+    }
+}
