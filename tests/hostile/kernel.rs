@@ -108,3 +108,23 @@ fn nobody_elses_processes_and_files_are_in_its_proc() {
     // Its first process, the shell and its pipe.
     assert!(text.lines().last().unwrap().trim().parse::<u32>().unwrap() <= 5, "{text}");
 }
+
+/// CVE-2016-9962.
+#[test]
+fn a_process_that_joins_the_container_cannot_be_taken_over_before_it_is_its_program() {
+    require!(program("cc"), program("busybox"));
+    let shanty = with_busybox().unwrap();
+    let spy = compile(&shanty, "spy.c", &["-static", "-O1"]);
+    hostile_image(&shanty, |layer| layer.file("spy", &spy));
+    let value = shanty.json(
+        "let c = image(`hostile:1`).run([`/spy`], #{ network: `none` });
+         for i in 0..60 { c.exec([`true`]); }
+         c.exec([`touch`, `/stop`]);
+         [c.wait(), c.logs()]",
+    );
+    assert_eq!(value[0], 0, "{value}");
+    let text = value[1].as_str().unwrap();
+    let (got, seen) = text.trim().rsplit_once("seen ").unwrap();
+    assert_eq!(got, "", "{text}");
+    assert_ne!(seen, "0", "the attacker was too slow to attack: {text}");
+}
