@@ -4,7 +4,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::model::Id;
 use crate::runtime::cgroup::{Group, NO_DEVICE_RULES};
 use crate::runtime::control::protocol::{ExecRequest, Failure};
-use crate::runtime::exec::Exec;
+use crate::runtime::exec::{Exec, Task};
 use crate::runtime::external::{External, ExternalExec};
 use crate::runtime::launch::Launch;
 use crate::runtime::namespaces::spawn_in_pid_namespace;
@@ -50,8 +50,7 @@ impl Execution {
         } else {
             let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
             let exec = Exec {
-                request,
-                bundle_dir,
+                task: Task::Beside(request, bundle_dir),
                 hierarchies: group.hierarchies,
                 group: group.path,
                 init: init.pidfd.as_fd(),

@@ -243,6 +243,7 @@ pub(super) fn spawn_init(
         stdio,
         go: go_read,
         reporter: Reporter::new(report_write),
+        unattended: None,
     };
     // The child's ends go into the closure: in this process they are closed when it returns.
     let child = namespaces.spawn(cgroup.as_ref().map(AsFd::as_fd), move || init.run())?;

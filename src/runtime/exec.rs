@@ -16,18 +16,27 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use oci_spec::runtime::Spec;
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
-/// What the process inherits from the monitor. It was born in the container's pid namespace.
+/// What a process of a running container is to run.
+#[derive(Clone, Copy, Debug)]
+pub enum Task<'a> {
+    /// Something beside what the bundle in a directory describes; it dies with its parent.
+    Beside(&'a ExecRequest, &'a Path),
+    /// The process of this specification, with these descriptors beside the first three; it goes on by itself.
+    Process(&'a Spec, &'a [RawFd]),
+}
+
+/// What the process inherits from its parent. It was born in the container's pid namespace.
 #[derive(Debug)]
 pub struct Exec<'a> {
     /// What to run.
-    pub request: &'a ExecRequest,
-    /// Directory with the bundle.
-    pub bundle_dir: &'a Path,
+    pub task: Task<'a>,
     /// The machine's control groups.
     pub hierarchies: &'a Hierarchies,
     /// Path of the container's group.
@@ -54,20 +63,29 @@ impl Exec<'_> {
 
     fn become_program(&self) -> Result<Infallible, Failure> {
         step("preparing the process", || self.prepare())?;
-        let spec = step("reading the bundle", || bundle::read(self.bundle_dir))?;
+        let (spec, die_with, kept) = match self.task {
+            Task::Beside(_, bundle_dir) => {
+                let spec = step("reading the bundle", || bundle::read(bundle_dir))?;
+                (Cow::Owned(spec), Some(Signal::SIGKILL), &[][..])
+            }
+            Task::Process(spec, kept) => (Cow::Borrowed(spec), None, kept),
+        };
         let group = Group { hierarchies: self.hierarchies, path: self.group };
         step("entering the control groups", || group.enter_v1())?;
         step("entering the namespaces", || self.join())?;
         let program = step("reading the process", || self.program(&spec))?;
-        step("preparing the program", || program.settle(&[self.reporter.as_raw_fd()]))?;
+        let keep = [&[self.reporter.as_raw_fd()], kept].concat();
+        step("preparing the program", || program.settle(&keep))?;
         self.reporter.executing();
-        let error = program.execute(Some(Signal::SIGKILL));
+        let error = program.execute(die_with);
         Err(Failure::of("executing the program", &error))
     }
 
     fn prepare(&self) -> Result<()> {
         let doing = || "cannot prepare the process";
-        prctl::set_pdeathsig(Signal::SIGKILL).doing(doing)?;
+        if matches!(self.task, Task::Beside(..)) {
+            prctl::set_pdeathsig(Signal::SIGKILL).doing(doing)?;
+        }
         // The container sees this process from the next step on: its root must not look into it
         // (CVE-2016-9962).
         prctl::set_dumpable(false).doing(doing)?;
@@ -90,14 +108,17 @@ impl Exec<'_> {
         })
     }
 
-    fn program(&self, spec: &oci_spec::runtime::Spec) -> Result<Program> {
+    fn program(&self, spec: &Spec) -> Result<Program> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = Root::new(open("/", flags, Mode::empty()).doing(|| "cannot open the container's root")?);
-        let overrides = Overrides {
-            argv: Some(&self.request.argv),
-            env: &self.request.env,
-            cwd: self.request.workdir.as_deref().map(Path::new),
-            user: self.request.user.as_deref(),
+        let overrides = match self.task {
+            Task::Beside(request, _) => Overrides {
+                argv: Some(&request.argv),
+                env: &request.env,
+                cwd: request.workdir.as_deref().map(Path::new),
+                user: request.user.as_deref(),
+            },
+            Task::Process(..) => Overrides::default(),
         };
         Program::new(spec, &root, overrides, self.take_away)
     }

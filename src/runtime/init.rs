@@ -10,9 +10,10 @@ use super::launch::RootfsPlan;
 use super::namespaces::Namespaces;
 use super::overlay::Overlay;
 use super::program::{Overrides, Program};
-use super::report::Reporter;
+use super::report::{Reporter, Stage};
 use super::rootfs::{Missing, Root};
-use super::{capability, device_nodes, masks, mounts, reaper};
+use super::unattended::Unattended;
+use super::{capability, device_nodes, masks, mounts, no_pivot, reaper};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::sysctl::{self, SysctlNamespace};
 use crate::sys::clone::exit_now;
@@ -61,6 +62,8 @@ pub struct Init<'a> {
     pub go: OwnedFd,
     /// Where warnings and the failure go. Closed by the exec.
     pub reporter: Reporter,
+    /// For one whose maker does not stay: it ends by itself, and somebody else starts its program.
+    pub unattended: Option<Unattended<'a>>,
 }
 
 impl Init<'_> {
@@ -100,6 +103,13 @@ impl Init<'_> {
             step("mounting", || mounts::mount(&root, mount, &group, &mut shared))?;
         }
         step("making `/dev`", || device_nodes::make(&root, linux.devices().as_deref().unwrap_or_default()))?;
+        if let Some(unattended) = &self.unattended {
+            step("waiting for the hooks", || {
+                self.reporter.reached(Stage::Environment);
+                self.wait_for_go()
+            })?;
+            step("executing the hooks", || unattended.create_container())?;
+        }
         step("setting kernel parameters", || self.set_sysctls(&root, linux))?;
         step("hiding kernel files", || {
             masks::hide(&root, linux.masked_paths().as_deref().unwrap_or_default())?;
@@ -109,14 +119,22 @@ impl Init<'_> {
         let take_away = if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 };
         let program = step("reading the process", || Program::new(spec, &root, Overrides::default(), take_away))?;
         step("making the working directory", || root.open_or_create(program.cwd(), Missing::Directory))?;
-        step("changing the root", || enter_root(&root, spec))?;
+        step("changing the root", || self.enter_root(&root))?;
         step("naming the host", || self.set_names())?;
         step("opening the input", || self.open_input())?;
         for warning in &warnings {
             self.reporter.warning(warning);
         }
-        let keep = [self.go.as_raw_fd(), self.reporter.as_raw_fd()];
+        let mut keep = vec![self.go.as_raw_fd(), self.reporter.as_raw_fd()];
+        if let Some(unattended) = &self.unattended {
+            keep.extend(unattended.kept());
+        }
         step("preparing the program", || program.settle(&keep))?;
+        if let Some(unattended) = &self.unattended {
+            step("looking for the program", || program.look_up())?;
+            self.reporter.reached(Stage::Program);
+            unattended.become_program(&program);
+        }
         step("waiting for the caller", || self.wait_for_go())?;
         self.reporter.executing();
         if bundle::annotation(spec, INIT_ANNOTATION).is_some() {
@@ -128,7 +146,9 @@ impl Init<'_> {
 
     fn prepare(&self) -> Result<()> {
         // The monitor is all that can tell of our end: without it we go.
-        prctl::set_pdeathsig(Signal::SIGKILL).doing(|| "cannot set the parent death signal")?;
+        if self.unattended.is_none() {
+            prctl::set_pdeathsig(Signal::SIGKILL).doing(|| "cannot set the parent death signal")?;
+        }
         let doing = || "cannot take over input and output";
         if let Some(input) = &self.stdio[0] {
             dup2_stdin(input).doing(doing)?;
@@ -205,6 +225,18 @@ impl Init<'_> {
         }
         Ok(())
     }
+
+    fn enter_root(&self, root: &Root) -> Result<()> {
+        let doing = || "cannot change the root";
+        if self.spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly) == Some(true) {
+            set_attributes(root, MountAttrs::READ_ONLY, None, false).doing(doing)?;
+        }
+        fchdir(root).doing(doing)?;
+        if self.unattended.as_ref().is_some_and(|unattended| unattended.no_pivot) {
+            return no_pivot::move_into_working_directory().doing(doing);
+        }
+        pivot_into_working_directory().doing(doing)
+    }
 }
 
 fn set_oom_score(spec: &Spec) -> Result<()> {
@@ -239,13 +271,4 @@ pub(super) fn mount_root(rootfs: Rootfs<'_>) -> Result<Root> {
     let place = open(place, flags, Mode::empty()).doing(doing)?;
     attach(&mount, &place).doing(doing)?;
     Ok(Root::new(mount))
-}
-
-fn enter_root(root: &Root, spec: &Spec) -> Result<()> {
-    let doing = || "cannot change the root";
-    if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly) == Some(true) {
-        set_attributes(root, MountAttrs::READ_ONLY, None, false).doing(doing)?;
-    }
-    fchdir(root).doing(doing)?;
-    pivot_into_working_directory().doing(doing)
 }

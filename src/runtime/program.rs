@@ -16,7 +16,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, makedev, stat, umask};
 use nix::unistd::{
-    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, getcwd, isatty, setgroups, setresgid,
+    AccessFlags, Gid, Uid, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, getcwd, isatty, setgroups, setresgid,
     setresuid,
 };
 use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, Spec, UserBuilder};
@@ -225,6 +225,25 @@ impl Program {
             Some((errno, candidate)) => exec_error(name, errno, &candidate.display().to_string()),
             None => failed_exec(127, &format!("exec: {name:?}: executable file not found in $PATH")),
         }
+    }
+
+    /// Looks whether there is a program to execute, before anybody asks for it.
+    pub fn look_up(&self) -> Result<()> {
+        let Some(name) = self.argv.first().filter(|name| !name.is_empty()) else {
+            return Err(failed_exec(127, "no command was given, and the image has none"));
+        };
+        let look = |path: &Path| match access(path, AccessFlags::X_OK) {
+            Ok(()) if path.is_dir() => Err(Errno::EACCES),
+            result => result,
+        };
+        if name.contains('/') {
+            return look(Path::new(name)).map_err(|errno| exec_error(name, errno, name));
+        }
+        let path = self.env.iter().rev().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or("");
+        if path.split(':').any(|dir| look(&Path::new(dir).join(name)).is_ok()) {
+            return Ok(());
+        }
+        Err(failed_exec(127, &format!("exec: {name:?}: executable file not found in $PATH")))
     }
 
     /// Pipes and terminals of the program belong to its user, so that it can open `/dev/stdout`.

@@ -16,7 +16,18 @@ enum Line {
     Warning(String),
     Failure(Failure),
     Created(i32),
+    Reached(Stage),
     Executing,
+}
+
+/// Where a first process stops when its maker does not stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its namespaces, its control groups and its mounts are there: the hooks' turn.
+    Environment,
+    /// Nothing is left to do but to become the program.
+    Program,
 }
 
 /// The end that the process writes to.
@@ -37,6 +48,11 @@ impl Reporter {
     /// Tells the pid of the process that another runtime has made.
     pub fn created(&self, pid: i32) {
         self.write(&Line::Created(pid));
+    }
+
+    /// Tells how far it has come.
+    pub fn reached(&self, stage: Stage) {
+        self.write(&Line::Reached(stage));
     }
 
     /// Tells that nothing but the exec is left: an end of the pipe without this is a crash.
@@ -105,6 +121,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The process, when it is another one than whose report this is.
     pub created: Option<i32>,
+    /// How far it has come.
+    pub stage: Option<Stage>,
     /// Why there is no program.
     pub failure: Option<Failure>,
 }
@@ -125,6 +143,22 @@ impl Report {
         Err(Self::parse(&text).failure.unwrap_or_default())
     }
 
+    /// Reads until the process has come this far, or it is known that it never will. Gives warnings.
+    pub fn read_until(mut pipe: &File, stage: Stage) -> Result<Vec<String>, Failure> {
+        let (mut text, mut byte) = (Vec::new(), [0u8]);
+        // Byte by byte: what follows is for who reads next.
+        while text.len() < LONGEST as usize && matches!(pipe.read(&mut byte), Ok(1)) {
+            text.push(byte[0]);
+            if byte[0] == b'\n' {
+                let report = Self::parse(&text);
+                if report.stage == Some(stage) {
+                    return Ok(report.warnings);
+                }
+            }
+        }
+        Err(Self::parse(&text).failure.unwrap_or_default())
+    }
+
     /// Reads everything. The other end has been closed, or will be soon.
     pub fn read(pipe: OwnedFd) -> Self {
         let mut text = Vec::new();
@@ -140,6 +174,7 @@ impl Report {
                 Ok(Line::Warning(warning)) => report.warnings.push(warning),
                 Ok(Line::Failure(failure)) => report.failure = Some(failure),
                 Ok(Line::Created(pid)) => report.created = Some(pid),
+                Ok(Line::Reached(stage)) => report.stage = Some(stage),
                 Ok(Line::Executing) => executing = true,
                 Err(_) => {}
             }
