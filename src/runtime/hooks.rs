@@ -97,7 +97,8 @@ mod tests {
     fn they_get_the_state_and_stop_at_the_first_failure() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("seen");
-        let script = |text: &str| serde_json::json!({ "path": "/bin/sh", "args": ["name", "-c", text], "env": ["A=b"] });
+        let script =
+            |text: &str| serde_json::json!({ "path": "/bin/sh", "args": ["name", "-c", text], "env": ["A=b"] });
         let seen = file.display();
         let list = hooks(serde_json::json!([
             script(&format!("echo $0 $A $HOME >{seen}; cat >>{seen}")),

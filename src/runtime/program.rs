@@ -16,8 +16,8 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, makedev, stat, umask};
 use nix::unistd::{
-    AccessFlags, Gid, Uid, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, getcwd, isatty, setgroups, setresgid,
-    setresuid,
+    AccessFlags, Gid, Uid, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, getcwd, isatty,
+    setgroups, setresgid, setresuid,
 };
 use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, Spec, UserBuilder};
 use std::ffi::CString;
