@@ -36,4 +36,5 @@ mod script_http;
 mod script_modules;
 mod store;
 mod support;
+mod terminals;
 mod update;

@@ -146,7 +146,7 @@ fn an_exec_ends_with_its_caller_unless_it_is_detached() {
     let run = |detach| {
         let (stdio, _reading) = crate::runtime::sandbox::pipes();
         let request = ExecRequest { detach, ..request(&["sleep", "50"]) };
-        sandbox.connect(&launch).exec(&cx(), request, stdio).unwrap()
+        sandbox.connect(&launch).exec(&cx(), request, stdio.into()).unwrap()
     };
     let (attached, detached) = (run(false), run(true));
     let pids = (attached.pid, detached.pid);
@@ -187,7 +187,7 @@ fn a_killed_monitor_takes_its_container_along_and_the_state_says_so() {
     wait_for("the end of its process", || !is_alive(started.pid));
     assert!(sandbox.groups(&launch).is_empty() && !launch.run_dir.exists());
     // And it can be started again.
-    let mut again = control::launch(&cx(), &launch, None, Vec::new()).unwrap();
+    let mut again = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap();
     sandbox.connect(&launch).stop(&cx(), Some(Duration::ZERO)).unwrap();
     again.wait(&cx()).unwrap();
     sandbox.wait_until_gone(&launch);
@@ -197,7 +197,7 @@ fn a_killed_monitor_takes_its_container_along_and_the_state_says_so() {
 fn a_running_container_is_not_started_twice() {
     let sandbox = Sandbox::new();
     let (launch, mut started) = sandbox.start(program(&["sleep", "60"]));
-    let error = control::launch(&cx(), &launch, None, Vec::new()).unwrap_err();
+    let error = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap_err();
     assert!(error.is(ErrorKind::Conflict), "{error:?}");
     assert!(sandbox.state(&launch).is_running());
     assert_eq!(sandbox.connect(&launch).status(&cx()).unwrap().phase, Phase::Running);
@@ -227,8 +227,8 @@ fn input_is_empty_or_held_open() {
     assert_eq!(log_of(&launch), [("stdout".to_owned(), "1:3\n".to_owned())]);
     sandbox.wait_until_gone(&launch);
 
-    let launch = sandbox.container(shell("echo ready; cat; echo ended"), StdioPlan::Log { stdin: true });
-    let _started = control::launch(&cx(), &launch, None, Vec::new()).unwrap();
+    let launch = sandbox.container(shell("echo ready; cat; echo ended"), StdioPlan::Log { stdin: true, tty: false });
+    let _started = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap();
     wait_for("the shell", || !log_of(&launch).is_empty());
     sandbox.connect(&launch).stop(&cx(), Some(Duration::ZERO)).unwrap();
     sandbox.wait_until_gone(&launch);
@@ -273,7 +273,7 @@ fn a_container_dies_with_its_caller_when_it_is_told_to() {
 fn a_caller() {
     let Ok(launch) = std::env::var("LAUNCH") else { return };
     control::set_program(env!("CARGO_BIN_EXE_shanty").into());
-    let mut started = control::launch(&cx(), &serde_json::from_str(&launch).unwrap(), None, Vec::new()).unwrap();
+    let mut started = control::launch(&cx(), &serde_json::from_str(&launch).unwrap(), Vec::new(), Vec::new()).unwrap();
     started.wait(&cx()).unwrap();
 }
 

@@ -61,8 +61,8 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         health: row.plan.health.clone(),
         memory_is_limited: row.spec.memory.is_some_and(|bytes| bytes != 0),
         // Whoever holds the other ends of its output waits for it.
-        die_with_caller: row.spec.scope.is_some() || stdio == StdioPlan::Passed,
-        remove: row.spec.remove && stdio != StdioPlan::Passed,
+        die_with_caller: row.spec.scope.is_some() || stdio.is_callers(),
+        remove: row.spec.remove && !stdio.is_callers(),
         stop_signal: signal::number(&row.plan.stop_signal)?,
         stop_timeout: row.plan.stop_timeout,
     })

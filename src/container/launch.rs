@@ -6,7 +6,7 @@ use super::row::{self, Row};
 use super::{bundle, create, lock, lookup, remove, state};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::model::{ContainerSpec, Id, Status};
+use crate::model::{ContainerSpec, Id, Status, WindowSize};
 use crate::runtime::control::{self, Started, Summons};
 use crate::runtime::launch::StdioPlan;
 use crate::runtime::network::NetworkPlan;
@@ -19,6 +19,8 @@ pub enum Stdio {
     Log,
     /// Input, output and error output are the caller's.
     Passed([OwnedFd; 3]),
+    /// A terminal, whose master is sent over this socket.
+    Terminal(OwnedFd, Option<WindowSize>),
 }
 
 /// Starts a container that was made before; succeeds when it runs already.
@@ -88,8 +90,9 @@ fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, monitor: Sum
         store.write(|tx| row::set_plan(tx, &row.id, &row.plan))?;
     }
     let (stdio_plan, descriptors) = match stdio {
-        Stdio::Log => (StdioPlan::Log { stdin: row.spec.stdin }, None),
-        Stdio::Passed(descriptors) => (StdioPlan::Passed, Some(descriptors)),
+        Stdio::Log => (StdioPlan::Log { stdin: row.spec.stdin, tty: row.spec.tty }, Vec::new()),
+        Stdio::Passed(descriptors) => (StdioPlan::Passed, descriptors.into()),
+        Stdio::Terminal(socket, size) => (StdioPlan::Terminal { size }, vec![socket]),
     };
     let launch = bundle::write(store, row, stdio_plan)?;
     let started = monitor.prepare(cx, &launch, descriptors, sockets)?.go(cx)?;

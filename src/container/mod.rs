@@ -1,5 +1,6 @@
 //! Containers: one verb a file.
 
+mod attach;
 mod base;
 mod bundle;
 mod connect;
@@ -33,6 +34,8 @@ mod resources;
 mod row;
 mod run_once;
 mod scope;
+mod seat;
+mod shell;
 mod state;
 mod stats;
 mod stop;
@@ -41,6 +44,7 @@ mod top;
 mod update;
 mod wait;
 
+pub use attach::attach;
 pub use base::Base;
 pub use create::create;
 pub use exec::exec;
@@ -59,6 +63,7 @@ pub use rename::rename;
 pub use row::Row;
 pub use run_once::{Remains, finish, run_once};
 pub use scope::{end as end_scope, end_dead as end_dead_scopes};
+pub use shell::{shell, shell_once};
 pub use stats::stats;
 pub use stop::{kill, stop};
 pub use sweep::sweep;

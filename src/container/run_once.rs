@@ -3,18 +3,27 @@
 use super::base::Base;
 use super::launch::{Stdio, run};
 use super::row::Row;
-use super::{lock, remove, state};
+use super::{lock, remove, seat, state};
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::{ContainerSpec, ExecIo, RunOutput};
+use crate::model::{ContainerSpec, ExecIo, RunOutput, WindowSize};
 use crate::runtime::control::Started;
+use crate::runtime::terminal::receive_master;
 use crate::store::Store;
 use crate::sys::pump;
+use std::os::fd::AsFd;
 
 /// A container whose command has ended: its monitor is cleaning up.
 pub struct Remains {
     row: Row,
     started: Started,
+}
+
+impl Remains {
+    /// Of a container that was started for one command.
+    pub(super) fn new(row: Row, started: Started) -> Self {
+        Self { row, started }
+    }
 }
 
 /// Runs the spec's command to its end; gives what it left behind, and the container to be removed with
@@ -26,10 +35,17 @@ pub fn run_once(
     base: Base<'_>,
     mut io: ExecIo<'_>,
 ) -> Result<(RunOutput, Remains)> {
-    let (mut pump, stdio) = pump::pipes(io.stdin.take())?;
     // Should this process be killed, the next command removes what has ended.
     let spec = ContainerSpec { remove: true, ..spec.clone() };
-    let (row, mut started) = run(store, cx, &spec, base, Stdio::Passed(stdio))?;
+    let (mut pump, row, mut started) = if spec.tty {
+        let (ours, theirs) = seat::console()?;
+        let (row, started) = run(store, cx, &spec, base, Stdio::Terminal(theirs, Some(WindowSize::USUAL)))?;
+        (pump::of_terminal(receive_master(ours.as_fd())?, io.stdin.take())?, row, started)
+    } else {
+        let (pump, stdio) = pump::pipes(io.stdin.take())?;
+        let (row, started) = run(store, cx, &spec, base, Stdio::Passed(stdio))?;
+        (pump, row, started)
+    };
     let ended = pump.run(cx, started.pollable(), &mut io).and_then(|()| started.wait(cx));
     match ended {
         Ok(exit) => {
@@ -38,13 +54,18 @@ pub fn run_once(
         }
         Err(error) => {
             // Cancelled, or the output could not be taken: the container goes, whatever it does.
-            remove::remove(store, &Context::background(), row, true).unwrap_or_else(|left| {
-                // The first failure is the one to tell; the next command sweeps.
-                tracing::warn!(%left, "a container whose command was stopped was not removed");
-            });
+            discard(store, row);
             Err(error)
         }
     }
+}
+
+/// Removes a container whose command was stopped.
+pub(super) fn discard(store: &Store, row: Row) {
+    remove::remove(store, &Context::background(), row, true).unwrap_or_else(|left| {
+        // The first failure is the one to tell; the next command sweeps.
+        tracing::warn!(%left, "a container whose command was stopped was not removed");
+    });
 }
 
 /// Removes what is left, once the monitor has let go of it.

@@ -15,7 +15,8 @@ pub use crate::model::{
 use crate::context::Context;
 use crate::error::Result;
 use crate::model::{
-    ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, ExecSpec, ImageInfo, ProcessInfo, Recovered,
+    ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, ExecSpec, ImageInfo, ProcessInfo,
+    Recovered,
 };
 use std::time::Duration;
 
@@ -72,6 +73,19 @@ pub trait Engine: Send + Sync {
     fn inspect_container(&self, cx: &Context, container: &str) -> Result<serde_json::Value>;
     /// Runs a command inside; waits for it unless `spec.detach`.
     fn exec(&self, cx: &Context, container: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput>;
+    /// Runs a program inside at this process's terminal, or with its standard input and output where that is none. Gives
+    /// the exit code; `None` when the keys were pressed, which ends it.
+    fn shell(&self, cx: &Context, container: &str, spec: &ExecSpec, keys: &DetachKeys) -> Result<Option<i32>>;
+    /// Runs a container of its own in the same way, and removes it.
+    fn shell_once(
+        &self,
+        cx: &Context,
+        spec: &ContainerSpec,
+        pull: PullPolicy,
+        keys: &DetachKeys,
+    ) -> Result<Option<i32>>;
+    /// Joins this process's terminal with the container's program. Gives its exit code; `None` when it goes on.
+    fn attach(&self, cx: &Context, container: &str, keys: &DetachKeys) -> Result<Option<i32>>;
     /// Gives each line of its log to `on_line`, oldest first, until it returns `false` or, without
     /// `options.follow`, the end. Following ends when the container does.
     fn logs(

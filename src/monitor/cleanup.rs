@@ -12,7 +12,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -74,6 +74,11 @@ impl Remains {
     /// Keeps the program's input open.
     pub fn hold_input(&mut self, input: OwnedFd) {
         self.input = Some(input);
+    }
+
+    /// The program's input, when it is held open.
+    pub fn input(&self) -> Option<BorrowedFd<'_>> {
+        self.input.as_ref().map(AsFd::as_fd)
     }
 
     /// Connects the network of the first process.

@@ -1,9 +1,11 @@
 //! A connection to the control socket, and what is owed to it.
 
+use super::attach::Viewer;
 use super::execution::Execution;
 use crate::error::{Error, Result};
 use crate::runtime::control::Channel;
 use crate::runtime::control::protocol::{Command, Event, Failure, Request, answer};
+use std::os::fd::BorrowedFd;
 
 /// Who is connected.
 pub struct Client {
@@ -13,6 +15,8 @@ pub struct Client {
     pub waits: bool,
     /// It is told when everything is frozen.
     pub pauses: bool,
+    /// It sees the program's output.
+    pub viewer: Option<Viewer>,
     /// The program that runs for it.
     pub execution: Option<Execution>,
 }
@@ -20,7 +24,7 @@ pub struct Client {
 impl Client {
     /// A new connection.
     pub fn new(channel: Channel) -> Self {
-        Self { channel, waits: false, pauses: false, execution: None }
+        Self { channel, waits: false, pauses: false, viewer: None, execution: None }
     }
 
     /// Its next request, if one is there. What cannot be read is refused at once.
@@ -42,6 +46,11 @@ impl Client {
     /// Sends an answer. Who does not read loses it: a monitor waits for nobody.
     pub fn tell(&self, event: Event) {
         let _ = self.channel.send_now(&answer(event));
+    }
+
+    /// The same, with descriptors.
+    pub fn tell_with(&self, event: Event, fds: &[BorrowedFd<'_>]) {
+        let _ = self.channel.send_now_with(&answer(event), fds);
     }
 
     /// Says that it was done, or why not.

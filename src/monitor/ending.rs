@@ -15,11 +15,8 @@ impl Monitor {
         self.health_ended();
         self.container.init = None;
         self.remains.init_ended();
-        if let Some((log, outputs)) = &mut self.container.log {
-            for output in outputs {
-                output.drain_into(log);
-            }
-        }
+        self.drain_outputs();
+        self.container.terminal = None;
         // Docker: whichever process of it was killed. Most containers are spared the look.
         if code == 128 + libc::SIGKILL || self.container.launch.memory_is_limited {
             self.count_victims();
@@ -29,6 +26,7 @@ impl Monitor {
         state.finished = Some(now());
         state.exit_code = Some(code);
         self.died(code);
+        self.end_views(code);
         self.timers.kill = None;
         if !self.wait_for_restart(code) {
             self.container_ended(code);

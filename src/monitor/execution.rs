@@ -1,10 +1,10 @@
 //! Programs that run in the container beside the first one: `exec`.
 
-use crate::error::{Error, IoContext, Result};
+use crate::error::{IoContext, Result};
 use crate::model::Id;
 use crate::runtime::cgroup::{Group, NO_DEVICE_RULES};
 use crate::runtime::control::protocol::{ExecRequest, Failure};
-use crate::runtime::exec::{Exec, Task};
+use crate::runtime::exec::{Exec, ExecStdio, Task};
 use crate::runtime::external::{External, ExternalExec};
 use crate::runtime::launch::Launch;
 use crate::runtime::namespaces::spawn_in_pid_namespace;
@@ -39,8 +39,7 @@ impl Execution {
         init: &Child,
         warnings: &[String],
     ) -> Result<Self> {
-        let stdio = <[OwnedFd; 3]>::try_from(stdio)
-            .map_err(|fds| Error::invalid(format!("an exec came with {} descriptors instead of 3", fds.len())))?;
+        let stdio = ExecStdio::new(request, stdio)?;
         let doing = || "cannot make a process in the container";
         let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
         let (bundle_dir, reporter) = (launch.bundle_dir(), Reporter::new(report_write));

@@ -6,6 +6,7 @@ use super::ahead::Ahead;
 use super::cleanup::Remains;
 use super::log::Log;
 use super::output::Output;
+use super::stdio::Stdio;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::bundle;
 use crate::runtime::control::protocol::{Command, Event, Failure, Request, SOCKET_NAME, answer};
@@ -13,7 +14,7 @@ use crate::runtime::control::{Channel, address_in};
 use crate::runtime::external::{External, ExternalInit};
 use crate::runtime::health::Health;
 use crate::runtime::init::{Init, Rootfs};
-use crate::runtime::launch::{Launch, StdioPlan};
+use crate::runtime::launch::Launch;
 use crate::runtime::namespaces::Namespaces;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::report::{Report, Reporter};
@@ -44,6 +45,10 @@ pub struct Container {
     pub state: State,
     /// The log, and the pipes that go into it.
     pub log: Option<(Log, [Output; 2])>,
+    /// The master of its terminal, when it has one.
+    pub terminal: Option<OwnedFd>,
+    /// Where that will come from while the program is being started.
+    pub master: Option<OwnedFd>,
     /// The control socket.
     pub control: OwnedFd,
     /// Sockets that hold the published ports.
@@ -82,6 +87,7 @@ pub(super) struct Pipes {
     pub go: OwnedFd,
     pub report: OwnedFd,
     pub outputs: Option<[Output; 2]>,
+    pub master: Option<OwnedFd>,
 }
 
 fn make(
@@ -103,7 +109,7 @@ fn make(
         Some(outputs) => Some((in_step("opening the log", || Log::open(&launch.container_dir))?, outputs)),
         None => None,
     };
-    let mut state = in_step("reading the last state", || first_state(&launch))?;
+    let state = in_step("reading the last state", || first_state(&launch))?;
     if let Err(failure) = in_step("connecting the network", || remains.attach_network(init.pid)) {
         // A child that has failed meanwhile has no network any more: its report says why.
         let gone = !Path::new(&format!("/proc/{}/ns/net", init.pid)).exists();
@@ -120,17 +126,30 @@ fn make(
     if let Some(failure) = report.failure {
         return Err(failure);
     }
+    let mut container = Container {
+        launch,
+        init: Some(init),
+        state,
+        log,
+        terminal: None,
+        master: pipes.master,
+        control,
+        ports,
+        launcher,
+    };
+    in_step("taking the terminal over", || container.take_terminal())?;
     let identity = identity?;
+    let state = &mut container.state;
     state.started = Some(now());
     state.process = Some(identity.clone());
     state.phase = Phase::Running;
-    state.health = launch.health.as_ref().map(|_| Health::default());
+    state.health = container.launch.health.as_ref().map(|_| Health::default());
     state.warnings.clone_from(&report.warnings);
-    in_step("writing the state", || state.write(&launch.container_dir))?;
-    let started = Event::Started { pid: init.pid, start_time: identity.start_time, warnings: report.warnings };
+    in_step("writing the state", || state.write(&container.launch.container_dir))?;
+    let started = Event::Started { pid: identity.pid, start_time: identity.start_time, warnings: report.warnings };
     // A caller that went after `go` has got what it wanted: a running container.
     let _ = channel.send_now(&answer(started));
-    Ok(Container { launch, init: Some(init), state, log, control, ports, launcher })
+    Ok(container)
 }
 
 /// UTC nanoseconds.
@@ -177,7 +196,7 @@ fn launcher() -> Option<OwnedFd> {
 }
 
 fn take_ports(launch: &Launch, fds: &mut Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Failure> {
-    let stdio = if launch.stdio == StdioPlan::Passed { 3 } else { 0 };
+    let stdio = launch.stdio.descriptors();
     let published = match &launch.network {
         NetworkPlan::Bridge(plan) => plan.ports.len(),
         NetworkPlan::None | NetworkPlan::Host | NetworkPlan::Joined => 0,
@@ -199,36 +218,15 @@ pub(super) fn spawn_init(
     let doing = || "cannot make a pipe";
     let (go_read, go) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
     let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
-    let mut stdio: [Option<OwnedFd>; 3] = [None, None, None];
-    let mut outputs = None;
-    match launch.stdio {
-        StdioPlan::Passed => {
-            for (slot, fd) in stdio.iter_mut().zip(passed) {
-                *slot = Some(fd);
-            }
-        }
-        StdioPlan::Log { stdin } => {
-            if stdin {
-                let (read, write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
-                stdio[0] = Some(read);
-                remains.hold_input(write);
-            }
-            let (stdout, stdout_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
-            let (stderr, stderr_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
-            stdio[1] = Some(stdout_write);
-            stdio[2] = Some(stderr_write);
-            let output = |pipe, stream| Output::new(pipe, stream).doing(doing);
-            outputs = Some([output(stdout, "stdout")?, output(stderr, "stderr")?]);
-        }
-    }
+    let Stdio { process: stdio, console, outputs, master } = Stdio::new(launch.stdio, passed, remains)?;
     let group = remains.group();
     let cgroup = group.open_v2()?;
     let spec = bundle::read(launch.bundle_dir())?;
     if let Some(external) = External::of(launch) {
         let reporter = Reporter::new(report_write);
-        let init = ExternalInit { external, launch, spec: &spec, stdio, network, go: go_read, reporter };
+        let init = ExternalInit { external, launch, spec: &spec, stdio, console, network, go: go_read, reporter };
         let (child, report) = spawn_external(init, report)?;
-        return Ok((child, Pipes { go, report, outputs }));
+        return Ok((child, Pipes { go, report, outputs, master }));
     }
     let mut namespaces = Namespaces::of(&spec)?;
     if let Some(network) = network {
@@ -241,13 +239,14 @@ pub(super) fn spawn_init(
         hierarchies: group.hierarchies,
         group: group.path,
         stdio,
+        console,
         go: go_read,
         reporter: Reporter::new(report_write),
         unattended: None,
     };
     // The child's ends go into the closure: in this process they are closed when it returns.
     let child = namespaces.spawn(cgroup.as_ref().map(AsFd::as_fd), move || init.run())?;
-    Ok((child, Pipes { go, report, outputs }))
+    Ok((child, Pipes { go, report, outputs, master }))
 }
 
 /// Lets another runtime make the first process. This waits for it: such a program takes some ten milliseconds.

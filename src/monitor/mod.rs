@@ -5,6 +5,7 @@
 //! them weigh little.
 
 mod ahead;
+mod attach;
 mod check;
 mod children;
 mod cleanup;
@@ -20,6 +21,7 @@ mod output;
 mod pause;
 mod requests;
 mod restart;
+mod stdio;
 mod stop;
 mod timers;
 mod watch;

@@ -62,6 +62,11 @@ impl Monitor {
                 self.container.launch.name = name;
                 self.clients[index].tell(Event::Done);
             }
+            Command::Attach => {
+                if let Err(error) = self.attach(index) {
+                    self.clients[index].refuse(&error);
+                }
+            }
             Command::Status => {
                 self.clients[index].tell(Event::Status { state: Box::new(self.container.state.clone()) });
             }

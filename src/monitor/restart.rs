@@ -9,7 +9,7 @@ use super::watch::{Life, Monitor};
 use crate::error::{IoContext, Result};
 use crate::model::RestartPolicy;
 use crate::runtime::control::protocol::Failure;
-use crate::runtime::launch::{Launch, StdioPlan};
+use crate::runtime::launch::Launch;
 use crate::runtime::report::Incoming;
 use crate::runtime::state::Phase;
 use crate::sys::process::{ProcessIdentity, boot_id, start_time};
@@ -39,7 +39,7 @@ impl Restarts {
     /// Of a container whose program was executed just now.
     pub fn new(launch: &Launch) -> Self {
         // Whoever holds the other ends of its output waits for its first end.
-        let policy = if launch.stdio == StdioPlan::Passed { RestartPolicy::No } else { launch.restart.clone() };
+        let policy = if launch.stdio.is_callers() { RestartPolicy::No } else { launch.restart.clone() };
         Self { policy, by_hand: false, in_any_case: false, pause: Duration::ZERO, started: Instant::now() }
     }
 
@@ -109,6 +109,7 @@ impl Monitor {
         if let (Some((_, outputs)), Some(new)) = (&mut self.container.log, pipes.outputs) {
             *outputs = new;
         }
+        self.container.master = pipes.master;
         let report = Incoming::new(pipes.report).doing(|| "cannot read a pipe").map_err(in_step("starting"))?;
         // Fails when the child has ended already; its report says why.
         let _ = write(&pipes.go, b"g");
@@ -132,9 +133,13 @@ impl Monitor {
         let identity = || -> Result<ProcessIdentity> {
             Ok(ProcessIdentity { boot_id: boot_id()?.to_owned(), pid: init.pid, start_time: start_time(init.pid)? })
         };
+        let identity = identity();
+        if let Err(error) = self.container.take_terminal() {
+            self.container.state.error = Some(error.message());
+        }
         let state = &mut self.container.state;
         // A process that cannot be looked at has ended, and is reaped in the next turn.
-        state.process = identity().ok();
+        state.process = identity.ok();
         state.started = Some(now());
         state.warnings = report.warnings;
         state.oom_killed = false;

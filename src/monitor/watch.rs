@@ -207,11 +207,7 @@ impl Monitor {
             Source::CheckReport => self.look_at_the_check(),
             Source::Memory => self.memory_is_short(),
             Source::Control => self.accept(),
-            Source::Output(index) => {
-                if let Some((log, outputs)) = &mut self.container.log {
-                    outputs[index].read_into(log);
-                }
-            }
+            Source::Output(index) => self.read_output(index),
             Source::Port => self.start_proxy(),
             Source::Client(index) => self.serve(index),
             Source::Report(index) => self.executed(index, false),

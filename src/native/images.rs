@@ -1,6 +1,6 @@
 //! How containers come by their images.
 
-use super::{NativeEngine, unsupported};
+use super::NativeEngine;
 use crate::context::Context;
 use crate::engine::PullPolicy;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +29,6 @@ impl NativeEngine {
         pull: PullPolicy,
         mut make: impl FnMut(&RunnableImage) -> Result<T>,
     ) -> Result<T> {
-        unsupported::check(spec)?;
         match pull {
             PullPolicy::Always | PullPolicy::Newer => {
                 // A pull of what is here already transfers its manifest only.

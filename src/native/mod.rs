@@ -8,15 +8,14 @@ mod reaper;
 mod recover;
 mod run;
 mod scopes;
-mod unsupported;
 
 use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::Result;
 use crate::events;
 use crate::model::{
-    ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, Event, EventQuery, ExecIo,
-    ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, ProcessInfo, Recovered, RunOutput,
+    ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, Event, EventQuery,
+    ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, ProcessInfo, Recovered, RunOutput,
 };
 use crate::registry::Client;
 use crate::store::Store;
@@ -159,8 +158,28 @@ impl Engine for NativeEngine {
     }
 
     fn exec(&self, cx: &Context, container: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput> {
-        unsupported::check_exec(spec)?;
         container::exec(&self.store, cx, &self.row(container)?, spec, io)
+    }
+
+    fn shell(&self, cx: &Context, container: &str, spec: &ExecSpec, keys: &DetachKeys) -> Result<Option<i32>> {
+        container::shell(&self.store, cx, &self.row(container)?, spec, keys)
+    }
+
+    fn shell_once(
+        &self,
+        cx: &Context,
+        spec: &ContainerSpec,
+        pull: PullPolicy,
+        keys: &DetachKeys,
+    ) -> Result<Option<i32>> {
+        let (code, remains) =
+            self.with_image(cx, spec, pull, |image| container::shell_once(&self.store, cx, spec, image.into(), keys))?;
+        self.reaper.take(remains);
+        Ok(code)
+    }
+
+    fn attach(&self, cx: &Context, container: &str, keys: &DetachKeys) -> Result<Option<i32>> {
+        container::attach(&self.store, cx, &self.row(container)?, keys)
     }
 
     fn logs(

@@ -7,6 +7,7 @@ use super::init::step;
 use super::program::{Overrides, Program};
 use super::report::Reporter;
 use super::rootfs::Root;
+use super::terminal::Console;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::capability::CapSet;
 use crate::sys::clone::exit_now;
@@ -44,11 +45,32 @@ pub struct Exec<'a> {
     /// The container's first process: whose namespaces to join.
     pub init: BorrowedFd<'a>,
     /// Input, output and error output.
-    pub stdio: [OwnedFd; 3],
+    pub stdio: ExecStdio,
     /// Capabilities that the container must not have.
     pub take_away: CapSet,
     /// Where the failure goes. Closed by the exec.
     pub reporter: Reporter,
+}
+
+/// Input and output of an exec.
+#[derive(Debug)]
+pub enum ExecStdio {
+    /// Input, output and error output.
+    Descriptors([OwnedFd; 3]),
+    /// A terminal of the container's.
+    Terminal(Console),
+}
+
+impl ExecStdio {
+    /// Out of what came with a request.
+    pub fn new(request: &ExecRequest, fds: Vec<OwnedFd>) -> Result<Self> {
+        let wrong = |count: usize| Error::invalid(format!("an exec came with {count} descriptors"));
+        if request.tty {
+            let [socket] = <[OwnedFd; 1]>::try_from(fds).map_err(|fds| wrong(fds.len()))?;
+            return Ok(Self::Terminal(Console { socket, size: request.size }));
+        }
+        <[OwnedFd; 3]>::try_from(fds).map(Self::Descriptors).map_err(|fds| wrong(fds.len()))
+    }
 }
 
 impl Exec<'_> {
@@ -89,10 +111,11 @@ impl Exec<'_> {
         // The container sees this process from the next step on: its root must not look into it
         // (CVE-2016-9962).
         prctl::set_dumpable(false).doing(doing)?;
-        let [input, output, error] = &self.stdio;
-        dup2_stdin(input).doing(doing)?;
-        dup2_stdout(output).doing(doing)?;
-        dup2_stderr(error).doing(doing)?;
+        if let ExecStdio::Descriptors([input, output, error]) = &self.stdio {
+            dup2_stdin(input).doing(doing)?;
+            dup2_stdout(output).doing(doing)?;
+            dup2_stderr(error).doing(doing)?;
+        }
         setsid().map(drop).doing(doing)
     }
 
@@ -111,13 +134,23 @@ impl Exec<'_> {
     fn program(&self, spec: &Spec) -> Result<Program> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = Root::new(open("/", flags, Mode::empty()).doing(|| "cannot open the container's root")?);
+        if let ExecStdio::Terminal(console) = &self.stdio {
+            console.open(&root, false)?;
+        }
+        let mut env = Vec::new();
         let overrides = match self.task {
-            Task::Beside(request, _) => Overrides {
-                argv: Some(&request.argv),
-                env: &request.env,
-                cwd: request.workdir.as_deref().map(Path::new),
-                user: request.user.as_deref(),
-            },
+            Task::Beside(request, _) => {
+                if request.tty && !request.env.iter().any(|(name, _)| name == "TERM") {
+                    env.push(("TERM".to_owned(), "xterm".to_owned()));
+                }
+                env.extend_from_slice(&request.env);
+                Overrides {
+                    argv: Some(&request.argv),
+                    env: &env,
+                    cwd: request.workdir.as_deref().map(Path::new),
+                    user: request.user.as_deref(),
+                }
+            }
             Task::Process(..) => Overrides::default(),
         };
         Program::new(spec, &root, overrides, self.take_away)

@@ -6,24 +6,29 @@
 
 use super::bundle::{self, GROUPS_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
 use super::control::protocol::{ExecRequest, Failure};
+use super::exec::ExecStdio;
 use super::init::{Rootfs, mount_root, step};
 use super::launch::Launch;
 use super::program::{Overrides, Program};
 use super::report::Reporter;
 use super::rootfs::Root;
+use super::terminal::Console;
 use super::{capability, cgroup, seccomp};
 use crate::error::{Error, ErrorKind, ExitDetails, IoContext, Result};
 use crate::sys::clone::exit_now;
 use crate::sys::mount::make_root_private;
+use crate::sys::{fd_passing, pty};
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::sys::socket::MsgFlags;
 use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, read};
 use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 use std::fs::File;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -51,12 +56,12 @@ impl External {
         let _ = self.command().args(["delete", "--force", &self.id]).stdin(Stdio::null()).status();
     }
 
-    fn create(&self, spec: &Spec) -> Result<i32> {
+    fn create(&self, spec: &Spec, console: Option<&Console>) -> Result<i32> {
         bundle::write(&self.folder, spec)?;
         let pid_file = self.folder.join("init.pid");
         let mut command = self.command();
-        command.arg("create").arg("--bundle").arg(&self.folder).arg("--pid-file").arg(&pid_file).arg(&self.id);
-        self.run(command)?;
+        command.arg("create").arg("--bundle").arg(&self.folder).arg("--pid-file").arg(&pid_file);
+        self.run_with_terminal(command, console, &self.folder)?;
         read_pid(&pid_file)
     }
 
@@ -66,7 +71,7 @@ impl External {
         self.run(command)
     }
 
-    fn exec(&self, process: &Process) -> Result<i32> {
+    fn exec(&self, process: &Process, console: Option<&Console>) -> Result<i32> {
         // Several may run at once.
         let folder = tempfile::tempdir_in(&self.folder).doing(|| "cannot make a folder for an exec")?;
         let (file, pid_file) = (folder.path().join("process.json"), folder.path().join("pid"));
@@ -74,9 +79,32 @@ impl External {
             .map_err(|error| Error::invalid(format!("the process cannot be written as JSON: {error}")))?;
         std::fs::write(&file, text).doing(|| format!("cannot write `{}`", file.display()))?;
         let mut command = self.command();
-        command.arg("exec").arg("--process").arg(&file).arg("--pid-file").arg(&pid_file).arg("--detach").arg(&self.id);
-        self.run(command)?;
+        command.arg("exec").arg("--process").arg(&file).arg("--pid-file").arg(&pid_file).arg("--detach");
+        self.run_with_terminal(command, console, folder.path())?;
         read_pid(&pid_file)
+    }
+
+    /// Ends the command line with the id, and passes on the master of the terminal that the runtime makes.
+    fn run_with_terminal(&self, mut command: Command, console: Option<&Console>, folder: &Path) -> Result<()> {
+        let Some(console) = console else {
+            command.arg(&self.id);
+            return self.run(command);
+        };
+        let doing = || "cannot take the terminal over";
+        let path = folder.join("console");
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).doing(doing)?;
+        command.arg("--console-socket").arg(&path).arg(&self.id);
+        self.run(command)?;
+        let (socket, _) = listener.accept().doing(doing)?;
+        let (mut text, mut fds) = ([0; 4096], Vec::new());
+        fd_passing::receive(socket.as_fd(), &mut text, &mut fds, MsgFlags::empty()).doing(doing)?;
+        let master = fds.pop().ok_or_else(|| Error::new(ErrorKind::Io, "the runtime has sent no terminal"))?;
+        if let Some(size) = console.size {
+            pty::set_size(&master, size).doing(doing)?;
+        }
+        fd_passing::send(console.socket.as_fd(), b"/dev/ptmx", &[master.as_fd()], MsgFlags::empty()).doing(doing)?;
+        Ok(())
     }
 
     fn command(&self) -> Command {
@@ -136,6 +164,8 @@ pub struct ExternalInit<'a> {
     pub spec: &'a Spec,
     /// The container's input, output and error output.
     pub stdio: [Option<OwnedFd>; 3],
+    /// Instead of them: a terminal.
+    pub console: Option<Console>,
     /// The network namespace of its last run.
     pub network: Option<&'a Arc<File>>,
     /// A byte comes when the program may be executed, an end when not.
@@ -171,7 +201,7 @@ impl ExternalInit<'_> {
             // Of its last run: a runtime knows an id once.
             self.external.delete();
         }
-        let pid = step("creating the container", || self.external.create(&spec))?;
+        let pid = step("creating the container", || self.external.create(&spec, self.console.as_ref()))?;
         self.reporter.created(pid);
         let mut byte = [0u8];
         if read(&self.go, &mut byte) != Ok(1) {
@@ -187,7 +217,7 @@ impl ExternalInit<'_> {
     fn for_others(&self, root: &Root) -> Result<Spec> {
         let (spec, launch) = (self.spec, self.launch);
         let mut written = spec.clone();
-        written.set_process(Some(process_of(spec, root, Overrides::default())?));
+        written.set_process(Some(process_of(spec, root, Overrides::default(), self.console.is_some())?));
         let mut linux = spec.linux().clone().unwrap_or_default();
         let group = Path::new("/").join(cgroup::container_path(&launch.root_id8, launch.id.as_str()));
         linux.set_cgroups_path(Some(group));
@@ -225,8 +255,8 @@ pub struct ExternalExec<'a> {
     pub bundle_dir: &'a Path,
     /// Pid of the container's first process.
     pub init: i32,
-    /// Input, output and error output.
-    pub stdio: [OwnedFd; 3],
+    /// Input and output.
+    pub stdio: ExecStdio,
     /// Where the pid and the failure go.
     pub reporter: Reporter,
 }
@@ -245,13 +275,19 @@ impl ExternalExec<'_> {
     }
 
     fn execute(&self) -> Result<(), Failure> {
-        let [input, output, error] = &self.stdio;
+        let console = match &self.stdio {
+            ExecStdio::Terminal(console) => Some(console),
+            ExecStdio::Descriptors(_) => None,
+        };
         step("preparing the process", || {
             let doing = || "cannot take over input and output";
             prctl::set_pdeathsig(Signal::SIGKILL).doing(doing)?;
-            dup2_stdin(input).doing(doing)?;
-            dup2_stdout(output).doing(doing)?;
-            dup2_stderr(error).doing(doing)
+            if let ExecStdio::Descriptors([input, output, error]) = &self.stdio {
+                dup2_stdin(input).doing(doing)?;
+                dup2_stdout(output).doing(doing)?;
+                dup2_stderr(error).doing(doing)?;
+            }
+            Ok(())
         })?;
         let process = step("reading the process", || {
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -265,9 +301,9 @@ impl ExternalExec<'_> {
                 cwd: request.workdir.as_deref().map(Path::new),
                 user: request.user.as_deref(),
             };
-            process_of(&spec, &Root::new(root), overrides)
+            process_of(&spec, &Root::new(root), overrides, console.is_some())
         })?;
-        let pid = step("executing the program", || self.external.exec(&process))?;
+        let pid = step("executing the program", || self.external.exec(&process, console))?;
         self.reporter.created(pid);
         self.reporter.executing();
         Ok(())
@@ -291,10 +327,10 @@ fn prepare(stdio: &[Option<OwnedFd>; 3]) -> Result<()> {
     Ok(())
 }
 
-fn process_of(spec: &Spec, root: &Root, overrides: Overrides<'_>) -> Result<Process> {
+fn process_of(spec: &Spec, root: &Root, overrides: Overrides<'_>, terminal: bool) -> Result<Process> {
     let process = spec.process().as_ref().ok_or_else(|| Error::invalid("the bundle has no process"))?;
     let mut written = Program::new(spec, root, overrides, 0)?.written(process)?;
-    written.set_terminal(Some(false));
+    written.set_terminal(Some(terminal));
     Ok(written)
 }
 

@@ -12,6 +12,7 @@ use super::overlay::Overlay;
 use super::program::{Overrides, Program};
 use super::report::{Reporter, Stage};
 use super::rootfs::{Missing, Root};
+use super::terminal::Console;
 use super::unattended::Unattended;
 use super::{capability, device_nodes, masks, mounts, no_pivot, reaper};
 use crate::error::{Error, ErrorKind, IoContext, Result};
@@ -58,6 +59,8 @@ pub struct Init<'a> {
     pub group: &'a Path,
     /// Its input, output and error output; no input: the container's `/dev/null`.
     pub stdio: [Option<OwnedFd>; 3],
+    /// Instead of them: a terminal.
+    pub console: Option<Console>,
     /// A byte comes when the program may be executed, an end when not.
     pub go: OwnedFd,
     /// Where warnings and the failure go. Closed by the exec.
@@ -116,6 +119,10 @@ impl Init<'_> {
             masks::make_read_only(&root, linux.readonly_paths().as_deref().unwrap_or_default())
         })?;
 
+        if let Some(console) = &self.console {
+            step("opening the terminal", || console.open(&root, true))?;
+        }
+
         let take_away = if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 };
         let program = step("reading the process", || Program::new(spec, &root, Overrides::default(), take_away))?;
         step("making the working directory", || root.open_or_create(program.cwd(), Missing::Directory))?;
@@ -167,7 +174,7 @@ impl Init<'_> {
 
     /// The container's own `/dev/null`, not a descriptor of the host's.
     fn open_input(&self) -> Result<()> {
-        if self.stdio[0].is_some() {
+        if self.stdio[0].is_some() || self.console.is_some() {
             return Ok(());
         }
         let doing = || "cannot open `/dev/null`";

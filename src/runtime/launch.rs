@@ -2,7 +2,7 @@
 
 use super::health::HealthPlan;
 use super::network::NetworkPlan;
-use crate::model::{Id, RestartPolicy};
+use crate::model::{Id, RestartPolicy, WindowSize};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -102,7 +102,31 @@ pub enum StdioPlan {
     Log {
         /// Keep standard input open.
         stdin: bool,
+        /// All three are a terminal.
+        #[serde(default)]
+        tty: bool,
     },
     /// Three descriptors sent along: the caller holds the other ends.
     Passed,
+    /// A terminal; one descriptor sent along, a socket that its master is sent over.
+    Terminal {
+        /// Its size at first.
+        size: Option<WindowSize>,
+    },
+}
+
+impl StdioPlan {
+    /// How many descriptors are sent along.
+    pub fn descriptors(self) -> usize {
+        match self {
+            Self::Log { .. } => 0,
+            Self::Passed => 3,
+            Self::Terminal { .. } => 1,
+        }
+    }
+
+    /// Whether the caller holds the other ends: it waits for the first end of the program, and goes with it.
+    pub fn is_callers(self) -> bool {
+        self.descriptors() > 0
+    }
 }

@@ -24,5 +24,6 @@ pub mod rootfs;
 pub mod seccomp;
 pub mod spec;
 pub mod state;
+pub mod terminal;
 pub mod unattended;
 pub mod user;

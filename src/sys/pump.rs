@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Most that is kept of each stream, in bytes; more fails.
 const CAPTURE_LIMIT: usize = 64 << 20;
+/// What a terminal takes for the end of its input: Ctrl-D.
+pub const END_OF_INPUT: u8 = 4;
 /// As much as a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
@@ -39,6 +41,19 @@ pub fn pipes(stdin: Option<Vec<u8>>) -> Result<(Pump, [OwnedFd; 3])> {
     let outputs = [Some(nonblocking(stdout)?), Some(nonblocking(stderr)?)];
     let pump = Pump { stdin, outputs, collected: [Vec::new(), Vec::new()] };
     Ok((pump, [their_stdin, their_stdout, their_stderr]))
+}
+
+/// Our end of the terminal of one command: everything that it writes is its standard output.
+pub fn of_terminal(master: OwnedFd, stdin: Option<Vec<u8>>) -> Result<Pump> {
+    let output = nonblocking(master)?;
+    let stdin = match stdin {
+        Some(mut bytes) => {
+            bytes.push(END_OF_INPUT);
+            Some((output.try_clone().doing(|| "cannot take the terminal over")?, bytes, 0))
+        }
+        None => None,
+    };
+    Ok(Pump { stdin, outputs: [Some(output), None], collected: [Vec::new(), Vec::new()] })
 }
 
 impl Pump {
@@ -92,7 +107,7 @@ impl Pump {
                 Ok(written) => *done += written,
                 Err(Errno::EAGAIN) => break,
                 Err(Errno::EINTR) => {}
-                Err(Errno::EPIPE) => self.stdin = None,
+                Err(Errno::EPIPE | Errno::EIO) => self.stdin = None,
                 Err(errno) => return Err(errno).doing(|| "cannot write to a command"),
             }
         }
@@ -103,7 +118,8 @@ impl Pump {
     fn take(&mut self, index: usize, buffer: &mut [u8], io: &mut ExecIo<'_>) -> Result<bool> {
         let Some(fd) = &self.outputs[index] else { return Ok(false) };
         match read(fd, buffer) {
-            Ok(0) => {
+            // EIO: the other end of a terminal is gone.
+            Ok(0) | Err(Errno::EIO) => {
                 self.outputs[index] = None;
                 Ok(false)
             }

@@ -37,7 +37,7 @@ fn programs_that_cannot_be_executed_fail_with_126_and_127_and_leave_nothing() {
         ("/bin/garbage", 126, "exec format error"),
     ] {
         let launch = sandbox.logging(program(&[name]));
-        let error = control::launch(&cx(), &launch, None, Vec::new()).unwrap_err();
+        let error = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap_err();
         assert!(error.is(ErrorKind::Exit), "{name}: {error:?}");
         assert_eq!(error.exit_details().unwrap().code, code, "{name}: {error:?}");
         assert!(error.message().contains(text), "{name}: {error:?}");

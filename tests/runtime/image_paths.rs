@@ -30,7 +30,7 @@ fn a_link_in_place_of_proc_or_sys_is_refused() {
         fs::remove_dir(sandbox.layer().join(name)).unwrap();
         symlink("tmp", sandbox.layer().join(name)).unwrap();
         let launch = sandbox.logging(program(&["true"]));
-        let error = control::launch(&cx(), &launch, None, Vec::new()).unwrap_err();
+        let error = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap_err();
         assert!(error.is(ErrorKind::Invalid) && error.message().contains(name), "{error:?}");
         sandbox.wait_until_gone(&launch);
     }
@@ -53,7 +53,7 @@ fn what_a_bind_hides_under_sys_is_found_out() {
     fs::create_dir_all(trap.join("firmware")).unwrap();
     let mounts = vec![spec::bind(&trap, Path::new("/sys"), false, None)];
     let launch = sandbox.logging(Options { mounts, ..program(&["true"]) });
-    let error = control::launch(&cx(), &launch, None, Vec::new()).unwrap_err();
+    let error = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap_err();
     assert!(error.message().contains("/sys/firmware"), "{error:?}");
     sandbox.wait_until_gone(&launch);
 }
@@ -65,7 +65,7 @@ fn our_own_binary_cannot_be_written_from_inside() {
     symlink("/proc/self/exe", sandbox.layer().join("bin/self")).unwrap();
     let before = fs::read(env!("CARGO_BIN_EXE_shanty")).unwrap();
     let launch = sandbox.logging(program(&["/bin/self", "--version"]));
-    if let Ok(mut started) = control::launch(&cx(), &launch, None, Vec::new()) {
+    if let Ok(mut started) = control::launch(&cx(), &launch, Vec::new(), Vec::new()) {
         started.wait(&cx()).unwrap();
     }
     sandbox.wait_until_gone(&launch);

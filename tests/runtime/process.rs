@@ -22,7 +22,7 @@ fn users_and_groups_are_the_images() {
         assert!(text.starts_with(expected), "{user}: {text}");
     }
     let launch = sandbox.logging(Options { user: "nobody".to_owned(), ..program(&["id"]) });
-    let error = control::launch(&cx(), &launch, None, Vec::new()).unwrap_err();
+    let error = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap_err();
     assert!(error.is(ErrorKind::NotFound), "{error:?}");
     sandbox.wait_until_gone(&launch);
 }
@@ -67,7 +67,7 @@ fn no_descriptor_but_three_comes_in() {
     assert_eq!(sandbox.run(program(&["ls", "/proc/self/fd"])).stdout, "0\n1\n2\n3\n");
     let error = {
         let launch = sandbox.logging(Options { cwd: "/proc/self/fd/7".into(), ..program(&["pwd"]) });
-        let result = control::launch(&cx(), &launch, None, Vec::new());
+        let result = control::launch(&cx(), &launch, Vec::new(), Vec::new());
         sandbox.wait_until_gone(&launch);
         result.unwrap_err()
     };
@@ -94,7 +94,7 @@ fn limits_of_the_process_are_set_and_impossible_ones_are_refused() {
 
     // Above fs.nr_open nobody may go; root without CAP_SYS_RESOURCE not above its own limit either.
     let launch = sandbox.logging(Options { ulimits: limit("nofile", 1 << 40, 1 << 40), ..program(&["true"]) });
-    let error = control::launch(&cx(), &launch, None, Vec::new()).unwrap_err();
+    let error = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap_err();
     assert!(error.is(ErrorKind::Denied) && error.message().contains("`nofile`"), "{error:?}");
     sandbox.wait_until_gone(&launch);
 }

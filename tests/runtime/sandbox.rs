@@ -112,12 +112,12 @@ impl Sandbox {
 
     /// A container that writes to its log.
     pub fn logging(&self, options: Options) -> Launch {
-        self.container(options, StdioPlan::Log { stdin: false })
+        self.container(options, StdioPlan::Log { stdin: false, tty: false })
     }
 
     pub fn start(&self, options: Options) -> (Launch, Started) {
         let launch = self.logging(options);
-        let started = control::launch(&cx(), &launch, None, Vec::new()).unwrap();
+        let started = control::launch(&cx(), &launch, Vec::new(), Vec::new()).unwrap();
         (launch, started)
     }
 
@@ -125,7 +125,7 @@ impl Sandbox {
         let launch = self.logging(options);
         let prepared = control::summon(&launch.root, &launch.root_id8, &launch.id, launch.run_dir.parent().unwrap())
             .unwrap()
-            .prepare(&cx(), &launch, None, Vec::new());
+            .prepare(&cx(), &launch, Vec::new(), Vec::new());
         (launch, prepared)
     }
 
@@ -137,7 +137,7 @@ impl Sandbox {
     pub fn try_run(&self, options: Options) -> Result<Outcome> {
         let launch = self.container(options, StdioPlan::Passed);
         let (stdio, output) = pipes();
-        let mut started = control::launch(&cx(), &launch, Some(stdio), Vec::new())?;
+        let mut started = control::launch(&cx(), &launch, stdio.into(), Vec::new())?;
         let Exit { code, .. } = started.wait(&cx())?;
         self.wait_until_gone(&launch);
         Ok(output.outcome(code))
@@ -152,7 +152,7 @@ impl Sandbox {
     pub fn exec(&self, launch: &Launch, request: control::protocol::ExecRequest) -> Result<Outcome> {
         let (stdio, output) = pipes();
         let connection = Connection::open(&launch.run_dir, &launch.container_dir)?.expect("it runs");
-        let code = connection.exec(&cx(), request, stdio)?.wait(&cx())?;
+        let code = connection.exec(&cx(), request, stdio.into())?.wait(&cx())?;
         Ok(output.outcome(code))
     }
 

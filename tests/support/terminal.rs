@@ -52,6 +52,21 @@ impl Terminal {
         self.types(line).key("Enter")
     }
 
+    /// Changes the size of the window.
+    pub fn resize(&self, columns: u16, rows: u16) -> &Self {
+        self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
+        self
+    }
+
+    /// Sends a signal to the program.
+    pub fn signal_program(&self, signal: nix::sys::signal::Signal) {
+        let shell = self.tmux(&["list-panes", "-F", "#{pane_pid}"]);
+        let children = format!("/proc/{0}/task/{0}/children", shell.trim());
+        let children = std::fs::read_to_string(children).unwrap();
+        let program = children.split_whitespace().next().unwrap().parse().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(program), signal).unwrap();
+    }
+
     /// Clears what is shown.
     pub fn clear(&self) -> &Self {
         self.key("C-l")

@@ -34,7 +34,12 @@ impl Channel {
 
     /// Sends one message; fails instead of waiting when the peer does not read.
     pub fn send_now(&self, message: &impl Serialize) -> Result<()> {
-        self.send_with(message, &[], MsgFlags::MSG_DONTWAIT)
+        self.send_now_with(message, &[])
+    }
+
+    /// The same, with descriptors.
+    pub fn send_now_with(&self, message: &impl Serialize, fds: &[BorrowedFd<'_>]) -> Result<()> {
+        self.send_with(message, fds, MsgFlags::MSG_DONTWAIT)
     }
 
     fn send_with(&self, message: &impl Serialize, fds: &[BorrowedFd<'_>], flags: MsgFlags) -> Result<()> {

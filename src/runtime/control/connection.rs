@@ -93,15 +93,28 @@ impl Connection {
         }
     }
 
-    /// Runs a program inside with these descriptors as its input, output and error output. Returns once
-    /// it was executed.
+    /// Runs a program inside with these descriptors as its input, output and error output, or the one that its terminal
+    /// is sent over. Returns once it was executed.
     ///
     /// Fails with `exit`, code 126 or 127, when it could not be executed.
-    pub fn exec(mut self, cx: &Context, exec: ExecRequest, stdio: [OwnedFd; 3]) -> Result<Execution> {
+    pub fn exec(mut self, cx: &Context, exec: ExecRequest, stdio: Vec<OwnedFd>) -> Result<Execution> {
         self.send(Command::Exec { exec }, &stdio)?;
         drop(stdio);
         match self.next(cx)? {
             Event::Started { pid, .. } => Ok(Execution { connection: self, pid }),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has what the program writes copied into these two pipes, and gives its input. Then [`Attachment::wait`].
+    pub fn attach(mut self, cx: &Context, outputs: [OwnedFd; 2]) -> Result<Attachment> {
+        self.send(Command::Attach, &outputs)?;
+        drop(outputs);
+        match self.next(cx)? {
+            Event::Attached { tty, .. } => {
+                let input = self.channel.take_fds().pop();
+                Ok(Attachment { connection: self, tty, input })
+            }
             other => Err(unexpected(other)),
         }
     }
@@ -225,6 +238,33 @@ impl Execution {
     /// Waits for its end; gives the exit code as a shell does.
     pub fn wait(mut self, cx: &Context) -> Result<i32> {
         Ok(self.connection.exit(cx)?.code)
+    }
+}
+
+/// What the program of a container writes is seen here.
+#[derive(Debug)]
+pub struct Attachment {
+    connection: Connection,
+    /// It has a terminal: its input is the master.
+    pub tty: bool,
+    /// Its input, when it has one.
+    pub input: Option<OwnedFd>,
+}
+
+impl Attachment {
+    /// A descriptor to poll; `None` when a message has been received already that [`Self::wait`] will give.
+    pub fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.pollable()
+    }
+
+    /// The program's exit code once it has ended; `None` when its output was not read as fast as it came.
+    pub fn wait(mut self, cx: &Context) -> Result<Option<i32>> {
+        match self.connection.next(cx) {
+            Ok(Event::Exited { code, .. }) => Ok(Some(code)),
+            Ok(Event::Detached) => Ok(None),
+            Ok(other) => Err(unexpected(other)),
+            Err(error) => self.connection.exit_on_disk().map_or(Err(error), |exit| exit.map(|exit| Some(exit.code))),
+        }
     }
 }
 

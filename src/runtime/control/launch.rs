@@ -11,14 +11,9 @@ use std::time::Duration;
 
 /// Makes a container and executes its program.
 ///
-/// `stdio` belongs to `StdioPlan::Passed`, `port_sockets` to the published ports of the plan, in its
+/// `stdio` are the descriptors of the `StdioPlan`, `port_sockets` to the published ports of the plan, in its
 /// order. Fails with `exit` (126, 127) when the program cannot be executed; nothing is left then.
-pub fn launch(
-    cx: &Context,
-    launch: &Launch,
-    stdio: Option<[OwnedFd; 3]>,
-    port_sockets: Vec<OwnedFd>,
-) -> Result<Started> {
+pub fn launch(cx: &Context, launch: &Launch, stdio: Vec<OwnedFd>, port_sockets: Vec<OwnedFd>) -> Result<Started> {
     Summons::of(launch)?.prepare(cx, launch, stdio, port_sockets)?.go(cx)
 }
 
@@ -28,14 +23,14 @@ impl Summons {
         self,
         cx: &Context,
         launch: &Launch,
-        stdio: Option<[OwnedFd; 3]>,
+        stdio: Vec<OwnedFd>,
         port_sockets: Vec<OwnedFd>,
     ) -> Result<Prepared> {
         cx.check()?;
         std::fs::create_dir_all(&launch.run_dir)
             .doing(|| format!("cannot make the directory `{}`", launch.run_dir.display()))?;
         let mut connection = Connection::from_channel(self.channel()?, &launch.container_dir);
-        let fds: Vec<OwnedFd> = stdio.into_iter().flatten().chain(port_sockets).collect();
+        let fds: Vec<OwnedFd> = stdio.into_iter().chain(port_sockets).collect();
         let sent = connection.send(Command::Launch { launch: Box::new(launch.clone()) }, &fds);
         drop(fds);
         match connection.answer(cx, sent)? {

@@ -9,7 +9,7 @@ mod summon;
 mod sweep;
 
 pub use channel::Channel;
-pub use connection::{Connection, Execution, Exit, address_in};
+pub use connection::{Attachment, Connection, Execution, Exit, address_in};
 pub use launch::{Prepared, Started, launch};
 pub use program::set_program;
 pub use summon::{CLEANER_ARGV0, MONITOR_ARGV0, Summons, summon};

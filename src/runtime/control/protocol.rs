@@ -5,6 +5,7 @@
 
 use crate::error::{Error, ErrorKind, ExitDetails};
 use crate::model::RestartPolicy;
+use crate::model::WindowSize;
 use crate::runtime::launch::Launch;
 use crate::runtime::state::State;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub struct Request {
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Make a container, up to its program: the first message of the connection that a monitor is
-    /// born with. Descriptors: three for `StdioPlan::Passed`, then one a published port.
+    /// born with. Descriptors: those of its `StdioPlan`, then one a published port.
     /// Answers: `prepared` or `failed`, then, after `go`, `started` or `failed`, then `exited`.
     Launch {
         /// What to make.
@@ -75,6 +76,9 @@ pub enum Command {
         /// The name.
         name: String,
     },
+    /// Copy what the program writes into the two pipes that come along. Answers `attached`, with the program's input,
+    /// then `detached` or, at the program's end, `exited`.
+    Attach,
     /// Answers `status`.
     Status,
     /// Go on when the launcher ends. Answers `done`.
@@ -95,6 +99,10 @@ pub struct ExecRequest {
     pub user: Option<String>,
     /// It goes on when the caller hangs up.
     pub detach: bool,
+    /// It gets a terminal: one descriptor comes along instead of three, a socket that its master is sent over.
+    pub tty: bool,
+    /// Size of that terminal at first.
+    pub size: Option<WindowSize>,
 }
 
 /// What a monitor says.
@@ -139,6 +147,15 @@ pub enum Event {
         #[serde(default)]
         oom_killed: bool,
     },
+    /// The caller sees the program's output from now on. Its input comes along, when it has one.
+    Attached {
+        /// It has a terminal.
+        tty: bool,
+        /// Whether its input comes along.
+        input: bool,
+    },
+    /// Output is not read as fast as it comes: no more is sent.
+    Detached,
     /// It was done.
     Done,
     /// What is known now.

@@ -4,9 +4,9 @@ use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, Result};
 use crate::model::{
-    Actor, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, Digest, Event, EventQuery,
-    ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort, Recovered,
-    RunOutput, Status, Stream,
+    Actor, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, Digest, Event,
+    EventQuery, ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort,
+    Recovered, RunOutput, Status, Stream,
 };
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
@@ -259,6 +259,19 @@ impl Engine for RecordingEngine {
     fn exec(&self, cx: &Context, _: &str, spec: &ExecSpec, io: ExecIo<'_>) -> Result<RunOutput> {
         self.with(|recording| recording.execs.push(spec.clone()));
         self.write(cx, io)
+    }
+    fn shell(&self, _: &Context, container: &str, spec: &ExecSpec, _: &DetachKeys) -> Result<Option<i32>> {
+        self.with(|recording| recording.execs.push(spec.clone()));
+        self.called(format!("shell {container}"));
+        Ok(Some(0))
+    }
+    fn shell_once(&self, _: &Context, spec: &ContainerSpec, _: PullPolicy, _: &DetachKeys) -> Result<Option<i32>> {
+        self.with(|recording| recording.specs.push(spec.clone()));
+        Ok(Some(0))
+    }
+    fn attach(&self, _: &Context, container: &str, _: &DetachKeys) -> Result<Option<i32>> {
+        self.called(format!("attach {container}"));
+        Ok(None)
     }
     fn logs(
         &self,

@@ -10,6 +10,7 @@ mod pause;
 mod properties;
 mod remove;
 mod rename;
+pub mod shell;
 mod stats;
 mod top;
 mod update;

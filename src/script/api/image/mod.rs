@@ -8,6 +8,7 @@ mod properties;
 mod pull;
 mod remove;
 mod run;
+mod shell;
 mod tag;
 
 use crate::error::Result;

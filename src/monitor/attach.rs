@@ -1,0 +1,88 @@
+//! Those who look at the container's output as it comes, and type into it.
+
+use super::client::Client;
+use super::watch::Monitor;
+use crate::error::{Error, Result};
+use crate::runtime::control::protocol::Event;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::write;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Who is attached: pipes that what the program writes is copied to.
+pub struct Viewer {
+    outputs: [OwnedFd; 2],
+}
+
+impl Viewer {
+    /// Copies output; `false` when it is not read as fast as it comes. A monitor waits for nobody, and half of what a
+    /// program draws is worse than nothing.
+    fn show(&self, index: usize, bytes: &[u8]) -> bool {
+        loop {
+            match write(&self.outputs[index], bytes) {
+                Ok(count) => return count == bytes.len(),
+                Err(Errno::EINTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+fn show(clients: &mut [Client], index: usize, bytes: &[u8]) {
+    for client in clients {
+        if client.viewer.as_ref().is_some_and(|viewer| !viewer.show(index, bytes)) {
+            client.viewer = None;
+            client.waits = false;
+            client.tell(Event::Detached);
+        }
+    }
+}
+
+impl Monitor {
+    /// Attaches a client that has sent two pipes along; it gets the program's input.
+    pub fn attach(&mut self, index: usize) -> Result<()> {
+        let fds = self.clients[index].channel.take_fds();
+        let outputs = <[OwnedFd; 2]>::try_from(fds)
+            .map_err(|fds| Error::invalid(format!("an attach came with {} descriptors instead of 2", fds.len())))?;
+        for output in &outputs {
+            fcntl(output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+                .map_err(|errno| Error::invalid(format!("cannot write to a pipe: {}", errno.desc())))?;
+        }
+        if self.container.log.is_none() {
+            return Err(Error::conflict("the output of this container belongs to who started it"));
+        }
+        let input = self.container.terminal.as_ref().map(AsFd::as_fd).or(self.remains.input());
+        let input: Vec<_> = input.into_iter().collect();
+        let attached = Event::Attached { tty: self.container.terminal.is_some(), input: !input.is_empty() };
+        let client = &mut self.clients[index];
+        client.tell_with(attached, &input);
+        client.viewer = Some(Viewer { outputs });
+        client.waits = true;
+        self.happened("attach", &[]);
+        Ok(())
+    }
+
+    /// Reads output into the log and shows it to who is attached.
+    pub fn read_output(&mut self, index: usize) {
+        let Some((log, outputs)) = &mut self.container.log else { return };
+        outputs[index].read_into(log, &mut |bytes| show(&mut self.clients, index, bytes));
+    }
+
+    /// The same with all that is left of a program that has ended.
+    pub fn drain_outputs(&mut self) {
+        let Some((log, outputs)) = &mut self.container.log else { return };
+        for (index, output) in outputs.iter_mut().enumerate() {
+            output.drain_into(log, &mut |bytes| show(&mut self.clients, index, bytes));
+        }
+    }
+
+    /// The program has ended: those who looked at it have seen everything.
+    pub fn end_views(&mut self, code: i32) {
+        let exited = Event::Exited { code, oom_killed: self.container.state.oom_killed };
+        for client in self.clients.iter_mut().filter(|client| client.viewer.is_some()) {
+            client.viewer = None;
+            client.waits = false;
+            client.tell(exited.clone());
+        }
+    }
+}
