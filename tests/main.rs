@@ -8,6 +8,7 @@ mod crashes;
 mod documentation;
 mod events;
 mod examples;
+mod faults;
 mod fixture_images;
 mod hardening;
 mod health;

@@ -49,7 +49,7 @@ pub fn start_locked(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
         Ok(_) => Ok(()),
         Err(error) => {
             row.state = before;
-            state::fold(store, &row)?;
+            put_back(store, &row)?;
             Err(error)
         }
     }
@@ -66,7 +66,7 @@ pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, st
         Err(error) => {
             if spec.name.is_some() && error.exit_details().is_some() {
                 row.state.status = Status::Created;
-                state::fold(store, &row)?;
+                put_back(store, &row)?;
             } else {
                 remove::take_apart(store, &Context::background(), &row.id, &row.plan.network).unwrap_or_else(|left| {
                     // The first failure is the one to tell; the next command sweeps.
@@ -76,6 +76,13 @@ pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, st
             Err(error)
         }
     }
+}
+
+/// A container that could not be started is as before. Its monitor takes away what it made, unless it was killed.
+fn put_back(store: &Store, row: &Row) -> Result<()> {
+    let swept = state::sweep_remains(store, row);
+    state::fold(store, row)?;
+    swept
 }
 
 /// Its monitor starts while the rest of the container is made.

@@ -56,11 +56,8 @@ pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<State>> {
         return Ok(Some(state.clone()));
     }
     if may_be_alive(row.state.status) {
-        let run_dir = monitor::run_dir(store, &row.id);
-        if run_dir.exists() {
-            // Its monitor was killed, or is about to go: then it says so, and does this itself.
-            control::sweep_dead(store.root_id8(), row.id.as_str(), &dir, &run_dir, &row.plan.network)?;
-        }
+        // Its monitor was killed, or is about to go: then it says so, and does this itself.
+        sweep_remains(store, row)?;
         row.state = ended(&row.state, state.as_ref());
         fold(store, row)?;
         // Its monitor was killed, and could not write it down.
@@ -69,6 +66,21 @@ pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<State>> {
         }
     }
     Ok(None)
+}
+
+/// Whether its monitor lives.
+pub fn has_monitor(store: &Store, row: &Row) -> Result<bool> {
+    Ok(state::monitor_pid(&store.container_dir(row.id.as_str()))?.is_some())
+}
+
+/// Takes away what a monitor that was killed has left of a container. The caller holds the container's lock.
+pub fn sweep_remains(store: &Store, row: &Row) -> Result<()> {
+    let run_dir = monitor::run_dir(store, &row.id);
+    if run_dir.exists() {
+        let dir = store.container_dir(row.id.as_str());
+        control::sweep_dead(store.root_id8(), row.id.as_str(), &dir, &run_dir, &row.plan.network)?;
+    }
+    Ok(())
 }
 
 /// Folds the end of a container that was told to end, and has, into its row.

@@ -1,13 +1,16 @@
 //! What killed processes left of containers is taken away by the next command.
 
 use super::row;
-use super::{ended_record, folder, remove, state};
+use super::{ended_record, folder, lock, remove, state};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{IoContext, Result};
 use crate::model::Id;
 use crate::network;
 use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
+
+/// Run directories are named after the beginnings of ids.
+const SHORT_ID: usize = 12;
 
 /// Folds ends that nobody saw, removes containers that should have gone at their end, folders without
 /// a row, and addresses without a container. What fails is left for the next command.
@@ -22,6 +25,7 @@ pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
     for orphan in folder::sweep(store, known)? {
         report(remove::take_apart(store, cx, &orphan, &NetworkPlan::None), orphan.short());
     }
+    report(sweep_run_dirs(store), "monitors");
     let is_known = |id: &str| store.read(|db| Ok(row::get(db, id)?.is_some())).unwrap_or(true);
     report(network::sweep(store, is_known), "networks");
     ended_record::sweep(store)
@@ -34,6 +38,27 @@ fn remove_if_it_should_be_gone(store: &Store, cx: &Context, row: row::Row) -> Re
         return Ok(());
     }
     remove::remove(store, cx, row, false)
+}
+
+/// Run directories of monitors that were killed when the end of their containers had been folded already.
+fn sweep_run_dirs(store: &Store) -> Result<()> {
+    let entries =
+        std::fs::read_dir(store.run_dir()).doing(|| format!("cannot list `{}`", store.run_dir().display()))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_id = name.len() == SHORT_ID && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let Some(row) = (if is_id { store.read(|db| row::by_prefix(db, &name))?.pop() } else { None }) else {
+            continue;
+        };
+        // Who starts it holds the lock before there is a directory; a monitor has its own lock.
+        if state::has_monitor(store, &row)? {
+            continue;
+        }
+        if let Some(_lock) = lock::try_lock(store, &row.id)? {
+            report(state::sweep_remains(store, &row), &row.name);
+        }
+    }
+    Ok(())
 }
 
 fn report(swept: Result<()>, what: &str) {
