@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// Rounds in all, when the time is enough for them.
 const ROUNDS: u64 = 400;
 /// Time for all of them, seconds.
-const SECONDS: u64 = 45;
+const SECONDS: u64 = 40;
 /// Roots that are worked on side by side.
 const ROOTS: u64 = 2;
 /// How long what was interrupted may take to come to rest.
@@ -47,17 +47,23 @@ fn life(random: &mut Random) -> String {
         "",
     ]);
     let scope = random.pick(&["", "", "scope"]);
+    let steps = [
+        r#"c.exec(["true"]);"#.to_owned(),
+        "c.pause(); c.unpause();".to_owned(),
+        r#"c.exec(["sh", "-c", "sleep 0.01 & wait"], #{ check: false });"#.to_owned(),
+        format!(r#"image("busybox:1").run(["sh", "-c", "echo done"], #{{ remove: true, {network} }}).wait();"#),
+        format!(r#"image("busybox:1").exec(["sleep", "0.01"], #{{ {network}, check: false }});"#),
+    ];
+    let (first, second) = (random.below(steps.len() as u64) as usize, random.below(steps.len() as u64) as usize);
     let body = format!(
         r#"
         let c = image("busybox:1").create(["sh", "-c", "echo up; exec sleep 1000"], #{{ replace: true, name: "faulty", restart: "{policy}", {network} }});
         c.start();
-        c.exec(["true"]);
-        c.pause(); c.unpause();
-        c.exec(["sh", "-c", "sleep 0.01 & wait"], #{{ check: false }});
-        image("busybox:1").run(["sh", "-c", "echo done"], #{{ remove: true, {network} }}).wait();
-        image("busybox:1").exec(["sleep", "0.01"], #{{ {network}, check: false }});
+        {}
+        {}
         {end}
-        "#
+        "#,
+        steps[first], steps[second]
     );
     format!(
         r#"try {{ {scope}(|| {{ {body} }}){call} }} catch (e) {{ print(e.kind + ": " + e.message) }}"#,

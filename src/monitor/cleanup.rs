@@ -151,12 +151,14 @@ impl Remains {
         }
         self.input = None;
         self.mounts = None;
-        // What could not be removed is swept by the next command, which knows by the run directory that there is something.
-        if remove_group(&self.hierarchies, &self.group).is_empty() {
-            let _ = std::fs::remove_dir_all(&self.run_dir);
-        }
+        let left = remove_group(&self.hierarchies, &self.group);
         if self.moved {
             self.leave_own_groups();
+        }
+        // Last: should this monitor be killed before, or should something be left, the next command knows by it that there
+        // is something to sweep.
+        if left.is_empty() {
+            let _ = std::fs::remove_dir_all(&self.run_dir);
         }
     }
 
