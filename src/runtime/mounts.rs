@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn options_of_mounts_and_of_file_systems_are_told_apart() {
         let options: Vec<String> =
-            ["ro", "nosuid", "rbind", "rslave", "mode=1777", "newinstance", "rw", "relatime"].map(str::to_owned).into();
+            ["rw", "nosuid", "rbind", "rslave", "mode=1777", "newinstance", "ro", "relatime"].map(str::to_owned).into();
         let expected = Options {
             attrs: MountAttrs::READ_ONLY | MountAttrs::NO_SUID,
             bind: true,

@@ -216,7 +216,7 @@ mod tests {
         let id = Id::random().unwrap();
         let text = format!(r#"{{"version":9,"id":"{id}","phase":"created","later":[1]}}"#);
         std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
-        assert_eq!(read(dir.path()).unwrap(), Some(State { version: 9, ..State::new(id) }));
+        assert_eq!(read(dir.path()).unwrap(), Some(State { version: 9, boot_id: None, ..State::new(id) }));
     }
 
     #[test]
