@@ -56,3 +56,21 @@ fn the_engines_binary_is_not_overwritten_through_proc_self_exe() {
         assert_eq!(binary(), before, "{attack}");
     }
 }
+#[test]
+fn the_init_of_a_container_is_not_a_way_to_the_engines_binary() {
+    let shanty = require!(with_busybox());
+    let before = binary();
+    let script =
+        "cat /proc/1/comm; (: > /proc/1/exe) 2>&1; (echo x >> /proc/1/exe) 2>&1; (: > /proc/self/exe) 2>&1; true";
+    let text = shanty
+        .json(&format!("image(`busybox:1`).exec([`sh`, `-c`, `{script}`], #{{ init: true, network: `none` }}).stdout"));
+    let text = text.as_str().unwrap();
+    assert!(!text.starts_with("sh\n"), "process 1 is no init: {text}");
+    for line in text.lines().skip(1) {
+        assert!(
+            line.contains("Read-only file system") || line.contains("Text file busy") || line.contains("denied"),
+            "{text}"
+        );
+    }
+    assert_eq!(binary(), before);
+}
