@@ -89,6 +89,13 @@ fn links_in_dev_of_the_image_redirect_no_mask() {
         }
     });
     assert_eq!(probe(&shanty, ""), PROBED);
+    let code = format!(
+        "let c = image(`hostile:1`).run([`sh`, `-c`, `{PROBE}; stat -c %F /dev/console`], #{{ network: `none`, tty: true }});
+         [c.wait(), c.logs()]"
+    );
+    let value = shanty.json(&code);
+    let expected = format!("{PROBED}character special file\n");
+    assert_eq!(value[1].as_str().unwrap().replace('\r', ""), expected, "{value}");
 }
 
 /// The same, by another container that shares a volume and changes it meanwhile.
