@@ -3,7 +3,7 @@
 use super::row::Row;
 use super::{lookup, monitor, state};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerSpec, NamespaceMode, Status, sysctl};
+use crate::model::{ContainerSpec, NamespaceMode, Status, UsernsSpec, sysctl};
 use crate::runtime::capability;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::spec::{self, Namespace, Shm};
@@ -33,6 +33,10 @@ pub struct Sharing {
 pub fn check(spec: &ContainerSpec) -> Result<()> {
     for name in spec.sysctls.keys() {
         sysctl::namespace(name)?;
+    }
+    if spec.userns != UsernsSpec::Host {
+        return Err(Error::unsupported("a user namespace of its own cannot be given in this version")
+            .hint("leave `userns` out"));
     }
     if !spec.networks.iter().any(|network| network.starts_with(CONTAINER)) {
         return Ok(());

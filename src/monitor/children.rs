@@ -10,8 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 
-/// How processes ended that nobody knew at that moment: a program that another runtime has executed may end before its
-/// pid is told.
+/// How processes ended that nobody knew at that moment: the program of an exec may end before its pid is told.
 #[derive(Debug, Default)]
 pub(super) struct Strays(VecDeque<(i32, i32)>);
 
@@ -104,9 +103,7 @@ impl Monitor {
     fn execution_ended(&mut self, pid: i32, code: i32) {
         let of = |client: &Client| client.execution.as_ref().is_some_and(|execution| execution.pid() == pid);
         let Some(index) = self.clients.iter().position(of) else {
-            if self.container.launch.runtime.is_some() {
-                self.strays.add(pid, code);
-            }
+            self.strays.add(pid, code);
             return;
         };
         // It may have ended before its report was read, and the answers have an order.

@@ -7,7 +7,6 @@ use crate::runtime::control::protocol::{ExecRequest, Failure};
 use crate::runtime::exec::{Exec, ExecStdio, Task};
 use crate::runtime::external::{External, ExternalExec};
 use crate::runtime::launch::Launch;
-use crate::runtime::namespaces::spawn_in_pid_namespace;
 use crate::runtime::report::{Incoming, Reporter};
 use crate::sys::clone::{self, Child};
 use crate::sys::pidfd;
@@ -61,8 +60,7 @@ impl Execution {
                 Some(name) => group.open_below(name)?,
                 None => group.open_v2()?,
             };
-            let spawn = || clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run());
-            spawn_in_pid_namespace(init.pidfd.as_fd(), spawn)
+            clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || exec.run())
         };
         Ok(Self {
             process: process.doing(doing)?,
@@ -96,26 +94,60 @@ impl Execution {
     /// Reads whether it was executed; `ended` when the process has. `None` when that is not known yet, or has been
     /// told before.
     pub fn take_report(&mut self, ended: bool) -> Option<Result<(), Failure>> {
-        let report = self.report.as_mut()?.collect(ended)?;
+        let incoming = self.report.as_mut()?;
+        let report = match incoming.collect(false) {
+            Some(report) => report,
+            None if !ended => return None,
+            // What ended was what makes the program's process, and that lives on.
+            None => match incoming.created().filter(|pid| *pid != self.process.pid) {
+                Some(pid) => {
+                    self.take_over(pid);
+                    return None;
+                }
+                None => incoming.collect(true)?,
+            },
+        };
         self.report = None;
         if let Some(pid) = report.created {
-            self.process.pid = pid;
-            if let Ok(pidfd) = pidfd::open(pid) {
-                self.process.pidfd = pidfd;
-            }
+            self.take_over(pid);
         }
         Some(report.failure.map_or(Ok(()), Err))
     }
 
+    /// The program's process is known now.
+    fn take_over(&mut self, pid: i32) {
+        if pid == self.process.pid {
+            return;
+        }
+        self.process.pid = pid;
+        if let Ok(pidfd) = pidfd::open(pid) {
+            self.process.pidfd = pidfd;
+        }
+    }
+
     /// Ends it.
-    pub fn kill(&self) {
+    pub fn kill(&mut self) {
         // It may have ended by now.
         let _ = pidfd::send_signal(&self.process.pidfd, libc::SIGKILL);
+        // What was killed may have made the program's process before.
+        if let Some(pid) = self.report.as_mut().and_then(Incoming::created).filter(|pid| *pid != self.process.pid) {
+            self.take_over(pid);
+            let _ = pidfd::send_signal(&self.process.pidfd, libc::SIGKILL);
+        }
     }
 
     /// Its caller has gone.
-    pub fn hang_up(&self) {
+    pub fn hang_up(&mut self) {
         if !self.detach {
+            self.kill();
+        }
+    }
+}
+
+impl Drop for Execution {
+    /// One that has not come to its program yet is not in the container, and so does not end with it.
+    fn drop(&mut self) {
+        if self.report.is_some() {
             self.kill();
         }
     }

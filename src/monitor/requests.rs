@@ -24,9 +24,9 @@ impl Monitor {
         while let Some(command) = self.clients[index].next_command() {
             self.obey(index, command);
         }
-        let client = &self.clients[index];
+        let client = &mut self.clients[index];
         if client.channel.has_ended()
-            && let Some(execution) = &client.execution
+            && let Some(execution) = &mut client.execution
         {
             execution.hang_up();
         }

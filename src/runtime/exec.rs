@@ -1,4 +1,9 @@
-//! A further process of a running container: joins it, and becomes the program of an `exec`.
+//! A further process of a running container: the program of an `exec`.
+//!
+//! Who joins a container holds what the container must not get: our memory, descriptors, all capabilities. A container
+//! with `SYS_PTRACE` could take it over (CVE-2016-9962). So two processes do it: the first one joins everything but the
+//! processes, where nobody in the container sees it, takes its rights away, and only then makes the second one, which is
+//! born among them and executes the program at once.
 
 use super::bundle;
 use super::cgroup::{Group, Hierarchies};
@@ -10,7 +15,8 @@ use super::rootfs::Root;
 use super::terminal::Console;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::capability::CapSet;
-use crate::sys::clone::exit_now;
+use crate::sys::clone::{exit_now, spawn_filtered};
+use crate::sys::pty;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
@@ -20,6 +26,8 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use oci_spec::runtime::Spec;
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::fs::File;
+use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -33,7 +41,8 @@ pub enum Task<'a> {
     Process(&'a Spec, &'a [RawFd]),
 }
 
-/// What the process inherits from its parent. It was born in the container's pid namespace.
+/// What the process inherits from its parent. For [`Task::Process`] it was born in the container's pid namespace, for
+/// [`Task::Beside`] it was not.
 #[derive(Debug)]
 pub struct Exec<'a> {
     /// What to run.
@@ -74,17 +83,79 @@ impl ExecStdio {
 }
 
 impl Exec<'_> {
-    /// Becomes the program, or reports why not and ends.
+    /// Becomes the program, or makes its process and reports that, or reports why not; and ends.
     pub fn run(self) -> ! {
         // Descriptors are closed at once before the exec, under their owners: those must not run.
         let this = ManuallyDrop::new(self);
-        let Err(failure) = this.become_program();
-        this.reporter.failure(&failure);
-        exit_now(failure.code.unwrap_or(1))
+        let made = match this.task {
+            Task::Beside(..) => this.start_program(),
+            Task::Process(..) => this.become_program().map(|never| match never {}),
+        };
+        let code = match made {
+            Ok(pid) => {
+                this.reporter.created(pid);
+                0
+            }
+            Err(failure) => {
+                this.reporter.failure(&failure);
+                failure.code.unwrap_or(1)
+            }
+        };
+        exit_now(code)
+    }
+
+    /// Makes the process of the program; gives its pid.
+    fn start_program(&self) -> Result<i32, Failure> {
+        let Task::Beside(_, bundle_dir) = self.task else { return Err(Failure::default()) };
+        step("preparing the process", || self.prepare())?;
+        let spec = step("reading the bundle", || bundle::read(bundle_dir))?;
+        let group = Group { hierarchies: self.hierarchies, path: self.group };
+        let tasks = ManuallyDrop::new(step("opening the control groups", || group.open_v1())?);
+        step("entering the namespaces", || self.join(CloneFlags::CLONE_NEWPID))?;
+        let program = step("reading the process", || self.program(&spec))?;
+        let keep: Vec<_> = tasks.iter().map(AsRawFd::as_raw_fd).chain([self.reporter.as_raw_fd()]).collect();
+        step("preparing the program", || program.settle(&keep))?;
+
+        let die_with = Some(Signal::SIGKILL);
+        // A filter that forbids what is left to do can be loaded only after it, with the rights that this needs.
+        let is_confined = program.lets_start();
+        if is_confined {
+            step("taking rights away", || program.drop_rights(die_with))?;
+        }
+        // A child of the monitor, which waits for it (CLONE_PARENT), by clone(2), which filters let through.
+        let made = spawn_filtered(CloneFlags::CLONE_PARENT, || {
+            let failure = match self.born(&tasks, die_with) {
+                Err(error) => Failure::of("entering the control groups", &error),
+                Ok(()) => {
+                    self.reporter.executing();
+                    let error = if is_confined { program.exec() } else { program.execute(die_with) };
+                    Failure::of("executing the program", &error)
+                }
+            };
+            self.reporter.failure(&failure);
+            failure.code.unwrap_or(1)
+        });
+        step("making the process of the program", || made.doing(|| "cannot make a process in the container"))
+    }
+
+    /// What the second process does before the program.
+    fn born(&self, tasks: &[File], die_with: Option<Signal>) -> Result<()> {
+        let doing = || "cannot prepare the process of the program";
+        // Not inherited by a child (prctl(2)).
+        prctl::set_pdeathsig(die_with).doing(doing)?;
+        for mut tasks in tasks {
+            tasks.write_all(b"0").doing(|| "cannot enter the container's control groups")?;
+        }
+        setsid().doing(doing)?;
+        if matches!(self.stdio, ExecStdio::Terminal(_)) {
+            pty::take_control(std::io::stdin()).doing(doing)?;
+        }
+        Ok(())
     }
 
     fn become_program(&self) -> Result<Infallible, Failure> {
         step("preparing the process", || self.prepare())?;
+        step("making a session", || setsid().map(drop).doing(|| "cannot make a session"))?;
         let (spec, die_with, kept) = match self.task {
             Task::Beside(_, bundle_dir) => {
                 let spec = step("reading the bundle", || bundle::read(bundle_dir))?;
@@ -94,7 +165,7 @@ impl Exec<'_> {
         };
         let group = Group { hierarchies: self.hierarchies, path: self.group };
         step("entering the control groups", || group.enter_v1())?;
-        step("entering the namespaces", || self.join())?;
+        step("entering the namespaces", || self.join(CloneFlags::empty()))?;
         let program = step("reading the process", || self.program(&spec))?;
         let keep = [&[self.reporter.as_raw_fd()], kept].concat();
         step("preparing the program", || program.settle(&keep))?;
@@ -108,24 +179,23 @@ impl Exec<'_> {
         if matches!(self.task, Task::Beside(..)) {
             prctl::set_pdeathsig(Signal::SIGKILL).doing(doing)?;
         }
-        // The container sees this process from the next step on: its root must not look into it
-        // (CVE-2016-9962).
         prctl::set_dumpable(false).doing(doing)?;
         if let ExecStdio::Descriptors([input, output, error]) = &self.stdio {
             dup2_stdin(input).doing(doing)?;
             dup2_stdout(output).doing(doing)?;
             dup2_stderr(error).doing(doing)?;
         }
-        setsid().map(drop).doing(doing)
+        Ok(())
     }
 
-    fn join(&self) -> Result<()> {
+    /// The processes of the container (`CLONE_NEWPID`) are joined by the children of this one only (setns(2)).
+    fn join(&self, more: CloneFlags) -> Result<()> {
         let all = CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWUTS
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWCGROUP;
-        setns(self.init, all).map_err(|errno| {
+        setns(self.init, all | more).map_err(|errno| {
             Error::conflict(format!("cannot join the container: {}", errno.desc()))
                 .hint("it may have ended just now: look at its status")
         })
@@ -136,6 +206,9 @@ impl Exec<'_> {
         let root = Root::new(open("/", flags, Mode::empty()).doing(|| "cannot open the container's root")?);
         if let ExecStdio::Terminal(console) = &self.stdio {
             console.open(&root, false)?;
+            if matches!(self.task, Task::Process(..)) {
+                console.take_control()?;
+            }
         }
         let mut env = Vec::new();
         let overrides = match self.task {

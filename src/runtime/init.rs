@@ -120,7 +120,7 @@ impl Init<'_> {
         })?;
 
         if let Some(console) = &self.console {
-            step("opening the terminal", || console.open(&root, true))?;
+            step("opening the terminal", || console.open(&root, true).and_then(|()| console.take_control()))?;
         }
 
         let take_away = if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 };

@@ -146,6 +146,11 @@ impl Program {
         Ok(())
     }
 
+    /// Whether a process that has taken its rights away can still make the one of the program.
+    pub fn lets_start(&self) -> bool {
+        self.filter.as_ref().is_none_or(Filter::lets_start)
+    }
+
     /// Takes the rights away and becomes the program. `die_with` is the signal that it gets when its
     /// parent dies. Returns why it could not.
     pub fn execute(self, die_with: Option<Signal>) -> Error {

@@ -45,7 +45,7 @@ impl Reporter {
         self.write(&Line::Warning(text.to_owned()));
     }
 
-    /// Tells the pid of the process that another runtime has made.
+    /// Tells the pid of the program's process, which is another one than this.
     pub fn created(&self, pid: i32) {
         self.write(&Line::Created(pid));
     }
@@ -105,6 +105,14 @@ impl Incoming {
             Ok(_) => false,
         };
         (ended || !waits).then(|| Report::parse(&self.text))
+    }
+
+    /// The process of the program, when it has been told so far.
+    pub fn created(&mut self) -> Option<i32> {
+        match self.collect(true) {
+            Some(report) => report.created,
+            None => None,
+        }
     }
 }
 

@@ -25,8 +25,8 @@ pub struct Console {
 }
 
 impl Console {
-    /// Opens a terminal, makes it this process's input, output and controlling terminal, and sends its master away. The
-    /// process leads a session. With `device` it becomes `/dev/console` as well.
+    /// Opens a terminal, makes it this process's input and output, and sends its master away. With `device` it becomes
+    /// `/dev/console` as well. [`Self::take_control`] follows.
     pub fn open(&self, root: &Root, device: bool) -> Result<()> {
         let doing = || "cannot open a terminal in the container";
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY;
@@ -49,10 +49,16 @@ impl Console {
         dup2_stdin(&slave).doing(doing)?;
         dup2_stdout(&slave).doing(doing)?;
         dup2_stderr(&slave).doing(doing)?;
-        pty::take_control(&slave).doing(doing)?;
         fd_passing::send(self.socket.as_fd(), b"/dev/ptmx", &[master.as_fd()], MsgFlags::empty())
             .doing(|| "cannot hand the terminal over")?;
         Ok(())
+    }
+}
+
+impl Console {
+    /// Makes the terminal at the input the controlling one. The process leads a session.
+    pub fn take_control(&self) -> Result<()> {
+        pty::take_control(std::io::stdin()).doing(|| "cannot take the terminal over")
     }
 }
 

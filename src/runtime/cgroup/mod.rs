@@ -21,6 +21,7 @@ use crate::error::{IoContext, Result};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use oci_spec::runtime::LinuxResources;
+use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,16 @@ impl Group<'_> {
             write(&hierarchy.dir(self.path).join("tasks"), "0")?;
         }
         Ok(())
+    }
+
+    /// Opens the groups of cgroup v1 for a process that will move itself in when it cannot reach them any more: the kernel
+    /// asks who opened the file.
+    pub fn open_v1(&self) -> Result<Vec<File>> {
+        let open = |hierarchy: &Hierarchy| {
+            let path = hierarchy.dir(self.path).join("tasks");
+            std::fs::OpenOptions::new().write(true).open(&path).doing(|| format!("cannot open `{}`", path.display()))
+        };
+        self.hierarchies.v1.iter().map(open).collect()
     }
 
     /// How often the kernel has killed a process of the group for want of memory.

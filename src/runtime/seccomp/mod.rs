@@ -15,6 +15,8 @@ use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag, Spec};
 use profile::{Arch, default_ranges};
 pub use written::docker_default as written_default;
 
+/// The architecture of this program.
+const NATIVE: Arch = if cfg!(target_arch = "x86_64") { Arch::X86_64 } else { Arch::Aarch64 };
 /// Longest filter that the kernel takes (`BPF_MAXINSNS`).
 const LONGEST: usize = 4096;
 
@@ -29,6 +31,26 @@ impl Filter {
     /// Filters all later system calls of this process. Needs `no_new_privs` or `CAP_SYS_ADMIN`.
     pub fn load(&self) -> Result<()> {
         load_with(&self.program, self.flags).doing(|| "cannot load the system call filter")
+    }
+
+    /// Whether a process that has loaded it can still make another one, which then becomes a program.
+    pub fn lets_start(&self) -> bool {
+        let makes = (libc::CLONE_PARENT | libc::SIGCHLD) as u64;
+        let calls = [
+            ("clone", makes),
+            ("setsid", 0),
+            ("prctl", 1),
+            ("write", 3),
+            ("ioctl", 0),
+            ("execve", 0),
+            ("exit_group", 0),
+        ];
+        calls.into_iter().all(|(name, argument)| {
+            let call = syscalls::SYSCALLS.iter().find(|call| call.name == name);
+            let number = call.map_or(u32::MAX, |call| u32::from(call.numbers[NATIVE as usize]));
+            let arguments = [argument, 0, 0, 0, 0, 0];
+            compile::interpreter::run(&self.program, NATIVE.audit(), number, arguments).0 == compile::ALLOW
+        })
     }
 }
 

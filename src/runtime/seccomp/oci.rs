@@ -1,6 +1,7 @@
 //! The filter that a bundle spells out (`linux.seccomp` of the OCI runtime specification), with the meaning that
 //! libseccomp and runc give it.
 
+use super::NATIVE;
 use super::call::{NONE, Syscall};
 use super::compile::{Action, Condition, Ranges, Test, Verdict, errno};
 use super::profile::Arch;
@@ -12,7 +13,6 @@ use oci_spec::runtime::{
 use std::collections::BTreeMap;
 
 const EPERM: u32 = libc::EPERM as u32;
-const NATIVE: Arch = if cfg!(target_arch = "x86_64") { Arch::X86_64 } else { Arch::Aarch64 };
 
 /// What the profile says about every number, for each architecture that it names and this machine runs.
 ///

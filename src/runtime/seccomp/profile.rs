@@ -38,6 +38,18 @@ pub enum Arch {
     Aarch64,
 }
 
+impl Arch {
+    /// `AUDIT_ARCH_*`, by which the kernel names it to a filter.
+    pub fn audit(self) -> u32 {
+        match self {
+            // x32 comes in as x86-64, with a bit in the number.
+            Self::X86_64 | Self::X32 => 0xc000_003e,
+            Self::X86 => 0x4000_0003,
+            Self::Aarch64 => 0xc000_00b7,
+        }
+    }
+}
+
 /// `CLONE_NEW*` but `CLONE_NEWTIME`, which no flag of clone is: namespaces, for which SYS_ADMIN is needed.
 const NAMESPACE_FLAGS: u32 = 0x7e02_0000;
 const SYS_ADMIN: CapSet = 1 << 21;

@@ -146,3 +146,16 @@ fn a_filter_of_a_profile_is_a_tree_too() {
     let built_in = compile(&[(native, default_ranges(native, DEFAULT_CAPS))]);
     assert!(own.len() < built_in.len() + 80, "{} and {}", own.len(), built_in.len());
 }
+
+#[test]
+fn it_is_known_whether_a_filter_lets_programs_be_started() {
+    let lets = |text: &str| own(&resolved(text, DEFAULT_CAPS)).unwrap().lets_start();
+    assert!(lets(MOBY));
+    assert!(lets(r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#));
+    assert!(!lets(
+        r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "clone", "action": "SCMP_ACT_ERRNO"}]}"#
+    ));
+    assert!(!lets(
+        r#"{"defaultAction": "SCMP_ACT_KILL", "syscalls": [{"name": "execve", "action": "SCMP_ACT_ALLOW"}]}"#
+    ));
+}
