@@ -56,7 +56,8 @@ pub fn sweep(store: &Store, known: impl Fn(&Id) -> Result<bool>) -> Result<Vec<I
                 store.discard(&folder.join(&name))?;
             }
         } else if let Some(id) = Id::parse(&name)
-            // The lock first: whoever makes the container holds it until the row is there.
+            && !known(&id)?
+            // Once more under the lock: whoever makes the container holds it until the row is there.
             && let Some(_lock) = lock::try_lock(store, &id)?
             && !known(&id)?
         {

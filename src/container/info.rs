@@ -12,9 +12,7 @@ use crate::store::Store;
 pub fn info(store: &Store, mut row: Row) -> Result<ContainerInfo> {
     let state = state::refresh(store, &mut row)?;
     let alive_health = state.as_ref().and_then(|state| state.health.as_ref()).map(|health| health.status);
-    // Docker calls a container that does not run unhealthy, once it has run.
-    let ended = row.plan.health.is_some() && row.state.status == Status::Exited;
-    let health = alive_health.or(ended.then_some(HealthStatus::Unhealthy));
+    let health = alive_health.or(health_of_ended(row.plan.health.is_some(), row.state.status));
     let pid = state.and_then(|state| state.process).map(|process| process.pid);
     let alive = row.state.status.is_alive();
     let (ip, ports) = match &row.plan.network {
@@ -40,4 +38,9 @@ pub fn info(store: &Store, mut row: Row) -> Result<ContainerInfo> {
         finished: row.state.finished,
         health: health.map(|status| status.to_string()),
     })
+}
+
+/// Docker calls a container that does not run unhealthy, once it has run.
+pub fn health_of_ended(is_checked: bool, status: Status) -> Option<HealthStatus> {
+    (is_checked && status == Status::Exited).then_some(HealthStatus::Unhealthy)
 }

@@ -1,7 +1,7 @@
 //! Lists containers.
 
 use super::info::info;
-use super::row;
+use super::row::{self, Listed};
 use crate::error::Result;
 use crate::model::{ContainerFilter, ContainerInfo};
 use crate::store::Store;
@@ -10,10 +10,16 @@ use crate::store::Store;
 pub fn list(store: &Store, filter: &ContainerFilter) -> Result<Vec<ContainerInfo>> {
     // A status other than the living ones asks for containers that `all` would show.
     let all = filter.all || filter.status.is_some_and(|status| !status.is_alive());
-    let rows = store.read(|db| if all { row::all(db) } else { row::maybe_alive(db) })?;
+    let rows = store.read(|db| match all {
+        true => row::all(db),
+        false => Ok(row::maybe_alive(db)?.into_iter().map(|row| Listed::MaybeAlive(Box::new(row))).collect()),
+    })?;
     let mut containers = Vec::new();
     for row in rows {
-        let container = info(store, row)?;
+        let container = match row {
+            Listed::Ended(container) => *container,
+            Listed::MaybeAlive(row) => info(store, *row)?,
+        };
         if (all || container.status.is_alive()) && wanted(&container, filter) {
             containers.push(container);
         }

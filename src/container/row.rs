@@ -2,8 +2,11 @@
 
 use super::plan::Plan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerSpec, Id, Status};
+use crate::model::{ContainerInfo, ContainerSpec, Id, Status};
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 
 /// What the database knows about a container.
 #[derive(Clone, Debug)]
@@ -94,10 +97,31 @@ pub fn by_prefix(conn: &Connection, prefix: &str) -> Result<Vec<Row>> {
     collect(statement.query(params![prefix])?)
 }
 
+/// A row of a list.
+pub enum Listed {
+    /// Of a container that may be alive.
+    MaybeAlive(Box<Row>),
+    /// Of one that is not: what is shown of it. The rest of the row is not read, which a thousand of them notice.
+    Ended(Box<ContainerInfo>),
+}
+
 /// All rows, newest first.
-pub fn all(conn: &Connection) -> Result<Vec<Row>> {
+pub fn all(conn: &Connection) -> Result<Vec<Listed>> {
     let mut statement = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM containers ORDER BY created DESC"))?;
-    collect(statement.query([])?)
+    let mut rows = statement.query([])?;
+    let mut result = Vec::new();
+    while let Some(row) = rows.next()? {
+        result.push(match row.get_ref(7)?.as_str().ok() {
+            Some("created" | "exited") => Listed::Ended(Box::new(read_shown(row)?)),
+            _ => Listed::MaybeAlive(Box::new(read(row)?)),
+        });
+    }
+    Ok(result)
+}
+
+/// Whether there is a row with this id.
+pub fn exists(conn: &Connection, id: &Id) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM containers WHERE id = ?1")?.exists(params![id.as_str()])?)
 }
 
 /// Rows that may be alive, newest first.
@@ -112,7 +136,7 @@ pub fn maybe_alive(conn: &Connection) -> Result<Vec<Row>> {
 pub fn to_sweep(conn: &Connection) -> Result<Vec<Row>> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM containers WHERE status NOT IN ('created', 'exited')
-         OR (status = 'exited' AND json_extract(spec, '$.remove'))"
+         OR (status = 'exited' AND CASE WHEN instr(spec, '\"remove\":true') THEN json_extract(spec, '$.remove') END)"
     ))?;
     collect(statement.query([])?)
 }
@@ -218,6 +242,45 @@ fn read(row: &SqlRow<'_>) -> Result<Row> {
             finished: row.get::<_, Option<i64>>(12)?.map(timestamp),
         },
         id: Id::parse(&id).ok_or_else(|| damaged("id"))?,
+    })
+}
+
+fn read_shown(row: &SqlRow<'_>) -> Result<ContainerInfo> {
+    /// The part of a plan that is shown.
+    #[derive(Deserialize)]
+    struct Shown {
+        argv: Vec<String>,
+        labels: BTreeMap<String, String>,
+        #[serde(default)]
+        health: Option<IgnoredAny>,
+    }
+    let id: String = row.get(0)?;
+    let damaged = |what: &str| Error::corrupt(format!("the row of container `{id}` has a bad {what}"));
+    let plan: Shown = row
+        .get_ref(5)?
+        .as_str()
+        .ok()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .ok_or_else(|| damaged("plan"))?;
+    let status = row.get_ref(7)?.as_str().ok().and_then(Status::from_name).ok_or_else(|| damaged("status"))?;
+    Ok(ContainerInfo {
+        name: row.get(1)?,
+        image: row.get(2)?,
+        image_id: row.get(3)?,
+        status,
+        exit_code: row.get(8)?,
+        pid: None,
+        ip: None,
+        ports: Vec::new(),
+        labels: plan.labels,
+        command: plan.argv,
+        oom_killed: row.get(9)?,
+        restarts: row.get(10)?,
+        created: timestamp(row.get(6)?),
+        started: row.get::<_, Option<i64>>(11)?.map(timestamp),
+        finished: row.get::<_, Option<i64>>(12)?.map(timestamp),
+        health: super::info::health_of_ended(plan.health.is_some(), status).map(|health| health.to_string()),
+        id,
     })
 }
 

@@ -21,7 +21,7 @@ pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
         let swept = state::refresh(store, &mut row).and_then(|_| remove_if_it_should_be_gone(store, cx, row));
         report(swept, &name);
     }
-    let known = |id: &Id| store.read(|db| Ok(row::get(db, id.as_str())?.is_some()));
+    let known = |id: &Id| store.read(|db| row::exists(db, id));
     for orphan in folder::sweep(store, known)? {
         report(remove::take_apart(store, cx, &orphan, &NetworkPlan::None), orphan.short());
     }
