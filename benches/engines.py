@@ -4,6 +4,7 @@ An engine that is not installed raises `Absent` when it is made. `start_times` g
 each container that was started, waited for and removed; `pull` the duration of one pull into an empty store.
 """
 
+import concurrent.futures
 import json
 import os
 import re
@@ -104,6 +105,7 @@ class Runc:
 
     def __init__(self, folder, rootfs):
         self.program = program("runc")
+        self.held = f"{folder}/held"
         self.folder = folder
         self.version = run(self.program, "--version").split("\n")[0].removeprefix("runc version ")
         os.makedirs(f"{folder}/state")
@@ -123,11 +125,68 @@ class Runc:
         command = [self.program, "--root", f"{self.folder}/state", "run", "--bundle", self.folder, name]
         return [timed(*command) for _ in range(times)]
 
+    def sleeper_named(self):
+        """Starts a container that sleeps; gives its name and what removes it."""
+        name = f"bench-held-{os.getpid()}"
+        os.makedirs(self.held, exist_ok=True)
+        with open(f"{self.folder}/config.json") as file:
+            spec = json.load(file)
+        spec["process"]["args"] = ["sleep", "10000"]
+        with open(f"{self.held}/config.json", "w") as file:
+            json.dump(spec, file)
+        runc = [self.program, "--root", f"{self.folder}/state"]
+        # Its output is that of this command, which would be waited for.
+        subprocess.run([*runc, "run", "--detach", "--bundle", self.held, name], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        return name, lambda: run(*runc, "delete", "--force", name)
+
+    def exec_times(self, name, times):
+        command = [self.program, "--root", f"{self.folder}/state", "exec", name, "/bin/true"]
+        return [timed(*command) for _ in range(times)]
+
     def stop(self):
         pass
 
 
-class Docker:
+class Client:
+    """What Docker and Podman do by the same command line."""
+
+    def sleeper_named(self):
+        name = run(*self._run("--detach", "--network", "none"), "sleep", "10000").strip()
+        return name, lambda: self._remove(name)
+
+    def exec_times(self, name, times):
+        return [timed(*self.client, "exec", name, "/bin/true") for _ in range(times)]
+
+    def start_many(self, count):
+        """Starts containers that sleep, many at once; gives the seconds, and who looks after each."""
+        started = time.perf_counter()
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            commands = [[*self._run("--detach", "--network", "none"), "sleep", "10000"] for _ in range(count)]
+            names = list(pool.map(lambda command: run(*command).strip(), commands))
+        seconds = time.perf_counter() - started
+        pids = run(*self.client, "inspect", "--format", "{{.State.Pid}}", *names).split()
+        return seconds, [parent_of(int(pid)) for pid in pids]
+
+    def remove_all(self):
+        names = run(*self.client, "ps", "--all", "--quiet").split()
+        if names:
+            self._remove(*names)
+
+    def print_file(self, path):
+        """A container that prints a file; gives who reads it, and what waits for its end, reads its log, removes it."""
+        name = run(*self._run("--detach", "--network", "none", "--volume", f"{path}:/lines:ro"), "cat", "/lines").strip()
+        pid = int(run(*self.client, "inspect", "--format", "{{.State.Pid}}", name))
+        keeper = parent_of(pid) if pid else 0
+        return keeper, lambda: run(*self.client, "wait", name), lambda: self._last_lines(name), lambda: self._remove(name)
+
+    def _last_lines(self, name):
+        return run(*self.client, "logs", "--tail", "1000", name).splitlines()
+
+    def copy(self, _, source, target, __):
+        return timed(*self.client, "cp", source, target)
+
+
+class Docker(Client):
     """Docker's daemon with folders and a socket of its own; `iptables` is left alone."""
 
     name = "docker"
@@ -169,6 +228,12 @@ class Docker:
         self.network = f"bench-{os.getpid()}"
         run(*self.client, "network", "create", "--opt", "com.docker.network.bridge.enable_ip_masquerade=false", self.network)
 
+    def _run(self, *options):
+        return [*self.client, "run", *options, self.image]
+
+    def _remove(self, *names):
+        run(*self.client, "rm", "--force", *names)
+
     def start_times(self, network, times):
         network = self.network if network == "bridge" else network
         command = [*self.client, "run", "--rm", "--network", network, self.image, "/bin/true"]
@@ -188,7 +253,7 @@ class Docker:
         unmount_below(self.folder)
 
 
-class Podman:
+class Podman(Client):
     """Podman with a store of its own, and the limits that an ordinary virtual machine allows."""
 
     name = "podman"
@@ -211,13 +276,16 @@ class Podman:
 
     def _run(self, *options):
         limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
-        return [*self.client, "run", *limits, "--network", "none", *options, self.image]
+        return [*self.client, "run", *limits, *options, self.image]
+
+    def _remove(self, *names):
+        run(*self.client, "rm", "--force", "--time", "0", *names)
 
     def start_times(self, network, times):
-        return [timed(*self._run("--rm"), "/bin/true") for _ in range(times)]
+        return [timed(*self._run("--rm", "--network", "none"), "/bin/true") for _ in range(times)]
 
     def sleeper(self):
-        name = run(*self._run("--detach"), "sleep", "1000").strip()
+        name = run(*self._run("--detach", "--network", "none"), "sleep", "1000").strip()
         pid = int(run(*self.client, "inspect", "--format", "{{.State.Pid}}", name))
         return parent_of(pid), lambda: run(*self.client, "rm", "--force", "--time", "0", name)
 
@@ -254,6 +322,58 @@ class Shanty:
         code = f'let c = image("{self.image}").run(["sleep", "1000"], #{{ network: "none" }}); [c.id, c.pid]'
         name, pid = self.eval(code)
         return parent_of(pid), lambda: self.eval(f'container("{name}").remove(#{{ force: true }}); ()')
+
+    def sleeper_named(self):
+        code = f'image("{self.image}").run(["sleep", "10000"], #{{ network: "none" }}).id'
+        name = self.eval(code)
+        return name, lambda: self.eval(f'container("{name}").remove(#{{ force: true }}); ()')
+
+    def exec_times(self, name, times):
+        """Measured inside one script, as its author would see it."""
+        return json.loads(run(self.binary, "run", "--json", f"{HERE}/inside.rhai", name, str(times), env=self.environment))
+
+    def start_many(self, count):
+        script = [self.binary, "run", "--json", f"{HERE}/many.rhai", self.image, str(count)]
+        found = json.loads(run(*script, env=self.environment))
+        return found["seconds"], [parent_of(pid) for pid in found["pids"]]
+
+    def remove_all(self):
+        self.eval("par_map(containers(#{ all: true }), |c| { c.remove(#{ force: true }); () }); ()")
+
+    def mark_as_exited(self):
+        """Half of the containers have run, as far as the database knows: starting them all would take its time."""
+        import sqlite3
+
+        with sqlite3.connect(f"{self.root}/shanty.db") as database:
+            database.execute("UPDATE containers SET status = 'exited', exit_code = 0, started = created, finished = created WHERE rowid % 2")
+
+    def print_file(self, path):
+        # Everything is kept, so that what was lost can be counted.
+        log = ', log: #{ max_size: "2g" }' if self.rotates() else ""
+        code = f'let c = image("{self.image}").run(["cat", "/lines"], #{{ network: "none", volumes: ["{path}:/lines:ro"]{log} }}); [c.id, c.pid]'
+        name, pid = self.eval(code)
+        keeper = parent_of(pid) if pid else 0
+        return (
+            keeper,
+            lambda: self.eval(f'container("{name}").wait()'),
+            lambda: self._all_lines(name),
+            lambda: self.eval(f'container("{name}").remove(#{{ force: true }}); ()'),
+        )
+
+    def rotates(self):
+        return subprocess.run([self.binary, "eval", f'image("{self.image}").create(#{{ log: #{{ max_size: "2g" }} }}).remove()'], env=self.environment, capture_output=True).returncode == 0
+
+    def _all_lines(self, name):
+        """From the file itself: as text it would not fit into a script's memory."""
+        with open(f"{self.root}/containers/{name}/container.log") as file:
+            for line in file:
+                yield json.loads(line)["log"]
+
+    def copy(self, name, source, target, _):
+        """Measured inside one script, as its author would see it."""
+        here, there = (source, target.partition(":")[2]) if ":" in target else (source.partition(":")[2], target)
+        verb = "copy_to" if ":" in target else "copy_from"
+        return self.eval(f'let c = container("{name}"); let s = now(); c.{verb}("{here}", "{there}"); (now() - s).seconds')
 
     def left(self):
         """What containers have on the machine at this moment: mounts, control groups, links, folders."""

@@ -11,8 +11,10 @@ import time
 
 import report
 from engines import Absent, Docker, Podman, Registry, Runc, Shanty, run, wait_until
+from running import Running, anonymous
 
 SEQUENCE = 500
+BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "monitor"]
 
 
 def main():
@@ -21,20 +23,23 @@ def main():
     parser.add_argument("--shanty", help="release binary; without it only the neighbours are measured")
     parser.add_argument("--static", help="static binary, for the monitor's memory")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="start,sequence,eval,pull,monitor")
+    parser.add_argument("--only", default=",".join(BENCHES), help="some of them, separated by commas")
     parser.add_argument("--no-write", action="store_true", help="leave benches/RESULTS.md alone")
     options = parser.parse_args()
 
+    unknown = [name for name in options.only.split(",") if name not in BENCHES]
+    if unknown:
+        parser.error(f"there is no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
     bench = Bench(options)
     try:
         for name in options.only.split(","):
             print(f"measuring: {name}", file=sys.stderr)
             try:
                 getattr(bench, name)()
-            except RuntimeError as failure:
+            except (RuntimeError, AssertionError, OSError) as failure:
                 # What was measured before is still worth its place in the table.
                 print(failure, file=sys.stderr)
-                bench.notes.append(f"`{name}` failed: {str(failure).splitlines()[0]}")
+                bench.notes.append(f"`{name}` failed: {(str(failure) or type(failure).__name__).splitlines()[0]}")
                 bench.failed = True
     finally:
         bench.stop()
@@ -46,11 +51,11 @@ def main():
     sys.exit(1 if bench.failed or any(row.missed for row in bench.rows) else 0)
 
 
-class Bench:
+class Bench(Running):
     def __init__(self, options):
         self.options = options
         self.rows, self.notes, self.versions = [], [], {}
-        self.failed = False
+        self.failed, self.static = False, None
         self.folder = tempfile.mkdtemp(prefix="shanty-bench-")
         self.running = []
         node, busybox = (f"oci:{options.fixtures}/{image}" for image in ["node:18", "busybox:latest"])
@@ -64,7 +69,11 @@ class Bench:
 
     def stop(self):
         for thing in reversed(self.running):
-            thing.stop()
+            try:
+                thing.stop()
+            except (RuntimeError, OSError) as failure:
+                # The others are to be stopped as well.
+                print(failure, file=sys.stderr)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def engine(self, kind, *arguments, **options):
@@ -92,6 +101,21 @@ class Bench:
                     engine.prepare(self.busybox)
                 self.engines[engine.name] = engine
         return self.engines
+
+    def static_engine(self):
+        """The static build, made once."""
+        if self.static is None:
+            self.static = self.engine(Shanty, self.options.static, generation="static")
+            self.static.prepare(self.busybox)
+        return self.static
+
+    def fresh(self, generation):
+        """A root of its own for one measurement; None where there is no shanty."""
+        if not self.options.shanty:
+            return None
+        engine = self.engine(Shanty, self.options.shanty, generation=generation)
+        engine.prepare(self.busybox)
+        return engine
 
     def row(self, what, engine, values, unit, target=None):
         row = report.Row(what, engine, values, unit, target)
@@ -176,8 +200,7 @@ class Bench:
         what = "process beside a container: anonymous memory"
         engines = dict(self.prepared())
         if self.options.static:
-            engines["shanty, static"] = static = self.engine(Shanty, self.options.static, generation="static")
-            static.prepare(self.busybox)
+            engines["shanty, static"] = self.static_engine()
         for name, engine in engines.items():
             if hasattr(engine, "sleeper"):
                 pid, remove = engine.sleeper()
@@ -200,12 +223,6 @@ def process_time(command):
     started = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - started
-
-
-def anonymous(pid):
-    """KiB of memory that is not backed by a file: clean file pages are shared by all monitors."""
-    with open(f"/proc/{pid}/smaps_rollup") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Anonymous:"))
 
 
 if __name__ == "__main__":

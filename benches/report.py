@@ -9,7 +9,7 @@ import statistics
 class Row:
     def __init__(self, what, engine, values, unit, target=None):
         self.what, self.engine, self.values, self.unit = what, engine, values, unit
-        self.targets = []
+        self.targets, self.remarks = [], []
 
     @property
     def median(self):
@@ -22,6 +22,12 @@ class Row:
     def at_most(self, limit):
         self.targets.append((f"≤ {limit} {self.unit}", self.median <= limit))
 
+    def at_least(self, limit):
+        self.targets.append((f"≥ {limit} {self.unit}", self.median >= limit))
+
+    def remark(self, text):
+        self.remarks.append(text)
+
     def times_faster(self, other, factor):
         """`other` is None where that engine is absent: then nothing can be said."""
         if other is not None:
@@ -31,8 +37,8 @@ class Row:
     def cells(self):
         ordered = sorted(self.values)
         spread = f"{ordered[0]:.3g} – {ordered[int(len(ordered) * 0.9)]:.3g}" if len(ordered) > 1 else ""
-        asked = "; ".join(f"{text} {'✓' if reached else '✗'}" for text, reached in self.targets)
-        return [self.what, self.engine, f"{self.median:.3g} {self.unit}", spread, str(len(ordered)), asked]
+        asked = "; ".join([*(f"{text} {'✓' if reached else '✗'}" for text, reached in self.targets), *self.remarks])
+        return [self.what, self.engine, f"{self.median:.3g} {self.unit}".rstrip(), spread, str(len(ordered)), asked]
 
 
 def render(rows, notes, versions, arguments):
