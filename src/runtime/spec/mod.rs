@@ -6,6 +6,7 @@ mod mounts;
 mod resources;
 pub mod seccomp;
 
+pub use defaults::{masked_paths, read_only_paths};
 pub use devices::Devices;
 pub use mounts::{bind, tmpfs};
 pub use resources::{Limits, changed_limits};

@@ -1,0 +1,172 @@
+//! `HostConfig`: how it is kept apart from the host, and what it may use of it.
+
+use super::network;
+use crate::container::row::Row;
+use crate::model::{ContainerInfo, ContainerSpec, MountKind, MountSpec, NamespaceMode, RestartPolicy, UsernsSpec};
+use crate::runtime::cgroup::container_path;
+use crate::runtime::spec;
+use crate::store::Store;
+use serde_json::{Map, Value, json};
+
+/// Every key of Docker's, also those that stand for what is not there: programs that read it expect them.
+pub fn host_config(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
+    let parts = [general(row, info), isolation(&row.spec), resources(store, row), devices(&row.spec)];
+    let mut all = Map::new();
+    for part in parts {
+        if let Value::Object(part) = part {
+            all.extend(part);
+        }
+    }
+    Value::Object(all)
+}
+
+fn general(row: &Row, info: &ContainerInfo) -> Value {
+    let spec = &row.spec;
+    let binds: Vec<_> = spec.mounts.iter().filter(|mount| mount.kind == MountKind::Bind).map(bind).collect();
+    let tmpfs = spec.mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs);
+    let tmpfs: Map<_, _> =
+        tmpfs.map(|mount| (mount.target.display().to_string(), tmpfs_options(mount).into())).collect();
+    json!({
+        "Binds": some(binds),
+        "ContainerIDFile": "",
+        "LogConfig": { "Type": "json-file", "Config": {} },
+        "NetworkMode": spec.networks.first().map_or("bridge", String::as_str),
+        "PortBindings": network::ports(&info.ports),
+        "RestartPolicy": restart_policy(&spec.restart),
+        "AutoRemove": spec.remove,
+        "VolumeDriver": "",
+        "VolumesFrom": null,
+        "Dns": spec.dns,
+        "DnsOptions": [],
+        "DnsSearch": spec.dns_search,
+        "ExtraHosts": some(spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect()),
+        "Links": null,
+        "PublishAllPorts": false,
+        "ReadonlyRootfs": spec.read_only,
+        "ShmSize": spec.shm_size.unwrap_or(64 << 20),
+        "Tmpfs": if tmpfs.is_empty() { Value::Null } else { Value::Object(tmpfs) },
+        "Runtime": spec.runtime.as_deref().unwrap_or("shanty"),
+        "ConsoleSize": [0, 0],
+        "Isolation": "",
+        "Init": spec.init,
+    })
+}
+
+fn isolation(spec: &ContainerSpec) -> Value {
+    let (masked, read_only) = if spec.privileged {
+        (None, None)
+    } else {
+        (Some(spec::masked_paths()), Some(spec::read_only_paths()))
+    };
+    json!({
+        "CapAdd": some(spec.cap_add.clone()),
+        "CapDrop": some(spec.cap_drop.clone()),
+        "CgroupnsMode": "private",
+        "GroupAdd": some(spec.group_add.clone()),
+        "IpcMode": spec.ipc.text(),
+        "PidMode": if spec.pid == NamespaceMode::Private { String::new() } else { spec.pid.text() },
+        "UTSMode": "",
+        "UsernsMode": match &spec.userns {
+            UsernsSpec::Host => "",
+            UsernsSpec::Auto => "auto",
+            UsernsSpec::Maps { .. } => "private",
+        },
+        "Privileged": spec.privileged,
+        "SecurityOpt": some(security(spec)),
+        "Sysctls": if spec.sysctls.is_empty() { Value::Null } else { json!(spec.sysctls) },
+        "OomScoreAdj": spec.oom_score_adj.unwrap_or(0),
+        "MaskedPaths": masked,
+        "ReadonlyPaths": read_only,
+    })
+}
+
+fn resources(store: &Store, row: &Row) -> Value {
+    let spec = &row.spec;
+    let memory = spec.memory.unwrap_or(0);
+    // As much swap again as memory, where nothing is said.
+    let swap = spec.memory_swap.unwrap_or_else(|| i64::try_from(memory.saturating_mul(2)).unwrap_or(i64::MAX));
+    let group = container_path(store.root_id8(), row.id.as_str());
+    json!({
+        "CpuShares": spec.cpu_shares.unwrap_or(0),
+        "Memory": memory,
+        "NanoCpus": spec.cpus.map_or(0, |cpus| (cpus * 1e9).round() as i64),
+        "Cgroup": "",
+        "CgroupParent": group.parent().map(|parent| format!("/{}", parent.display())),
+        "CpuPeriod": 0,
+        "CpuQuota": 0,
+        "CpuRealtimePeriod": 0,
+        "CpuRealtimeRuntime": 0,
+        "CpusetCpus": spec.cpuset.as_deref().unwrap_or_default(),
+        "CpusetMems": "",
+        "KernelMemory": 0,
+        "KernelMemoryTCP": 0,
+        "MemoryReservation": spec.memory_reservation.unwrap_or(0),
+        "MemorySwap": swap,
+        "MemorySwappiness": null,
+        "OomKillDisable": false,
+        "PidsLimit": spec.pids,
+        "Ulimits": spec.ulimits.iter().map(|limit| json!({
+            "Name": limit.name,
+            "Soft": limit.soft.cast_signed(),
+            "Hard": limit.hard.cast_signed(),
+        })).collect::<Vec<_>>(),
+        "CpuCount": 0,
+        "CpuPercent": 0,
+        "IOMaximumIOps": 0,
+        "IOMaximumBandwidth": 0,
+    })
+}
+
+fn devices(spec: &ContainerSpec) -> Value {
+    json!({
+        "Devices": spec.devices.iter().map(|device| json!({
+            "PathOnHost": device.source,
+            "PathInContainer": device.target,
+            "CgroupPermissions": device.access,
+        })).collect::<Vec<_>>(),
+        "DeviceCgroupRules": null,
+        "DeviceRequests": null,
+        "BlkioWeight": spec.io_weight.unwrap_or(0),
+        "BlkioWeightDevice": [],
+        "BlkioDeviceReadBps": [],
+        "BlkioDeviceWriteBps": [],
+        "BlkioDeviceReadIOps": [],
+        "BlkioDeviceWriteIOps": [],
+    })
+}
+
+/// Docker writes `null` for a list that nobody has given.
+fn some(list: Vec<String>) -> Option<Vec<String>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn security(spec: &ContainerSpec) -> Vec<String> {
+    let no_new = spec.no_new_privileges.then(|| "no-new-privileges".to_owned());
+    no_new.into_iter().chain(spec.seccomp.iter().map(|profile| format!("seccomp={profile}"))).collect()
+}
+
+fn bind(mount: &MountSpec) -> String {
+    let options = [mount.read_only.then_some("ro"), mount.propagation.as_deref()];
+    let options: Vec<_> = options.into_iter().flatten().collect();
+    let paths = format!("{}:{}", mount.source, mount.target.display());
+    if options.is_empty() { paths } else { format!("{paths}:{}", options.join(",")) }
+}
+
+fn tmpfs_options(mount: &MountSpec) -> String {
+    let options = [
+        mount.read_only.then(|| "ro".to_owned()),
+        mount.size.map(|size| format!("size={size}")),
+        mount.mode.map(|mode| format!("mode={mode:o}")),
+    ];
+    options.into_iter().flatten().collect::<Vec<_>>().join(",")
+}
+
+fn restart_policy(policy: &RestartPolicy) -> Value {
+    let (name, count) = match policy {
+        RestartPolicy::No => ("no", 0),
+        RestartPolicy::OnFailure(count) => ("on-failure", *count),
+        RestartPolicy::Always => ("always", 0),
+        RestartPolicy::UnlessStopped => ("unless-stopped", 0),
+    };
+    json!({ "Name": name, "MaximumRetryCount": count })
+}
