@@ -111,7 +111,7 @@ fn the_images_check_is_taken_overridden_and_taken_away() {
         configured(r#"healthcheck: #{ interval: "1s" }"#),
         json!(["starting", ["CMD", "true"], 1_000_000_000, 7])
     );
-    assert_eq!(configured(r#"healthcheck: "false""#)[1], json!(["CMD", "/bin/sh", "-c", "false"]));
+    assert_eq!(configured(r#"healthcheck: "false""#)[1], json!(["CMD-SHELL", "false"]));
     assert_eq!(configured("healthcheck: false"), json!([null]));
 }
 
