@@ -190,3 +190,68 @@ fn a_thousand_stopped_containers_are_listed_without_looking_at_their_files() {
     assert_eq!(found, 11);
     wait_until(LIMIT, || shanty.json("containers(#{ all: true }).len") == 30);
 }
+
+#[test]
+fn inspect_has_the_keys_of_docker_inspect() {
+    let shanty = require!(with_busybox());
+    // Docker 20.10's, without the ids of things that are not there: sandboxes, endpoints.
+    let keys = [
+        (
+            "",
+            "Id Created Path Args State Image ResolvConfPath HostnamePath HostsPath LogPath Name RestartCount \
+            Driver Platform MountLabel ProcessLabel AppArmorProfile ExecIDs HostConfig GraphDriver Mounts \
+            Config NetworkSettings",
+        ),
+        ("State", "Status Running Paused Restarting OOMKilled Dead Pid ExitCode Error StartedAt FinishedAt Health"),
+        (
+            "HostConfig",
+            "Binds ContainerIDFile LogConfig NetworkMode PortBindings RestartPolicy AutoRemove VolumeDriver \
+            VolumesFrom CapAdd CapDrop CgroupnsMode Dns DnsOptions DnsSearch ExtraHosts GroupAdd IpcMode \
+            Cgroup Links OomScoreAdj PidMode Privileged PublishAllPorts ReadonlyRootfs SecurityOpt UTSMode \
+            UsernsMode ShmSize Runtime ConsoleSize Isolation CpuShares Memory NanoCpus CgroupParent \
+            BlkioWeight BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps \
+            BlkioDeviceWriteIOps CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus \
+            CpusetMems Devices DeviceCgroupRules DeviceRequests KernelMemory KernelMemoryTCP \
+            MemoryReservation MemorySwap MemorySwappiness OomKillDisable PidsLimit Ulimits CpuCount \
+            CpuPercent IOMaximumIOps IOMaximumBandwidth MaskedPaths ReadonlyPaths",
+        ),
+        (
+            "Config",
+            "Hostname Domainname User AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce Env Cmd \
+            Healthcheck Image Volumes WorkingDir Entrypoint OnBuild Labels",
+        ),
+        (
+            "NetworkSettings",
+            "Bridge HairpinMode LinkLocalIPv6Address LinkLocalIPv6PrefixLen Ports SandboxKey \
+            SecondaryIPAddresses SecondaryIPv6Addresses Gateway GlobalIPv6Address GlobalIPv6PrefixLen \
+            IPAddress IPPrefixLen IPv6Gateway MacAddress Networks",
+        ),
+        ("GraphDriver/Data", "LowerDir MergedDir UpperDir WorkDir"),
+        (
+            "NetworkSettings/Networks/none",
+            "IPAMConfig Links Aliases Gateway IPAddress IPPrefixLen IPv6Gateway GlobalIPv6Address \
+            GlobalIPv6PrefixLen MacAddress DriverOpts",
+        ),
+    ];
+    let seen = shanty.json(
+        r#"let c = image("busybox:1").run(#{ name: "web", entrypoint: ["sleep"], cmd: ["1000"], network: "none", memory: "64m",
+               labels: #{ a: "b" }, healthcheck: "true", expose: ["80"], tmpfs: ["/t"], volumes: ["/etc/passwd:/p:ro"] });
+           c.inspect()"#,
+    );
+    for (path, keys) in keys {
+        let part = path.split('/').filter(|key| !key.is_empty()).fold(&seen, |value, key| &value[key]);
+        let part = part.as_object().unwrap_or_else(|| panic!("{path}: {part}"));
+        let missing: Vec<&str> = keys.split_whitespace().filter(|key| !part.contains_key(*key)).collect();
+        assert!(missing.is_empty(), "{path} lacks {missing:?}");
+    }
+    let (config, host) = (&seen["Config"], &seen["HostConfig"]);
+    assert_eq!((&config["Entrypoint"], &config["Cmd"]), (&json!(["sleep"]), &json!(["1000"])));
+    assert_eq!(
+        (&config["ExposedPorts"], &config["Healthcheck"]["Test"]),
+        (&json!({ "80/tcp": {} }), &json!(["CMD-SHELL", "true"]))
+    );
+    assert_eq!((&host["Memory"], &host["MemorySwap"]), (&json!(64 << 20), &json!(128 << 20)));
+    assert_eq!((&host["Binds"], &host["Tmpfs"]), (&json!(["/etc/passwd:/p:ro"]), &json!({ "/t": "" })));
+    assert_eq!((&host["CapAdd"], &host["PidsLimit"]), (&Value::Null, &Value::Null));
+    assert_eq!((&seen["State"]["Health"]["Status"], &seen["State"]["Paused"]), (&json!("starting"), &json!(false)));
+}

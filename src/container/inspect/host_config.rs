@@ -53,11 +53,8 @@ fn general(row: &Row, info: &ContainerInfo) -> Value {
 }
 
 fn isolation(spec: &ContainerSpec) -> Value {
-    let (masked, read_only) = if spec.privileged {
-        (None, None)
-    } else {
-        (Some(spec::masked_paths()), Some(spec::read_only_paths()))
-    };
+    let (masked, read_only) =
+        if spec.privileged { (None, None) } else { (Some(spec::masked_paths()), Some(spec::read_only_paths())) };
     json!({
         "CapAdd": some(spec.cap_add.clone()),
         "CapDrop": some(spec.cap_drop.clone()),
