@@ -178,7 +178,13 @@ fn check(shanty: &Shanty, what: &str) {
     let begun = Instant::now();
     loop {
         let containers = shanty.json(
-            r#"containers(#{ all: true }).map(|c| #{ id: c.id, name: c.name, status: c.status, pid: c.pid, ports: c.ports.len() })"#,
+            r#"let all = [];
+               for c in containers(#{ all: true }) {
+                   // It may go between two looks.
+                   try { all.push(#{ id: c.id, name: c.name, status: c.status, pid: c.pid, ports: c.ports.len() }) }
+                   catch (e) { if e.kind != "not_found" { throw e } }
+               }
+               all"#,
         );
         // What was interrupted comes to rest; no other command helps.
         let mut wrong = wrong(shanty, &containers);

@@ -53,7 +53,8 @@ mod tests {
         let image = check(&["CMD", "image"], 7, 5);
         let shell = check(&["CMD-SHELL", "a | b"], 0, 0);
         // (own, image, argv, interval, retries)
-        let cases: [(Option<HealthcheckSpec>, Option<&HealthcheckSpec>, &[&str], u64, u32); 6] = [
+        type Case<'a> = (Option<HealthcheckSpec>, Option<&'a HealthcheckSpec>, &'a [&'a str], u64, u32);
+        let cases: [Case<'_>; 6] = [
             (None, None, &[], 0, 0),
             (None, Some(&image), &["image"], 7, 5),
             (Some(check(&[], 9, 0)), Some(&image), &["image"], 9, 5),

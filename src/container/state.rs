@@ -9,10 +9,12 @@ use crate::network;
 use crate::runtime::control;
 use crate::runtime::state::{self, Phase, State, UNSEEN_EXIT_CODE};
 use crate::store::Store;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long to wait for who holds a container's lock.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks at a container that is being started.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The row as it is now (`removing` when it is gone), and what its monitor says while it lives.
 ///
@@ -50,7 +52,16 @@ pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<State>> {
     };
     *row = now;
     let dir = store.container_dir(row.id.as_str());
-    let state = state::read(&dir)?;
+    let mut state = state::read(&dir)?;
+    let until = Instant::now() + PATIENCE;
+    // Who started it was killed after its `go`: the monitor goes on by itself, and says so soon.
+    while may_be_alive(row.state.status) && is_of_an_earlier_run(row, state.as_ref()) && has_monitor(store, row)? {
+        if Instant::now() > until {
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+        state = state::read(&dir)?;
+    }
     if let Some(state) = state.as_ref().filter(|state| state.is_alive()) {
         row.state = running(state);
         return Ok(Some(state.clone()));
@@ -66,6 +77,15 @@ pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<State>> {
         }
     }
     Ok(None)
+}
+
+/// Whether the file tells of nothing that has happened since the row was written.
+fn is_of_an_earlier_run(row: &Row, state: Option<&State>) -> bool {
+    state.is_none_or(|state| match state.phase {
+        Phase::Created => true,
+        Phase::Exited => state.finished.and_then(timestamp) == row.state.finished,
+        Phase::Running | Phase::Paused | Phase::Restarting => false,
+    })
 }
 
 /// Whether its monitor lives.

@@ -1,5 +1,6 @@
 //! Pausing the container and letting it go on, with the kernel's freezer.
 
+use super::stop::is_restarting;
 use super::timers::Timers;
 use super::watch::{Life, Monitor};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +27,7 @@ impl Monitor {
             // Another caller wants the same at this moment.
             Life::Freezing(_) => Ok(()),
             Life::Paused => Err(Error::conflict("the container is paused already")),
-            Life::Waiting | Life::Starting => Err(self.is_restarting()),
+            Life::Waiting | Life::Starting => Err(is_restarting()),
             Life::Ended => Err(Error::conflict("the container has ended")),
         };
         match begun {

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::execution::Execution;
+use super::stop::is_restarting;
 use super::watch::{Life, Monitor};
 use crate::error::{Error, Result};
 use crate::runtime::control::Channel;
@@ -86,11 +87,11 @@ impl Monitor {
             return Err(Error::conflict("the container is paused").hint("let it go on first: `unpause()`"));
         }
         if self.life == Life::Starting {
-            return Err(self.is_restarting());
+            return Err(is_restarting());
         }
         let container = &self.container;
         let Some(init) = &container.init else {
-            return Err(self.is_restarting());
+            return Err(is_restarting());
         };
         let warnings = &container.state.warnings;
         let group = self.remains.group();

@@ -42,14 +42,9 @@ impl Monitor {
             return Ok(());
         }
         match self.life {
-            Life::Waiting | Life::Starting => Err(self.is_restarting()),
+            Life::Waiting | Life::Starting => Err(is_restarting()),
             _ => self.signal(number),
         }
-    }
-
-    /// What needs a program does not find one.
-    pub fn is_restarting(&self) -> Error {
-        Error::conflict("the container is restarting").hint("wait until it runs, or end it with `stop()`")
     }
 
     /// Sends a signal to the first process. A paused container goes on to get it, as in Docker.
@@ -71,4 +66,9 @@ impl Monitor {
     pub fn kill_container(&mut self, number: i32) {
         let _ = self.signal(number);
     }
+}
+
+/// What needs a program does not find one.
+pub(super) fn is_restarting() -> Error {
+    Error::conflict("the container is restarting").hint("wait until it runs, or end it with `stop()`")
 }

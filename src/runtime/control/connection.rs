@@ -204,8 +204,7 @@ impl Connection {
                 let answer: Answer = serde_json::from_slice(&line)
                     .map_err(|error| Error::new(ErrorKind::Io, format!("the monitor sent no answer: {error}")))?;
                 return match answer.event {
-                    Event::Failed { failure } => Err(failure.into()),
-                    Event::Refused { failure: Some(failure), .. } => Err(failure.into()),
+                    Event::Failed { failure } | Event::Refused { failure: Some(failure), .. } => Err(failure.into()),
                     Event::Refused { message, failure: None } => Err(Error::conflict(message)),
                     event => Ok(event),
                 };

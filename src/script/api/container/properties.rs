@@ -34,6 +34,12 @@ impl Container {
         Ok(self.info(call)?.status.name().to_owned())
     }
 
+    /// `starting`, `healthy` or `unhealthy`; `()` without a health check.
+    #[get(column)]
+    pub fn health(&self, call: &Call) -> Result<Option<String>> {
+        Ok(self.info(call)?.health.clone())
+    }
+
     /// Exit code as a shell gives it (128 + signal, 126, 127); `()` while it runs. That of a container which was
     /// removed at its end stays known for an hour.
     #[get(column)]
@@ -92,12 +98,6 @@ impl Container {
     #[get]
     pub fn labels(&self, call: &Call) -> Result<BTreeMap<String, String>> {
         Ok(self.info(call)?.labels.clone())
-    }
-
-    /// `starting`, `healthy` or `unhealthy`; `()` without a health check.
-    #[get]
-    pub fn health(&self, call: &Call) -> Result<Option<String>> {
-        Ok(self.info(call)?.health.clone())
     }
 
     /// Whether it was killed because memory ran out.
