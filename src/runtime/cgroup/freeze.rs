@@ -34,6 +34,14 @@ impl Group<'_> {
         Ok(is_frozen)
     }
 
+    /// Whether somebody has frozen the group: looks, and changes nothing.
+    pub fn is_paused(&self) -> bool {
+        let Ok(hierarchy) = self.freezer() else { return false };
+        let file = if hierarchy.is_v2() { "cgroup.freeze" } else { "freezer.state" };
+        let text = fs::read_to_string(hierarchy.dir(self.path).join(file)).unwrap_or_default();
+        matches!(text.trim(), "1" | "FROZEN" | "FREEZING")
+    }
+
     fn set_frozen(&self, frozen: bool) -> Result<()> {
         let hierarchy = self.freezer()?;
         let (file, value) = match (hierarchy.is_v2(), frozen) {

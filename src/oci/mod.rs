@@ -1,0 +1,91 @@
+//! `shanty oci`: the command line of an OCI runtime, as containerd, Docker and Podman call it.
+//!
+//! It is that of runc. There is no monitor: whoever calls `create` looks after the container, and what is known of it is
+//! a directory below `--root`.
+
+mod arguments;
+mod bundle;
+mod container;
+mod create;
+mod delete;
+mod exec;
+mod features;
+mod foreground;
+mod kill;
+mod list;
+mod log;
+mod pause;
+mod ps;
+mod run;
+mod spec;
+mod start;
+mod state;
+mod stdio;
+mod update;
+
+use crate::error::{Error, Result};
+use arguments::{Arguments, Command};
+use clap::Parser;
+use log::Log;
+use std::ffi::OsString;
+
+/// The name by which the binary is called to be this command line alone.
+pub const ARGV0: &str = "shanty-oci";
+
+/// Does what these arguments say (the name of the program first); gives the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // What cannot be written cannot be reported either.
+            let _ = error.print();
+            return u8::from(error.use_stderr());
+        }
+    };
+    let log = Log::new(&arguments.options);
+    // As runc: what could not be executed in a running container has a code that programs seldom have.
+    let failed = if matches!(arguments.command, Command::Exec(_)) { 255 } else { 1 };
+    match dispatch(&arguments, &log) {
+        Ok(code) => code,
+        Err(error) => {
+            log.error(&error);
+            failed
+        }
+    }
+}
+
+fn dispatch(arguments: &Arguments, log: &Log) -> Result<u8> {
+    let options = &arguments.options;
+    let root = options.root.as_path();
+    let done = |result: Result<()>| result.map(|()| 0);
+    match &arguments.command {
+        Command::Create(create) => done(create::run(options, create, log)),
+        Command::Start { id } => done(start::run(root, id)),
+        Command::State { id } => done(state::run(root, id)),
+        Command::Kill(kill) => done(kill::run(root, kill)),
+        Command::Delete(delete) => done(delete::run(root, delete, log)),
+        Command::Run(run) => run::run(options, run, log),
+        Command::Exec(exec) => exec::run(options, exec, log),
+        Command::Ps(ps) => done(ps::run(root, ps)),
+        Command::Pause { id } => done(pause::pause(root, id)),
+        Command::Resume { id } => done(pause::resume(root, id)),
+        Command::Update(update) => done(update::run(root, update, log)),
+        Command::List(list) => done(list::run(root, list)),
+        Command::Features => done(features::run()),
+        Command::Spec(spec) => done(spec::run(spec)),
+    }
+}
+
+/// Writes a value to standard output.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::invalid(format!("cannot be written as JSON: {error}")))?;
+    print(&text)
+}
+
+/// Writes a line to standard output.
+fn print(text: &str) -> Result<()> {
+    use crate::error::IoContext;
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{text}").doing(|| "cannot write to standard output")
+}
