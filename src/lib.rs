@@ -5,7 +5,7 @@
 //! - `main → cli → {repl, runner} → docs → script → engine`
 //! - `cli → native → {engine, build}`
 //! - `build → container → {image, network} → {runtime, registry, store, archive, events} → sys → context → {model, error}`
-//! - `main → monitor → {runtime, events, sys}`
+//! - `main → {monitor, oci} → {runtime, events, sys}`
 
 pub mod archive;
 pub mod build;
@@ -21,6 +21,7 @@ pub mod model;
 pub mod monitor;
 pub mod native;
 pub mod network;
+pub mod oci;
 pub mod registry;
 pub mod repl;
 pub mod runner;

@@ -1,12 +1,21 @@
 //! The exit code, and which role of the binary this process plays.
 
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Roles first: a monitor pays for nothing that a command needs.
-    match std::env::args_os().next().as_deref().and_then(std::ffi::OsStr::to_str) {
+    let name = std::env::args_os().next();
+    match name.as_deref().and_then(OsStr::to_str) {
         Some(shanty::runtime::control::MONITOR_ARGV0) => exit_code(shanty::monitor::run()),
         Some(shanty::runtime::control::CLEANER_ARGV0) => shanty::cli::cleaner(),
+        _ if name.as_ref().is_some_and(|name| Path::new(name).file_name() == Some(OsStr::new(shanty::oci::ARGV0))) => {
+            ExitCode::from(shanty::oci::run(std::env::args_os()))
+        }
+        _ if std::env::args_os().nth(1).as_deref() == Some(OsStr::new("oci")) => {
+            ExitCode::from(shanty::oci::run(std::env::args_os().skip(1).map(OsString::from)))
+        }
         _ => shanty::cli::main(),
     }
 }

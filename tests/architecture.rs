@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["build"],
     &["container"],
     &["image", "network", "volume"],
-    &["monitor"],
+    &["monitor", "oci"],
     &["runtime", "registry", "store", "archive", "events"],
     &["engine"],
     &["sys"],
@@ -44,11 +44,13 @@ fn allowed(from: &str, to: &str) -> bool {
         "repl" | "runner" | "testing" | "docs" | "script" => {
             layer(from) < layer(to) && (layer(to) <= layer("script") || to == "engine" || base.contains(&to))
         }
-        // A process beside each running container, which must stay small.
-        "monitor" => ["runtime", "events"].contains(&to) || base.contains(&to),
+        // A process beside each running container, which must stay small; and the command line of an OCI runtime, which
+        // must be soon done.
+        "monitor" | "oci" => ["runtime", "events"].contains(&to) || base.contains(&to),
         // Only `native` speaks the trait's types; what it is made of has its own.
         _ if to == "engine" => ["cli", "native"].contains(&from),
         _ if to == "monitor" => from == "cli",
+        _ if to == "oci" => false,
         _ => layer(from) < layer(to),
     }
 }
@@ -88,6 +90,9 @@ fn the_map_forbids_what_it_should() {
         ("runtime", "container", false),
         ("monitor", "runtime", true),
         ("monitor", "store", false),
+        ("oci", "runtime", true),
+        ("oci", "monitor", false),
+        ("cli", "oci", false),
         ("monitor", "events", true),
         ("events", "store", false),
         ("model", "error", true),

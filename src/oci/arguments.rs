@@ -90,6 +90,8 @@ pub enum Command {
     },
     /// Change the limits of a container
     Update(Update),
+    /// Write what a container uses, and when its memory runs out
+    Events(Events),
     /// Write which containers there are
     List(List),
     /// Write what this runtime can do as JSON
@@ -292,6 +294,23 @@ pub struct Update {
     /// Most processes that it has
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
+}
+
+/// What to tell.
+#[derive(Args, Debug)]
+pub struct Events {
+    /// Name of the container
+    pub id: String,
+    /// Once, and return
+    #[arg(long)]
+    pub stats: bool,
+    /// Time between two looks, such as `5s`
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = interval)]
+    pub interval: std::time::Duration,
+}
+
+fn interval(text: &str) -> Result<std::time::Duration, String> {
+    crate::model::duration::parse(text).map_err(|error| error.message())
 }
 
 /// Where to write.

@@ -44,15 +44,18 @@ impl Bundle {
         let rootfs = rootfs.canonicalize().doing(|| format!("cannot find the root `{}`", rootfs.display()))?;
         let mut linux = spec.linux().clone().unwrap_or_default();
         refuse_what_cannot_be(&linux)?;
+        for mount in spec.mounts().iter().flatten() {
+            let is_mapped = |option: &String| matches!(option.as_str(), "idmap" | "ridmap");
+            if mount.options().iter().flatten().any(is_mapped) || mount.uid_mappings().is_some() {
+                let target = mount.destination().display();
+                return Err(Error::unsupported(format!("the mount on `{target}` is to have ids of its own"))
+                    .hint("leave `idmap` and `uidMappings` out"));
+            }
+        }
         add_device_rules(&mut linux)?;
         let cgroup = cgroup(linux.cgroups_path().as_deref(), id)?;
         spec.set_linux(Some(linux));
         Ok(Self { dir, spec, rootfs, cgroup })
-    }
-
-    /// Whether the program gets a terminal.
-    pub fn has_terminal(&self) -> bool {
-        self.spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false)
     }
 }
 

@@ -87,7 +87,8 @@ impl Container {
         std::fs::create_dir_all(root).doing(|| format!("cannot make `{}`", root.display()))?;
         match std::fs::create_dir(&dir) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                Err(Error::conflict(format!("container with id exists: `{id}`")).hint("delete it, or choose another id"))
+                Err(Error::conflict(format!("container with id exists: `{id}`"))
+                    .hint("delete it, or choose another id"))
             }
             made => made.doing(|| format!("cannot make `{}`", dir.display())).map(|()| dir),
         }
@@ -210,7 +211,9 @@ mod tests {
 
     #[test]
     fn an_id_is_a_name_and_never_a_path() {
-        for (id, good) in [("a-1_b+c.d", true), ("", false), ("..", false), ("a/b", false), ("ä", false), ("a b", false)] {
+        for (id, good) in
+            [("a-1_b+c.d", true), ("", false), ("..", false), ("a/b", false), ("ä", false), ("a b", false)]
+        {
             assert_eq!(directory(Path::new("/run/x"), id).is_ok(), good, "{id}");
         }
     }

@@ -18,7 +18,8 @@ use crate::sys::pidfd;
 use crate::sys::process::{ProcessIdentity, boot_id, start_time};
 use nix::fcntl::OFlag;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
-use nix::unistd::{Uid, User, pipe2, write};
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, Uid, User, pipe2, write};
 use oci_spec::runtime::Hooks;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -47,7 +48,8 @@ pub fn make(options: &Options, create: &Create, stays: bool, log: &Log) -> Resul
     let stdio = Stdio::new(&process, create.console_socket.as_deref(), stays)?;
     bundle.spec.set_process(Some(process));
     // Relative paths of hooks' own files count from the bundle, as with runc.
-    let pid_file = create.pid_file.as_deref().map(std::path::absolute).transpose().doing(|| "cannot find the pid file")?;
+    let pid_file =
+        create.pid_file.as_deref().map(std::path::absolute).transpose().doing(|| "cannot find the pid file")?;
     let root = std::path::absolute(&options.root).doing(|| "cannot find `--root`")?;
     std::env::set_current_dir(&bundle.dir).doing(|| format!("cannot enter `{}`", bundle.dir.display()))?;
 
@@ -130,6 +132,7 @@ impl Container {
             Err(error) => {
                 // Whatever it waits for does not come any more.
                 let _ = pidfd::send_signal(&child.pidfd, libc::SIGKILL);
+                let _ = waitpid(Pid::from_raw(child.pid), None);
                 Err(error)
             }
         }
@@ -142,7 +145,6 @@ impl Container {
         self.save()?;
         Report::read_until(report, Stage::Environment)?;
         let state = self.state(Status::Creating);
-        #[expect(deprecated, reason = "Docker connects the network by it")]
         hooks::run("prestart", hooks.and_then(|hooks| hooks.prestart().as_ref()), &state)?;
         hooks::run("createRuntime", hooks.and_then(|hooks| hooks.create_runtime().as_ref()), &state)?;
         // Fails when the process has ended, and its report says why.

@@ -25,8 +25,11 @@ pub fn run(root: &Path, delete: &Delete, log: &Log) -> Result<()> {
     match container.status()? {
         Status::Running | Status::Paused if !delete.force => {
             let status = container.status()?.name();
-            return Err(Error::conflict(format!("cannot delete container `{}` that is not stopped: {status}", delete.id))
-                .hint("stop it first: `shanty oci kill`, or use `--force`"));
+            return Err(Error::conflict(format!(
+                "cannot delete container `{}` that is not stopped: {status}",
+                delete.id
+            ))
+            .hint("stop it first: `shanty oci kill`, or use `--force`"));
         }
         _ => end(&container)?,
     }

@@ -8,6 +8,7 @@ mod bundle;
 mod container;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod foreground;
@@ -70,6 +71,7 @@ fn dispatch(arguments: &Arguments, log: &Log) -> Result<u8> {
         Command::Pause { id } => done(pause::pause(root, id)),
         Command::Resume { id } => done(pause::resume(root, id)),
         Command::Update(update) => done(update::run(root, update, log)),
+        Command::Events(events) => done(events::run(root, events)),
         Command::List(list) => done(list::run(root, list)),
         Command::Features => done(features::run()),
         Command::Spec(spec) => done(spec::run(spec)),

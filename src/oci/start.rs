@@ -20,7 +20,9 @@ pub fn start(container: &Container) -> Result<()> {
     match container.status()? {
         Status::Created => {}
         Status::Stopped => {
-            return Err(Error::conflict("cannot start a container that has stopped").hint("delete it and create it again"));
+            return Err(
+                Error::conflict("cannot start a container that has stopped").hint("delete it and create it again")
+            );
         }
         status => {
             return Err(Error::conflict(format!("cannot start a container that is {}", status.name())));

@@ -37,8 +37,8 @@ impl Stdio {
             (true, Some(path)) => Ok(Self::Console(Console { socket: connected(path)?, size })),
             (true, None) if stays => {
                 let doing = || "cannot make a socket";
-                let (here, there) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
-                    .doing(doing)?;
+                let (here, there) =
+                    socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC).doing(doing)?;
                 Ok(Self::Here(Console { socket: there, size }, here))
             }
             (true, None) => Err(Error::invalid("the process has a terminal, and nobody would be at its other end")

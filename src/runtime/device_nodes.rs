@@ -29,7 +29,9 @@ pub fn make(root: &Root, devices: &[LinuxDevice]) -> Result<()> {
     for (name, major, minor) in DEFAULT {
         make_node(dev.as_fd(), Path::new(name), SFlag::S_IFCHR, 0o666, makedev(major, minor), (0, 0))?;
     }
-    for (target, name) in LINKS {
+    // A kernel without it leaves the link out, as Docker does.
+    let links = LINKS.into_iter().filter(|(target, _)| *target != "/proc/kcore" || Path::new(target).exists());
+    for (target, name) in links {
         match symlinkat(target, &dev, name) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno).doing(|| format!("cannot make the link `/dev/{name}`")),
@@ -37,6 +39,10 @@ pub fn make(root: &Root, devices: &[LinuxDevice]) -> Result<()> {
     }
     for device in devices {
         let path = device.path();
+        if path == Path::new("/dev/ptmx") {
+            // That of the container's own terminals is there, as a link.
+            continue;
+        }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Error::invalid(format!("`{}` is not the path of a device", path.display())));
         };

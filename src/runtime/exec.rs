@@ -5,7 +5,6 @@
 //! processes, where nobody in the container sees it, takes its rights away, and only then makes the second one, which is
 //! born among them and executes the program at once.
 
-use super::bundle;
 use super::cgroup::{Group, Hierarchies};
 use super::control::protocol::{ExecRequest, Failure};
 use super::init::step;
@@ -13,6 +12,7 @@ use super::program::{Overrides, Program};
 use super::report::Reporter;
 use super::rootfs::Root;
 use super::terminal::Console;
+use super::{attributes, bundle};
 use crate::error::{Error, IoContext, Result};
 use crate::sys::capability::CapSet;
 use crate::sys::clone::{exit_now, spawn_filtered};
@@ -41,8 +41,7 @@ pub enum Task<'a> {
     Process(&'a Spec, &'a [RawFd]),
 }
 
-/// What the process inherits from its parent. For [`Task::Process`] it was born in the container's pid namespace, for
-/// [`Task::Beside`] it was not.
+/// What the first process inherits from its parent, who becomes the parent of the second as well.
 #[derive(Debug)]
 pub struct Exec<'a> {
     /// What to run.
@@ -83,15 +82,11 @@ impl ExecStdio {
 }
 
 impl Exec<'_> {
-    /// Becomes the program, or makes its process and reports that, or reports why not; and ends.
+    /// Makes the program's process and reports it, or reports why not; and ends.
     pub fn run(self) -> ! {
         // Descriptors are closed at once before the exec, under their owners: those must not run.
         let this = ManuallyDrop::new(self);
-        let made = match this.task {
-            Task::Beside(..) => this.start_program(),
-            Task::Process(..) => this.become_program().map(|never| match never {}),
-        };
-        let code = match made {
+        let code = match this.start_program() {
             Ok(pid) => {
                 this.reporter.created(pid);
                 0
@@ -106,23 +101,31 @@ impl Exec<'_> {
 
     /// Makes the process of the program; gives its pid.
     fn start_program(&self) -> Result<i32, Failure> {
-        let Task::Beside(_, bundle_dir) = self.task else { return Err(Failure::default()) };
         step("preparing the process", || self.prepare())?;
-        let spec = step("reading the bundle", || bundle::read(bundle_dir))?;
+        let (spec, die_with, kept) = match self.task {
+            Task::Beside(_, bundle_dir) => {
+                let spec = step("reading the bundle", || bundle::read(bundle_dir))?;
+                (Cow::Owned(spec), Some(Signal::SIGKILL), &[][..])
+            }
+            Task::Process(spec, kept) => (Cow::Borrowed(spec), None, kept),
+        };
         let group = Group { hierarchies: self.hierarchies, path: self.group };
         let tasks = ManuallyDrop::new(step("opening the control groups", || group.open_v1())?);
-        step("entering the namespaces", || self.join(CloneFlags::CLONE_NEWPID))?;
+        for warning in step("setting the attributes of the process", || attributes::set(&spec))? {
+            self.reporter.warning(&warning);
+        }
+        step("entering the namespaces", || self.join())?;
         let program = step("reading the process", || self.program(&spec))?;
-        let keep: Vec<_> = tasks.iter().map(AsRawFd::as_raw_fd).chain([self.reporter.as_raw_fd()]).collect();
+        let own = tasks.iter().map(AsRawFd::as_raw_fd).chain([self.reporter.as_raw_fd()]);
+        let keep: Vec<_> = own.chain(kept.iter().copied()).collect();
         step("preparing the program", || program.settle(&keep))?;
 
-        let die_with = Some(Signal::SIGKILL);
         // A filter that forbids what is left to do can be loaded only after it, with the rights that this needs.
         let is_confined = program.lets_start();
         if is_confined {
             step("taking rights away", || program.drop_rights(die_with))?;
         }
-        // A child of the monitor, which waits for it (CLONE_PARENT), by clone(2), which filters let through.
+        // A child of our parent, which waits for it (CLONE_PARENT), by clone(2), which filters let through.
         let made = spawn_filtered(CloneFlags::CLONE_PARENT, || {
             let failure = match self.born(&tasks, die_with) {
                 Err(error) => Failure::of("entering the control groups", &error),
@@ -153,27 +156,6 @@ impl Exec<'_> {
         Ok(())
     }
 
-    fn become_program(&self) -> Result<Infallible, Failure> {
-        step("preparing the process", || self.prepare())?;
-        step("making a session", || setsid().map(drop).doing(|| "cannot make a session"))?;
-        let (spec, die_with, kept) = match self.task {
-            Task::Beside(_, bundle_dir) => {
-                let spec = step("reading the bundle", || bundle::read(bundle_dir))?;
-                (Cow::Owned(spec), Some(Signal::SIGKILL), &[][..])
-            }
-            Task::Process(spec, kept) => (Cow::Borrowed(spec), None, kept),
-        };
-        let group = Group { hierarchies: self.hierarchies, path: self.group };
-        step("entering the control groups", || group.enter_v1())?;
-        step("entering the namespaces", || self.join(CloneFlags::empty()))?;
-        let program = step("reading the process", || self.program(&spec))?;
-        let keep = [&[self.reporter.as_raw_fd()], kept].concat();
-        step("preparing the program", || program.settle(&keep))?;
-        self.reporter.executing();
-        let error = program.execute(die_with);
-        Err(Failure::of("executing the program", &error))
-    }
-
     fn prepare(&self) -> Result<()> {
         let doing = || "cannot prepare the process";
         if matches!(self.task, Task::Beside(..)) {
@@ -188,14 +170,15 @@ impl Exec<'_> {
         Ok(())
     }
 
-    /// The processes of the container (`CLONE_NEWPID`) are joined by the children of this one only (setns(2)).
-    fn join(&self, more: CloneFlags) -> Result<()> {
+    /// Its processes are joined by the children of this one only (setns(2)).
+    fn join(&self) -> Result<()> {
         let all = CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWUTS
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWCGROUP;
-        setns(self.init, all | more).map_err(|errno| {
+        setns(self.init, all).map_err(|errno| {
             Error::conflict(format!("cannot join the container: {}", errno.desc()))
                 .hint("it may have ended just now: look at its status")
         })
@@ -206,9 +189,6 @@ impl Exec<'_> {
         let root = Root::new(open("/", flags, Mode::empty()).doing(|| "cannot open the container's root")?);
         if let ExecStdio::Terminal(console) = &self.stdio {
             console.open(&root, false)?;
-            if matches!(self.task, Task::Process(..)) {
-                console.take_control()?;
-            }
         }
         let mut env = Vec::new();
         let overrides = match self.task {

@@ -14,12 +14,12 @@ use super::report::{Reporter, Stage};
 use super::rootfs::{Missing, Root};
 use super::terminal::Console;
 use super::unattended::Unattended;
-use super::{capability, device_nodes, masks, mounts, no_pivot, reaper};
+use super::{attributes, capability, device_nodes, masks, mounts, no_pivot, reaper};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::sysctl::{self, SysctlNamespace};
 use crate::sys::clone::exit_now;
 use crate::sys::mount::{
-    MountAttrs, attach, clone_tree, make_root_private, pivot_into_working_directory, set_attributes,
+    MountAttrs, Propagation, attach, clone_tree, make_root_private, pivot_into_working_directory, set_attributes,
 };
 use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::sched::CloneFlags;
@@ -88,7 +88,7 @@ impl Init<'_> {
             step("opening shared mounts", || mounts::open_shared(spec.mounts().as_deref().unwrap_or_default()))?;
         step("preparing the process", || self.prepare())?;
         step("setting the preference of the OOM killer", || set_oom_score(spec))?;
-        let warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;
+        let mut warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;
         step("entering the namespaces", || {
             self.namespaces.join()?;
             self.namespaces.unshare_cgroup()
@@ -126,6 +126,7 @@ impl Init<'_> {
         let take_away = if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 };
         let program = step("reading the process", || Program::new(spec, &root, Overrides::default(), take_away))?;
         step("making the working directory", || root.open_or_create(program.cwd(), Missing::Directory))?;
+        warnings.extend(step("setting the attributes of the process", || attributes::set(spec))?);
         step("changing the root", || self.enter_root(&root))?;
         step("naming the host", || self.set_names())?;
         step("opening the input", || self.open_input())?;
@@ -133,8 +134,10 @@ impl Init<'_> {
             self.reporter.warning(warning);
         }
         let mut keep = vec![self.go.as_raw_fd(), self.reporter.as_raw_fd()];
+        let mut program = program;
         if let Some(unattended) = &self.unattended {
             keep.extend(unattended.kept());
+            program.new_keyring = !unattended.no_new_keyring;
         }
         step("preparing the program", || program.settle(&keep))?;
         if let Some(unattended) = &self.unattended {
@@ -242,7 +245,14 @@ impl Init<'_> {
         if self.unattended.as_ref().is_some_and(|unattended| unattended.no_pivot) {
             return no_pivot::move_into_working_directory().doing(doing);
         }
-        pivot_into_working_directory().doing(doing)
+        pivot_into_working_directory().doing(doing)?;
+        let propagation = match self.spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref()) {
+            Some("shared" | "rshared") => Propagation::Shared,
+            Some("unbindable" | "runbindable") => Propagation::Unbindable,
+            // Cut off from the host, the root has nobody to be the slave of: mounts that were asked to spread do so.
+            _ => return Ok(()),
+        };
+        set_attributes(root, MountAttrs::empty(), Some(propagation), false).doing(doing)
     }
 }
 

@@ -1,9 +1,11 @@
 //! An OCI runtime: takes a bundle and makes a process of it. It knows nothing of images or scripts.
 
+mod attributes;
 pub mod bundle;
 pub mod capability;
 pub mod cgroup;
 pub mod control;
+mod copy_up;
 mod device_nodes;
 pub mod exec;
 pub mod external;
@@ -12,7 +14,7 @@ pub mod hooks;
 pub mod init;
 pub mod launch;
 mod masks;
-mod mounts;
+pub mod mounts;
 pub mod namespaces;
 pub mod network;
 mod no_pivot;

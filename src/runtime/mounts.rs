@@ -1,9 +1,10 @@
 //! The mounts of a container, each attached to a descriptor inside the root.
 
 use super::cgroup::Group;
+use super::copy_up;
 use super::rootfs::{Missing, Root, is_kind};
 use crate::error::{Error, IoContext, Result};
-use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, clone_tree, set_attributes};
+use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, c_path, clone_tree, set_attributes};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::sched::{CloneFlags, setns};
@@ -52,8 +53,12 @@ pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>, shared: &mut Shared)
     let doing = || format!("cannot mount {kind} on `{}`", target.display());
     let made = match kind {
         "cgroup" | "cgroup2" => return cgroups(&place, group, options.attrs).doing(doing),
-        _ => new_file_system(kind, &options).doing(doing)?,
+        _ => new_file_system(kind, mount.source().as_deref(), &options).doing(doing)?,
     };
+    if options.copies_up && kind == "tmpfs" {
+        let before = root.open(target, OFlag::O_RDONLY | OFlag::O_DIRECTORY).doing(doing)?;
+        copy_up::copy(before.as_fd(), made.as_fd()).doing(|| format!("cannot copy `{}`", target.display()))?;
+    }
     stay_out_of_proc(&made, &place, target)?;
     attach(&made, &place).doing(doing)
 }
@@ -84,6 +89,56 @@ const LXCFS: [&str; 10] = [
     "/proc/uptime",
 ];
 
+/// The options that [`Options::parse`] knows; others are handed to the file system.
+pub const OPTIONS: [&str; 46] = [
+    "async",
+    "atime",
+    "bind",
+    "defaults",
+    "dev",
+    "diratime",
+    "dirsync",
+    "exec",
+    "lazytime",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "nostrictatime",
+    "nosuid",
+    "nosymfollow",
+    "private",
+    "ratime",
+    "rbind",
+    "rdev",
+    "rdiratime",
+    "relatime",
+    "rexec",
+    "rnoatime",
+    "rnodev",
+    "rnodiratime",
+    "rnoexec",
+    "rnosuid",
+    "rnosymfollow",
+    "ro",
+    "rprivate",
+    "rrelatime",
+    "rro",
+    "rrw",
+    "rshared",
+    "rslave",
+    "rstrictatime",
+    "rsuid",
+    "runbindable",
+    "rw",
+    "shared",
+    "slave",
+    "strictatime",
+    "suid",
+    "tmpcopyup",
+    "unbindable",
+];
+
 /// What the options of a mount mean.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
@@ -91,6 +146,8 @@ struct Options {
     bind: bool,
     recursive: bool,
     propagation: Option<Propagation>,
+    /// What is there already is copied into it.
+    copies_up: bool,
     /// What the file system itself takes.
     data: Vec<String>,
 }
@@ -102,25 +159,32 @@ impl Options {
             match option.as_str() {
                 // The last one counts.
                 "ro" | "rro" => parsed.attrs |= MountAttrs::READ_ONLY,
-                "rw" => parsed.attrs -= MountAttrs::READ_ONLY,
-                "nosuid" => parsed.attrs |= MountAttrs::NO_SUID,
-                "suid" => parsed.attrs -= MountAttrs::NO_SUID,
-                "nodev" => parsed.attrs |= MountAttrs::NO_DEV,
-                "dev" => parsed.attrs -= MountAttrs::NO_DEV,
-                "noexec" => parsed.attrs |= MountAttrs::NO_EXEC,
-                "exec" => parsed.attrs -= MountAttrs::NO_EXEC,
-                "nodiratime" => parsed.attrs |= MountAttrs::NO_DIR_ATIME,
-                "diratime" => parsed.attrs -= MountAttrs::NO_DIR_ATIME,
+                "rw" | "rrw" => parsed.attrs -= MountAttrs::READ_ONLY,
+                "nosuid" | "rnosuid" => parsed.attrs |= MountAttrs::NO_SUID,
+                "suid" | "rsuid" => parsed.attrs -= MountAttrs::NO_SUID,
+                "nodev" | "rnodev" => parsed.attrs |= MountAttrs::NO_DEV,
+                "dev" | "rdev" => parsed.attrs -= MountAttrs::NO_DEV,
+                "noexec" | "rnoexec" => parsed.attrs |= MountAttrs::NO_EXEC,
+                "exec" | "rexec" => parsed.attrs -= MountAttrs::NO_EXEC,
+                "nodiratime" | "rnodiratime" => parsed.attrs |= MountAttrs::NO_DIR_ATIME,
+                "diratime" | "rdiratime" => parsed.attrs -= MountAttrs::NO_DIR_ATIME,
                 // One of three (mount_setattr(2)).
-                "noatime" => parsed.attrs = parsed.attrs - MountAttrs::STRICT_ATIME | MountAttrs::NO_ATIME,
-                "strictatime" => parsed.attrs = parsed.attrs - MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME,
-                "relatime" | "atime" => parsed.attrs -= MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME,
+                "noatime" | "rnoatime" => parsed.attrs = parsed.attrs - MountAttrs::STRICT_ATIME | MountAttrs::NO_ATIME,
+                "strictatime" | "rstrictatime" => {
+                    parsed.attrs = parsed.attrs - MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME
+                }
+                "relatime" | "atime" | "nostrictatime" | "rrelatime" | "ratime" => {
+                    parsed.attrs -= MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME
+                }
                 "bind" => parsed.bind = true,
                 "rbind" => (parsed.bind, parsed.recursive) = (true, true),
                 "private" | "rprivate" => parsed.propagation = Some(Propagation::Private),
                 "slave" | "rslave" => parsed.propagation = Some(Propagation::Slave),
                 "shared" | "rshared" => parsed.propagation = Some(Propagation::Shared),
-                "defaults" | "" => {}
+                "unbindable" | "runbindable" => parsed.propagation = Some(Propagation::Unbindable),
+                "nosymfollow" | "rnosymfollow" => parsed.attrs |= MountAttrs::NO_SYM_FOLLOW,
+                "tmpcopyup" => parsed.copies_up = true,
+                "defaults" | "notmpcopyup" | "silent" | "loud" | "" => {}
                 data => parsed.data.push(data.to_owned()),
             }
         }
@@ -180,10 +244,10 @@ fn bind(root: &Root, mount: &Mount, options: &Options, shared: Option<OwnedFd>) 
     attach(&tree, &place).doing(doing)
 }
 
-fn new_file_system(kind: &str, options: &Options) -> nix::Result<OwnedFd> {
+fn new_file_system(kind: &str, source: Option<&Path>, options: &Options) -> nix::Result<OwnedFd> {
     let text = |text: &str| CString::new(text).map_err(|_| Errno::EINVAL);
     let context = FsContext::open(&text(kind)?)?;
-    context.set(c"source", &text(kind)?)?;
+    context.set(c"source", &c_path(source.unwrap_or(Path::new(kind)))?)?;
     for option in &options.data {
         match option.split_once('=') {
             Some((key, value)) => context.set(&text(key)?, &text(value)?)?,
@@ -244,6 +308,7 @@ mod tests {
             bind: true,
             recursive: true,
             propagation: Some(Propagation::Slave),
+            copies_up: false,
             data: vec!["mode=1777".to_owned(), "newinstance".to_owned()],
         };
         assert_eq!(Options::parse(&options), expected);

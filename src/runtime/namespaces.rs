@@ -126,6 +126,13 @@ pub fn spawn_in_pid_namespace(
     child
 }
 
+/// Whether the end of the first process ends the others: by the specification alone, which may be of a container that ended.
+pub fn has_own_pid_namespace(spec: &Spec) -> bool {
+    let listed = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+    let has_path = |path: &std::path::PathBuf| !path.as_os_str().is_empty();
+    listed.iter().any(|it| it.typ() == LinuxNamespaceType::Pid && !it.path().as_ref().is_some_and(has_path))
+}
+
 fn flag_of(kind: LinuxNamespaceType) -> Result<CloneFlags> {
     Ok(match kind {
         LinuxNamespaceType::Mount => CloneFlags::CLONE_NEWNS,

@@ -41,6 +41,8 @@ pub struct Program {
     filter: Option<Filter>,
     rlimits: Vec<PosixRlimit>,
     umask: u32,
+    /// Whether it gets a session keyring of its own.
+    pub new_keyring: bool,
 }
 
 /// What differs from the specification's process: for `exec`.
@@ -93,6 +95,7 @@ impl Program {
             filter,
             rlimits: process.rlimits().clone().unwrap_or_default(),
             umask: process.user().umask().unwrap_or(0o022),
+            new_keyring: true,
         })
     }
 
@@ -141,7 +144,9 @@ impl Program {
             }
         }
         // Keys of the host's session must not be readable inside; a kernel without keyrings has none.
-        let _ = keyring::join_new_session();
+        if self.new_keyring {
+            let _ = keyring::join_new_session();
+        }
         umask(Mode::from_bits_truncate(self.umask));
         Ok(())
     }

@@ -31,6 +31,8 @@ pub struct Unattended<'a> {
     pub preserve: Vec<RawFd>,
     /// Change the root without pivot_root(2): from an initramfs it cannot be done.
     pub no_pivot: bool,
+    /// Leave the program in the caller's session keyring.
+    pub no_new_keyring: bool,
 }
 
 impl Unattended<'_> {

@@ -23,6 +23,7 @@ pub mod process;
 pub mod pty;
 pub mod pump;
 pub mod record_lock;
+pub mod scheduling;
 pub mod seccomp;
 pub mod session;
 pub mod signals;

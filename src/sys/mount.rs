@@ -27,6 +27,8 @@ bitflags::bitflags! {
         const STRICT_ATIME = 0x20;
         /// Access times of directories are not updated.
         const NO_DIR_ATIME = 0x80;
+        /// Links are not followed.
+        const NO_SYM_FOLLOW = 0x20_0000;
     }
 }
 
@@ -39,6 +41,8 @@ pub enum Propagation {
     Slave,
     /// Both ways.
     Shared,
+    /// Not at all, and it cannot be bound elsewhere.
+    Unbindable,
 }
 
 const FSOPEN_CLOEXEC: u32 = 1;
@@ -163,6 +167,7 @@ fn set_attributes_at(
             Some(Propagation::Private) => libc::MS_PRIVATE,
             Some(Propagation::Slave) => libc::MS_SLAVE,
             Some(Propagation::Shared) => libc::MS_SHARED,
+            Some(Propagation::Unbindable) => libc::MS_UNBINDABLE,
         },
         userns_fd: 0,
     };

@@ -1,6 +1,8 @@
 //! Ending groups: killing what is left in them, and removing them.
 
 use super::{Group, Hierarchies, Hierarchy, try_write};
+use crate::error::{IoContext, Result};
+use crate::sys::pidfd;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -49,6 +51,18 @@ impl Group<'_> {
         if let Some(unified) = &self.hierarchies.unified {
             let _ = std::fs::remove_dir(unified.dir(self.path).join(name));
         }
+    }
+
+    /// Sends a signal to every process of the group and of those below it, as far as they are there now.
+    pub fn signal_all(&self, signal: i32) -> Result<()> {
+        for pid in self.processes() {
+            match pidfd::open(pid).and_then(|process| pidfd::send_signal(process, signal)) {
+                // It has ended by now.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(errno).doing(|| format!("cannot send signal {signal} to process {pid}")),
+            }
+        }
+        Ok(())
     }
 
     /// Kills everything in the group, as far as it is there now; waits for nothing. The group stays in use.
