@@ -25,7 +25,6 @@ use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use oci_spec::runtime::Spec;
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::fs::File;
 use std::io::Write;
 use std::mem::ManuallyDrop;
