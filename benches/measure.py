@@ -4,6 +4,7 @@
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,19 +25,23 @@ def main():
     parser.add_argument("--static", help="static binary, for the monitor's memory")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default=",".join(BENCHES), help="some of them, separated by commas")
+    parser.add_argument("--many", type=int, default=200, help="containers of the bench `many`")
+    parser.add_argument("--log-megabytes", type=int, default=500, help="output of the container of the bench `logs`")
     parser.add_argument("--no-write", action="store_true", help="leave benches/RESULTS.md alone")
     options = parser.parse_args()
 
     unknown = [name for name in options.only.split(",") if name not in BENCHES]
     if unknown:
         parser.error(f"there is no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    # What was started is stopped also when this is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = Bench(options)
     try:
         for name in options.only.split(","):
             print(f"measuring: {name}", file=sys.stderr)
             try:
                 getattr(bench, name)()
-            except (RuntimeError, AssertionError, OSError) as failure:
+            except Exception as failure:
                 # What was measured before is still worth its place in the table.
                 print(failure, file=sys.stderr)
                 bench.notes.append(f"`{name}` failed: {(str(failure) or type(failure).__name__).splitlines()[0]}")
@@ -57,11 +62,17 @@ class Bench(Running):
         self.rows, self.notes, self.versions = [], [], {}
         self.failed, self.static = False, None
         self.folder = tempfile.mkdtemp(prefix="shanty-bench-")
-        self.running = []
+        self.running, self.engines = [], {}
+        try:
+            self.start_registry(options)
+        except (RuntimeError, OSError):
+            self.stop()
+            raise
+
+    def start_registry(self, options):
         node, busybox = (f"oci:{options.fixtures}/{image}" for image in ["node:18", "busybox:latest"])
         self.registry = self.keep(Registry(f"{self.folder}/registry", [(node, "node:18"), (busybox, "busybox:latest")]))
         self.node, self.busybox = self.registry.name("node:18"), self.registry.name("busybox:latest")
-        self.engines = {}
 
     def keep(self, thing):
         self.running.append(thing)

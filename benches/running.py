@@ -4,9 +4,7 @@ import os
 import threading
 import time
 
-MANY = 200
 STOPPED = 1000
-LOG_BYTES = 500_000_000
 FILES = 10_000
 
 
@@ -45,20 +43,20 @@ class Running:
             if not hasattr(engine, "start_many"):
                 continue
             try:
-                seconds, keepers = engine.start_many(MANY)
+                seconds, keepers = engine.start_many(self.options.many)
                 time.sleep(2)  # what they need once, they have by now
-                rates[name] = MANY / seconds
+                rates[name] = self.options.many / seconds
                 memory[name] = sum(map(anonymous, keepers)) / len(keepers) / 1024
             finally:
                 engine.remove_all()
         for name, rate in rates.items():
-            row = self.row(f"{MANY} containers from one script, each second", name, [rate], "")
+            row = self.row(f"{self.options.many} containers from one script, each second", name, [rate], "")
             if name == "shanty":
                 for other in ["docker", "podman"]:
                     if other in rates:
                         row.remark(f"{rate / rates[other]:.1f}× {other}'s")
         for name, megabytes in memory.items():
-            row = self.row(f"memory beside each of {MANY}: anonymous", name, [megabytes], "MB")
+            row = self.row(f"memory beside each of {self.options.many}: anonymous", name, [megabytes], "MB")
             if name == "shanty, static":
                 row.at_most(0.15)
 
@@ -68,7 +66,7 @@ class Running:
         if engine is None:
             return
         engine.eval(f'par_map(0..{STOPPED}, |i| {{ image("{engine.image}").create(#{{ network: "none" }}); () }}, #{{ limit: 4 }}); ()')
-        # Half of them have run.
+        # About half of them have run.
         engine.mark_as_exited()
         code = "let s = now(); let all = containers(#{ all: true }); let e = now(); [(e - s).seconds, all.len]"
         times = []
@@ -77,18 +75,21 @@ class Running:
             assert count == STOPPED, count
             times.append(seconds * 1000)
         self.row(f"`containers()` with {STOPPED} stopped", "shanty", times, "ms").at_most(20)
-        engine.eval("for c in containers(#{ all: true }) { c.remove() } ()")
+        # They have nothing but their folders, which go with the root's.
+        engine.stop()
+        self.running.remove(engine)
 
     def logs(self):
         """A container that prints as fast as it is read: bytes a second, lines lost, memory of who reads."""
         source = f"{self.folder}/lines"
+        size = self.options.log_megabytes * 1_000_000
         if not os.path.exists(source):
             line = "x" * 88
             with open(source, "w") as file:
-                for first in range(0, LOG_BYTES // 100, 10_000):
+                for first in range(0, size // 100, 10_000):
                     file.write("".join(f"{number:010} {line}\n" for number in range(first, first + 10_000)))
         os.sync()
-        lines = LOG_BYTES // 100
+        lines = size // 100
         for name, engine in self.prepared().items():
             if not hasattr(engine, "print_file"):
                 continue
@@ -98,7 +99,7 @@ class Running:
             end()
             seconds = time.perf_counter() - started
             kilobytes = most.stop()
-            row = self.row("log of a container that prints as fast as it can", name, [LOG_BYTES / seconds / 1e6], "MB/s")
+            row = self.row("log of a container that prints as fast as it can", name, [size / seconds / 1e6], "MB/s")
             if name == "shanty":
                 row.at_least(100)
             last, gaps = numbers_of(read())
