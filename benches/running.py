@@ -102,11 +102,9 @@ class Running:
             row = self.row("log of a container that prints as fast as it can", name, [size / seconds / 1e6], "MB/s")
             if name == "shanty":
                 row.at_least(100)
-            last, gaps = numbers_of(read())
-            if last is not None:
-                lost = self.row("lines lost of those, and out of order", name, [lines - 1 - last + gaps], "")
-                if name == "shanty":
-                    lost.at_most(0)
+            if name == "shanty":
+                last, gaps = numbers_of(read())
+                self.row("lines lost of those, and out of order", name, [lines - 1 - (-1 if last is None else last) + gaps], "").at_most(0)
             if kilobytes:
                 self.row("most anonymous memory of who reads them", name, [kilobytes / 1024], "MB")
             remove()
