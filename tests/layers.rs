@@ -405,7 +405,8 @@ fn an_overlay_of_layers_hides_what_whiteouts_and_opaque_folders_say() {
 
     // And back: the upper folder becomes a layer that says the same.
     let (mut packed, again) = (Vec::new(), scratch.path().join("again"));
-    pack(&up, &PackOptions { whiteouts: true, mtime: Some(Default::default()) }, &mut packed).unwrap();
+    pack(&up, &PackOptions { whiteouts: true, mtime: Some(Default::default()), ..PackOptions::default() }, &mut packed)
+        .unwrap();
     fs::create_dir(&again).unwrap();
     unpack(&packed[..], &again, &Limits::default(), &Context::background()).unwrap();
     let overlay = Overlay::mount(&[&again, &low], &scratch.path().join("merged"));

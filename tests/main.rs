@@ -4,6 +4,7 @@
 mod architecture;
 mod build;
 mod cli;
+mod container_files;
 mod crashes;
 mod documentation;
 mod events;

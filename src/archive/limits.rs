@@ -22,3 +22,5 @@ pub const MAX_PATH: usize = 4095;
 /// Bytes of one extended header: holds every attribute that ext4 or XFS can store for one file
 /// (64 KiB a value), and two names.
 pub const MAX_HEADER: u64 = 1 << 20;
+/// Folders inside each other that are read from a file system: one descriptor each, beside the usual limit of 1024.
+pub const MAX_DEPTH: usize = 400;

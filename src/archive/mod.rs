@@ -13,11 +13,13 @@ mod pipeline;
 mod reader;
 mod tree;
 mod unpack;
+mod view;
 pub mod whiteout;
 mod writer;
 
 pub use compression::Compression;
-pub use limits::Limits;
-pub use pack::{PackOptions, exactly, member_of, names, pack};
+pub use limits::{Limits, MAX_DEPTH};
+pub use pack::{PackOptions, exactly, member_of, names, pack, pack_folder};
 pub use unpack::{Unpacked, diff_id, unpack};
+pub use view::{Seen, View};
 pub use writer::TarWriter;

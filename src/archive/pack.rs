@@ -1,62 +1,82 @@
-//! A folder into a layer's tar: the same folder always gives the same bytes.
+//! A folder into a tar: the same folder always gives the same bytes.
+//!
+//! Every step is relative to a descriptor: a container may exchange folders for links while its files are read.
 
+use super::limits::{Limits, MAX_DEPTH};
 use super::member::{Member, MemberKind, Path as Inside, Time};
 use super::whiteout::{self, OPAQUE_XATTR, OVERLAY_XATTRS};
 use super::writer::TarWriter;
+use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::sys::xattr;
+use crate::sys::node::{LOOK, Node, NodeKind};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::Mode;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// What is written besides the files as they are.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PackOptions {
+pub struct PackOptions<'a> {
     /// The folder is an overlay's upper directory: its whiteouts and opaque folders become OCI's.
     pub whiteouts: bool,
     /// Every time becomes this one.
     pub mtime: Option<Time>,
+    /// What is left out, with all below it.
+    pub excluded: &'a [Inside],
+    /// How much it may be.
+    pub limits: Limits,
 }
 
 /// Writes everything below `root` as a tar, in the order of names.
-pub fn pack(root: &Path, options: &PackOptions, output: impl Write) -> Result<()> {
-    let mut packer = Packer { writer: TarWriter::new(output), options, links: HashMap::new() };
-    packer.folder(root, &Inside::default())?;
+pub fn pack(root: &Path, options: &PackOptions<'_>, output: impl Write) -> Result<()> {
+    let doing = || format!("cannot read `{}`", root.display());
+    let folder = Node::of(File::open(root).doing(doing)?.into()).doing(doing)?;
+    pack_folder(&folder, options, &Context::background(), output)
+}
+
+/// The same of a folder that is open. What vanishes meanwhile is left out.
+///
+/// # Errors
+/// `invalid` when it is more than `options.limits`.
+pub fn pack_folder(root: &Node, options: &PackOptions<'_>, cx: &Context, output: impl Write) -> Result<()> {
+    let writer = TarWriter::new(output);
+    let mut packer = Packer { writer, options, cx, links: HashMap::new(), entries: 0, bytes: 0 };
+    packer.folder(root, &Inside::default(), 0)?;
     packer.writer.finish().and_then(|mut output| output.flush()).doing(|| "cannot write an archive")
 }
 
 /// What a file of the host would be as a member under the name `inside`; `None` for a socket, which nothing
 /// listens on in an image and no tar can hold.
-pub fn member_of(host: &Path, inside: Inside, metadata: &Metadata) -> Result<Option<Member>> {
+pub fn member_of(host: &Path, inside: Inside) -> Result<Option<Member>> {
+    let node = openat(AT_FDCWD, host, LOOK, Mode::empty()).and_then(Node::of);
     let doing = || format!("cannot read `{}`", host.display());
-    let kind = metadata.file_type();
-    let kind = if kind.is_dir() {
-        MemberKind::Directory
-    } else if kind.is_file() {
-        MemberKind::File
-    } else if kind.is_symlink() {
-        MemberKind::Symlink(fs::read_link(host).doing(doing)?.into_os_string().as_bytes().to_vec())
-    } else if kind.is_char_device() {
-        MemberKind::CharDevice(metadata.rdev())
-    } else if kind.is_block_device() {
-        MemberKind::BlockDevice(metadata.rdev())
-    } else if kind.is_fifo() {
-        MemberKind::Fifo
-    } else {
-        return Ok(None);
+    member(&node.doing(doing)?, inside).doing(doing)
+}
+
+fn member(node: &Node, inside: Inside) -> nix::Result<Option<Member>> {
+    let stat = node.stat();
+    let kind = match node.kind() {
+        NodeKind::File => MemberKind::File,
+        NodeKind::Folder => MemberKind::Directory,
+        NodeKind::Symlink => MemberKind::Symlink(node.link_target()?),
+        NodeKind::CharDevice => MemberKind::CharDevice(stat.st_rdev),
+        NodeKind::BlockDevice => MemberKind::BlockDevice(stat.st_rdev),
+        NodeKind::Fifo => MemberKind::Fifo,
+        NodeKind::Socket => return Ok(None),
     };
-    let size = if kind == MemberKind::File { metadata.len() } else { 0 };
+    let size = if kind == MemberKind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
     Ok(Some(Member {
         path: inside,
         kind,
-        mode: metadata.mode() & 0o7777,
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        mtime: Time { seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() },
+        mode: node.mode(),
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mtime: Time { seconds: stat.st_mtime, nanoseconds: stat.st_mtime_nsec },
         size,
         xattrs: Vec::new(),
     }))
@@ -64,50 +84,65 @@ pub fn member_of(host: &Path, inside: Inside, metadata: &Metadata) -> Result<Opt
 
 /// A file of exactly so many bytes: what its header says is written.
 pub fn exactly(path: &Path, size: u64) -> io::Result<impl Read + use<>> {
-    Ok(Exactly { file: File::open(path)?, left: size })
+    Ok(Exactly { file: File::open(path)?, left: size, cx: None })
 }
 
 struct Packer<'a, W: Write> {
     writer: TarWriter<W>,
-    options: &'a PackOptions,
+    options: &'a PackOptions<'a>,
+    cx: &'a Context,
     /// Files with several names: device and inode, and the name that was written first.
     links: HashMap<(u64, u64), Inside>,
+    entries: u64,
+    bytes: u64,
 }
 
 impl<W: Write> Packer<'_, W> {
-    fn folder(&mut self, host: &Path, inside: &Inside) -> Result<()> {
-        for name in names(host)? {
-            self.entry(&host.join(&name), &inside.join(name.as_bytes()))?;
+    fn folder(&mut self, folder: &Node, inside: &Inside, depth: usize) -> Result<()> {
+        let too_much = |what: &str| Error::invalid(format!("cannot pack `/{inside}`: {what}"));
+        if depth > MAX_DEPTH {
+            return Err(too_much(&format!("more than {MAX_DEPTH} folders are inside each other")));
+        }
+        let left = self.options.limits.entries.saturating_sub(self.entries);
+        let names = folder.names(usize::try_from(left).unwrap_or(usize::MAX));
+        let names = names.doing(|| format!("cannot pack `/{inside}`"))?;
+        let names = names.ok_or_else(|| too_much(&format!("more than {} files", self.options.limits.entries)))?;
+        self.entries += names.len() as u64;
+        for name in names {
+            self.cx.check()?;
+            let path = inside.join(&name);
+            if self.options.excluded.contains(&path) {
+                continue;
+            }
+            match Node::at(folder, &name) {
+                Err(Errno::ENOENT) => {}
+                node => self.entry(&node.doing(|| format!("cannot pack `/{path}`"))?, &path, depth)?,
+            }
         }
         Ok(())
     }
 
-    fn entry(&mut self, host: &Path, inside: &Inside) -> Result<()> {
-        let doing = || format!("cannot pack `{}`", host.display());
-        let metadata = fs::symlink_metadata(host).doing(doing)?;
-        if self.options.whiteouts && metadata.file_type().is_char_device() && metadata.rdev() == 0 {
+    fn entry(&mut self, node: &Node, inside: &Inside, depth: usize) -> Result<()> {
+        let doing = || format!("cannot pack `/{inside}`");
+        if self.options.whiteouts && node.is_whiteout() {
             let (parent, name) = inside.split().unwrap_or_default();
             let marker = Inside::parse(parent).unwrap_or_default().join(&[whiteout::PREFIX, name].concat());
             return self.marker(marker).doing(doing);
         }
-        let Some(mut member) = member_of(host, inside.clone(), &metadata)? else { return Ok(()) };
+        let Some(mut member) = member(node, inside.clone()).doing(doing)? else { return Ok(()) };
         if let Some(time) = self.options.mtime {
             member.mtime = time;
         }
-        let folder = metadata.is_dir();
-        if !folder && metadata.nlink() > 1 {
-            let key = (metadata.dev(), metadata.ino());
-            if let Some(first) = self.links.get(&key) {
+        let is_folder = node.kind() == NodeKind::Folder;
+        if !is_folder && node.stat().st_nlink > 1 {
+            if let Some(first) = self.links.get(&node.key()) {
                 member.kind = MemberKind::HardLink(first.clone());
                 member.size = 0;
                 return self.writer.add(&member, io::empty()).doing(doing);
             }
-            self.links.insert(key, inside.clone());
+            self.links.insert(node.key(), inside.clone());
         }
-        let attributes = match xattr::list(host) {
-            Err(error) if xattr::is_unsupported(&error) => Vec::new(),
-            other => other.doing(doing)?,
-        };
+        let attributes = node.xattrs().doing(doing)?;
         let opaque = attributes.iter().any(|(name, value)| name.as_c_str() == OPAQUE_XATTR && value == b"y");
         member.xattrs = attributes
             .into_iter()
@@ -115,16 +150,28 @@ impl<W: Write> Packer<'_, W> {
             .filter(|(name, _)| !OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)))
             .collect();
         if member.kind == MemberKind::File {
-            return exactly(host, member.size).and_then(|data| self.writer.add(&member, data)).doing(doing);
+            return self.file(node, &member);
         }
         self.writer.add(&member, io::empty()).doing(doing)?;
-        if folder {
+        if is_folder {
             if self.options.whiteouts && opaque {
                 self.marker(inside.join(whiteout::OPAQUE)).doing(doing)?;
             }
-            self.folder(host, inside)?;
+            self.folder(node, inside, depth + 1)?;
         }
         Ok(())
+    }
+
+    fn file(&mut self, node: &Node, member: &Member) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(member.size);
+        if self.bytes > self.options.limits.bytes {
+            let most = self.options.limits.bytes >> 30;
+            return Err(Error::invalid(format!("cannot pack `/{}`: it comes to more than {most} GiB", member.path))
+                .hint("is it a sparse file? remove it, or copy what you need: `container(…).copy_from(…)`"));
+        }
+        let data = node.open_file(OFlag::O_RDONLY).map_err(io::Error::from);
+        let data = data.map(|file| Exactly { file, left: member.size, cx: Some(self.cx) });
+        data.and_then(|data| self.writer.add(member, data)).doing(|| format!("cannot pack `/{}`", member.path))
     }
 
     /// An empty file with a meaningful name.
@@ -147,16 +194,23 @@ pub fn names(folder: &Path) -> Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// A file that must not have grown or shrunk since its header was written.
-struct Exactly {
+/// As many bytes of a file as its header says, however it grows or shrinks.
+struct Exactly<'a> {
     file: File,
     left: u64,
+    /// Whose files change while they are read: what is missing becomes zeros, as GNU tar does. `None`: it is an error.
+    cx: Option<&'a Context>,
 }
 
-impl Read for Exactly {
+impl Read for Exactly<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cx.map_or(Ok(()), Context::check).map_err(io::Error::other)?;
         let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let count = self.file.read(&mut buffer[..room])?;
+        let mut count = self.file.read(&mut buffer[..room])?;
+        if count == 0 && room > 0 && self.cx.is_some() {
+            buffer[..room].fill(0);
+            count = room;
+        }
         if count == 0 && room > 0 {
             return Err(io::Error::other(Error::new(ErrorKind::Busy, "the file shrank while it was read")));
         }

@@ -1,8 +1,7 @@
 //! The members of a layer in the making, seen together with the layers below.
 
-use super::view::View;
 use crate::archive::member::{Member, MemberKind, Path as Inside, Time};
-use crate::archive::{TarWriter, exactly, member_of};
+use crate::archive::{TarWriter, View, exactly, member_of};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::xattr;
@@ -76,7 +75,7 @@ impl Canvas {
             return Ok(Some(member.kind.clone()));
         }
         let Some(seen) = self.below.look(path)? else { return Ok(None) };
-        Ok(member_of(&seen.host, path.clone(), &seen.metadata)?.map(|member| member.kind))
+        Ok(member_of(&seen.host, path.clone())?.map(|member| member.kind))
     }
 
     /// Reads a file of the image, such as `etc/passwd`.
@@ -147,7 +146,7 @@ impl Canvas {
         let Some(seen) = self.below.look(path)? else {
             return Ok(ours(path.clone(), MemberKind::Directory, 0o755, 0));
         };
-        match member_of(&seen.host, path.clone(), &seen.metadata)? {
+        match member_of(&seen.host, path.clone())? {
             Some(mut member) if member.kind == MemberKind::Directory => {
                 member.xattrs = attributes(&seen.host)?;
                 Ok(member)

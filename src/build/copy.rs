@@ -94,8 +94,7 @@ impl Copy<'_> {
     }
 
     fn member(&self, host: &Path, path: Inside) -> Result<Option<Member>> {
-        let metadata = host.symlink_metadata().doing(|| format!("cannot copy `{}`", host.display()))?;
-        let mut member = member_of(host, path, &metadata)?;
+        let mut member = member_of(host, path)?;
         if let Some(member) = &mut member {
             member.uid = self.uid;
             member.gid = self.gid;

@@ -3,6 +3,8 @@
 
 mod cache;
 mod canvas;
+mod changes;
+mod commit;
 mod config;
 mod copy;
 mod elf;
@@ -11,7 +13,8 @@ mod host_program;
 mod layer;
 mod libraries;
 mod state;
-mod view;
+
+pub use commit::commit;
 
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
@@ -133,7 +136,7 @@ impl Step<'_> {
                 std::fs::create_dir(folder).doing(|| format!("cannot make `{}`", folder.display()))?;
             }
             runner.run(cx, &RunRequest { layers: &layers, config: &config, argv, upper: &upper, work: &work })?;
-            crate::archive::pack(&upper, &crate::archive::PackOptions { whiteouts: true, mtime: None }, output)
+            crate::archive::pack(&upper, &crate::archive::PackOptions { whiteouts: true, ..Default::default() }, output)
         })
     }
 }

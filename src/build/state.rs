@@ -109,6 +109,37 @@ impl State {
         Ok(())
     }
 
+    /// Puts a layer on top that `write` writes; `written` is called as soon as nothing more is read.
+    pub fn add_new_layer(
+        &mut self,
+        content: &Content<'_>,
+        history: Value,
+        cx: &Context,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+        written: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let built = layer::from_tar(content, self.chain(), cx, |output| {
+            write(output)?;
+            written()
+        })?;
+        self.push_layer(built);
+        array_in(self.object(), "history").push(history);
+        Ok(())
+    }
+
+    /// Says when it was made, and by whom.
+    pub fn set_creation(&mut self, created: &str, author: Option<&str>) {
+        self.object().insert("created".to_owned(), created.into());
+        if let Some(author) = author {
+            self.object().insert("author".to_owned(), author.into());
+        }
+    }
+
+    /// Adds a line for the builds of images that are made from this one.
+    pub fn add_trigger(&mut self, line: String) {
+        array_in(self.run_config(), "OnBuild").push(line.into());
+    }
+
     /// Puts an archive on top as it is.
     pub fn add_archive(&mut self, content: &Content<'_>, file: File, text: &str, cx: &Context) -> Result<()> {
         let built = layer::from_archive(content, self.chain(), file, cx)?;
@@ -145,10 +176,14 @@ impl State {
     }
 
     fn push(&mut self, built: BuiltLayer, text: &str) {
+        self.push_layer(built);
+        self.note(text, false);
+    }
+
+    fn push_layer(&mut self, built: BuiltLayer) {
         let diff_id = Value::from(built.layer.info.diff_id.to_string());
         array_in(object_in(self.object(), "rootfs"), "diff_ids").push(diff_id);
         self.layers.push(built);
-        self.note(text, false);
     }
 
     fn object(&mut self) -> &mut Map<String, Value> {

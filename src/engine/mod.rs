@@ -9,7 +9,8 @@ mod types;
 pub use types::{BuildPlan, BuildStep, PullOptions, PullPolicy};
 
 pub use crate::model::{
-    ContainerFilter, Event, EventQuery, ExecIo, ImageFilter, LogLine, LogOptions, OutputSink, RunOutput, Stream,
+    CommitSpec, ContainerFilter, CopyOptions, Event, EventQuery, ExecIo, FileChange, ImageFilter, LogLine, LogOptions,
+    OutputSink, RunOutput, Stream, WriteOptions,
 };
 
 use crate::context::Context;
@@ -18,6 +19,8 @@ use crate::model::{
     ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, ExecSpec, ImageInfo, ProcessInfo,
     Recovered,
 };
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A container engine.
@@ -109,6 +112,42 @@ pub trait Engine: Send + Sync {
     fn rename(&self, cx: &Context, container: &str, name: &str) -> Result<()>;
     /// Whether a socket listens on this TCP port inside, and its published address, if any, accepts connections.
     fn port_open(&self, cx: &Context, container: &str, port: u16) -> Result<bool>;
+
+    /// Copies files of the caller's machine (absolute paths, patterns) into it, by the rules of `docker cp`.
+    fn copy_to(
+        &self,
+        cx: &Context,
+        container: &str,
+        sources: &[PathBuf],
+        target: &str,
+        options: &CopyOptions,
+    ) -> Result<()>;
+    /// Copies its files (patterns) to a place of the caller's machine, an absolute path, by the same rules.
+    fn copy_from(
+        &self,
+        cx: &Context,
+        container: &str,
+        sources: &[String],
+        target: &Path,
+        options: &CopyOptions,
+    ) -> Result<()>;
+    /// The content of one of its files.
+    fn read_file(&self, cx: &Context, container: &str, path: &str) -> Result<Vec<u8>>;
+    /// Replaces the content of one of its files, or makes the file.
+    fn write_file(
+        &self,
+        cx: &Context,
+        container: &str,
+        path: &str,
+        content: &[u8],
+        options: &WriteOptions,
+    ) -> Result<()>;
+    /// How its files differ from its image's, in the order of paths.
+    fn diff(&self, cx: &Context, container: &str) -> Result<Vec<FileChange>>;
+    /// Writes all its files as a tar.
+    fn export(&self, cx: &Context, container: &str, output: &mut dyn Write) -> Result<()>;
+    /// Makes an image of it.
+    fn commit(&self, cx: &Context, container: &str, spec: &CommitSpec) -> Result<ImageInfo>;
 
     // The engine.
 

@@ -2,6 +2,7 @@
 
 mod build_plan;
 pub mod command;
+mod container_files;
 mod container_info;
 mod container_spec;
 mod container_stats;
@@ -23,6 +24,7 @@ pub mod name;
 mod namespace;
 mod on_unhealthy;
 mod output;
+pub mod pattern;
 mod platform;
 mod port;
 mod process_info;
@@ -40,6 +42,7 @@ mod userns;
 mod window_size;
 
 pub use build_plan::{BuildPlan, BuildStep};
+pub use container_files::{ChangeKind, CommitSpec, CopyOptions, FileChange, WriteOptions};
 pub use container_info::ContainerInfo;
 pub use container_spec::{ContainerSpec, ExecSpec, HealthcheckSpec};
 pub use container_stats::ContainerStats;

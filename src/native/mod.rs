@@ -2,6 +2,7 @@
 
 mod build;
 mod clean_up;
+mod commit;
 mod images;
 mod info;
 mod reaper;
@@ -14,8 +15,9 @@ use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::Result;
 use crate::events;
 use crate::model::{
-    ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, Event, EventQuery,
-    ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, ProcessInfo, Recovered, RunOutput,
+    CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, CopyOptions,
+    DetachKeys, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, LogLine, LogOptions,
+    ProcessInfo, Recovered, RunOutput, WriteOptions,
 };
 use crate::registry::Client;
 use crate::store::Store;
@@ -24,7 +26,8 @@ pub use clean_up::clean_up;
 use reaper::Reaper;
 use recover::Recovery;
 use serde_json::Value;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -216,6 +219,55 @@ impl Engine for NativeEngine {
             Some(pid) => container::port_open(pid, port, &info.ports),
             None => Ok(false),
         }
+    }
+
+    fn copy_to(
+        &self,
+        cx: &Context,
+        container: &str,
+        sources: &[PathBuf],
+        target: &str,
+        options: &CopyOptions,
+    ) -> Result<()> {
+        container::copy_to(&self.store, cx, self.row(container)?, sources, target, options)
+    }
+
+    fn copy_from(
+        &self,
+        cx: &Context,
+        container: &str,
+        sources: &[String],
+        target: &Path,
+        options: &CopyOptions,
+    ) -> Result<()> {
+        container::copy_from(&self.store, cx, self.row(container)?, sources, target, options)
+    }
+
+    fn read_file(&self, cx: &Context, container: &str, path: &str) -> Result<Vec<u8>> {
+        container::read_file(&self.store, cx, self.row(container)?, path)
+    }
+
+    fn write_file(
+        &self,
+        cx: &Context,
+        container: &str,
+        path: &str,
+        content: &[u8],
+        options: &WriteOptions,
+    ) -> Result<()> {
+        container::write_file(&self.store, cx, self.row(container)?, path, content, options)
+    }
+
+    fn diff(&self, cx: &Context, container: &str) -> Result<Vec<FileChange>> {
+        container::diff(&self.store, cx, &self.row(container)?)
+    }
+
+    fn export(&self, cx: &Context, container: &str, output: &mut dyn Write) -> Result<()> {
+        container::export(&self.store, cx, self.row(container)?, output)
+    }
+
+    fn commit(&self, cx: &Context, container: &str, spec: &CommitSpec) -> Result<ImageInfo> {
+        self.commit_container(cx, container, spec)
     }
 
     fn events(&self, cx: &Context, query: &EventQuery, on_event: &mut dyn FnMut(Event) -> Result<bool>) -> Result<()> {

@@ -37,11 +37,18 @@ impl Overlay<'_> {
         for layer in self.lower {
             context.set(c"lowerdir+", &Name::of(layer)?.text)?;
         }
+        Self::keep_plain(context)?;
         if let Some((upper, work)) = self.upper {
             context.set(c"upperdir", &Name::of(upper)?.text)?;
             context.set(c"workdir", &Name::of(work)?.text)?;
         }
         Ok(())
+    }
+
+    /// Some machines have these on: then upper directories hold references to lower ones, and are no layers.
+    fn keep_plain(context: &FsContext) -> nix::Result<()> {
+        context.set(c"redirect_dir", c"off")?;
+        context.set(c"metacopy", c"off")
     }
 
     /// Whether this kernel is one that takes all layers as one string only.
@@ -73,6 +80,7 @@ impl Overlay<'_> {
         let context = FsContext::open(c"overlay")?;
         context.set(c"source", c"overlay")?;
         context.set(c"lowerdir", lower)?;
+        Self::keep_plain(&context)?;
         if let Some((upper, work)) = upper {
             context.set(c"upperdir", upper)?;
             context.set(c"workdir", work)?;
@@ -87,7 +95,7 @@ impl Overlay<'_> {
         upper: Option<(&CStr, &CStr)>,
         attrs: MountAttrs,
     ) -> nix::Result<OwnedFd> {
-        let mut options = [b"lowerdir=", lower.to_bytes()].concat();
+        let mut options = [b"redirect_dir=off,metacopy=off,lowerdir=", lower.to_bytes()].concat();
         if let Some((upper, work)) = upper {
             options.extend([b",upperdir=", upper.to_bytes(), b",workdir=", work.to_bytes()].concat());
         }

@@ -17,6 +17,7 @@ pub mod netlink;
 pub mod netns;
 pub mod nft;
 pub mod niceness;
+pub mod node;
 pub mod openat2;
 pub mod pidfd;
 pub mod process;

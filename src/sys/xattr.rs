@@ -14,16 +14,36 @@ pub fn set_at(folder: BorrowedFd<'_>, name: &CStr, attribute: &CStr, value: &[u8
     set(&path_at(folder, name)?, name.is_empty(), attribute, value)
 }
 
+/// Sets an attribute of what a descriptor refers to, of whatever kind.
+pub fn set_open(fd: BorrowedFd<'_>, attribute: &CStr, value: &[u8]) -> io::Result<()> {
+    set(&path_at(fd, c"")?, true, attribute, value)
+}
+
 /// All attributes of a path and their values; the last component is not followed.
 pub fn list(path: &Path) -> io::Result<Vec<(CString, Vec<u8>)>> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: the path ends with a zero byte; the buffer pointer and length belong together.
     let names = sized(|buffer, size| unsafe { libc::llistxattr(path.as_ptr(), buffer.cast(), size) })?;
+    // SAFETY: both strings end with a zero byte; the buffer pointer and length belong together.
+    values(&names, |name, buffer, size| unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), buffer.cast(), size) })
+}
+
+/// All attributes of what a descriptor refers to, of whatever kind.
+pub fn list_open(fd: BorrowedFd<'_>) -> io::Result<Vec<(CString, Vec<u8>)>> {
+    // The descriptor's link is followed to exactly its file: `flistxattr` refuses those that are only a place.
+    let path = path_at(fd, c"")?;
+    // SAFETY: the path ends with a zero byte; the buffer pointer and length belong together.
+    let names = sized(|buffer, size| unsafe { libc::listxattr(path.as_ptr(), buffer.cast(), size) })?;
+    // SAFETY: both strings end with a zero byte; the buffer pointer and length belong together.
+    values(&names, |name, buffer, size| unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), buffer.cast(), size) })
+}
+
+/// The values of names that each end with a zero byte.
+fn values(names: &[u8], get: impl Fn(&CStr, *mut u8, usize) -> isize) -> io::Result<Vec<(CString, Vec<u8>)>> {
     let mut attributes = Vec::new();
     for name in names.split_inclusive(|byte| *byte == 0) {
         let name = CStr::from_bytes_with_nul(name).map_err(io::Error::other)?.to_owned();
-        // SAFETY: both strings end with a zero byte; the buffer pointer and length belong together.
-        match sized(|buffer, size| unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), buffer.cast(), size) }) {
+        match sized(|buffer, size| get(&name, buffer, size)) {
             Ok(value) => attributes.push((name, value)),
             Err(error) if error.raw_os_error() == Some(libc::ENODATA) => {} // removed meanwhile
             Err(error) => return Err(error),

@@ -2,16 +2,17 @@
 
 use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
-use crate::error::{Error, ExitDetails, Result};
+use crate::error::{Error, ExitDetails, IoContext, Result};
 use crate::model::{
-    Actor, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, Digest, Event,
-    EventQuery, ExecIo, ExecSpec, ImageFilter, ImageInfo, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort,
-    Recovered, RunOutput, Status, Stream,
+    Actor, ChangeKind, CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate,
+    CopyOptions, DetachKeys, Digest, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, LogLine,
+    LogOptions, Platform, ProcessInfo, PublishedPort, Recovered, RunOutput, Status, Stream, WriteOptions,
 };
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -346,6 +347,55 @@ impl Engine for RecordingEngine {
             recording.closed = recording.closed.saturating_sub(1);
             recording.closed == 0
         }))
+    }
+    fn copy_to(
+        &self,
+        _: &Context,
+        container: &str,
+        sources: &[PathBuf],
+        target: &str,
+        options: &CopyOptions,
+    ) -> Result<()> {
+        self.called(format!("copy {sources:?} to {container}:{target} {options:?}"));
+        Ok(())
+    }
+    fn copy_from(
+        &self,
+        _: &Context,
+        container: &str,
+        sources: &[String],
+        target: &Path,
+        options: &CopyOptions,
+    ) -> Result<()> {
+        self.called(format!("copy {container}:{sources:?} to {} {options:?}", target.display()));
+        Ok(())
+    }
+    fn read_file(&self, _: &Context, _: &str, path: &str) -> Result<Vec<u8>> {
+        Ok(if path == "/binary" { vec![0xff, 0] } else { format!("content of {path}").into_bytes() })
+    }
+    fn write_file(
+        &self,
+        _: &Context,
+        container: &str,
+        path: &str,
+        content: &[u8],
+        options: &WriteOptions,
+    ) -> Result<()> {
+        self.called(format!("write {} to {container}:{path} {options:?}", String::from_utf8_lossy(content)));
+        Ok(())
+    }
+    fn diff(&self, _: &Context, _: &str) -> Result<Vec<FileChange>> {
+        Ok(vec![FileChange { path: "/a".into(), kind: ChangeKind::Added }])
+    }
+    fn export(&self, _: &Context, container: &str, output: &mut dyn Write) -> Result<()> {
+        if container == "missing" {
+            return Err(Error::not_found("no such container"));
+        }
+        output.write_all(b"tar").doing(|| "cannot write")
+    }
+    fn commit(&self, _: &Context, container: &str, spec: &CommitSpec) -> Result<ImageInfo> {
+        self.called(format!("commit {container} {spec:?}"));
+        Ok(Self::image_info())
     }
     fn events(&self, cx: &Context, query: &EventQuery, on_event: &mut dyn FnMut(Event) -> Result<bool>) -> Result<()> {
         let (filter, since, before) = (&query.filter, query.since.is_some(), query.before.is_some());

@@ -1,6 +1,11 @@
 //! `Container`: a name for a container, and what can be done with it. A file a verb.
 
+mod commit;
+mod copy;
+mod diff;
 mod exec;
+mod export;
+mod files;
 mod http_probe;
 mod inspect;
 mod lifecycle;

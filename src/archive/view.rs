@@ -1,13 +1,15 @@
 //! What a container would see of some layers, found without mounting them.
 
-use crate::archive::member::Path as Inside;
-use crate::archive::whiteout::OPAQUE_XATTR;
+use super::member::Path as Inside;
+use super::pack::names;
+use super::whiteout::OPAQUE_XATTR;
 use crate::error::{IoContext, Result};
 use crate::sys::xattr;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 
@@ -44,6 +46,27 @@ impl View {
                 Some(_) => merged = below,
             }
         }
+        self.root()
+    }
+
+    /// What is in the folder at a path, whiteouts left out; nothing when there is none.
+    pub fn names(&self, path: &Inside) -> Result<BTreeSet<Vec<u8>>> {
+        let mut merged = self.layers.clone();
+        for name in path.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+            merged = step(&merged, OsStr::from_bytes(name))?.1;
+        }
+        let mut found = BTreeSet::new();
+        for folder in &merged {
+            for name in names(folder)? {
+                if !found.contains(name.as_bytes()) && step(&merged, &name)?.0.is_some() {
+                    found.insert(name.into_vec());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn root(&self) -> Result<Option<Seen>> {
         let Some(top) = self.layers.first() else { return Ok(None) };
         let metadata = fs::metadata(top).doing(|| format!("cannot look at `{}`", top.display()))?;
         Ok(Some(Seen { host: top.clone(), metadata }))

@@ -1,0 +1,99 @@
+//! Writes one file of a container.
+
+use super::access::{Access, Purpose};
+use super::content::Temporary;
+use super::copier::{mounted_file, own};
+use super::copy::ids;
+use super::place::{Side, Target};
+use crate::container::row::Row;
+use crate::context::Context;
+use crate::error::{Error, IoContext, Result};
+use crate::model::WriteOptions;
+use crate::store::Store;
+use crate::sys::node::{Node, NodeKind};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Uid, fchown};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsFd;
+
+/// Of files that are made.
+const NEW_MODE: u32 = 0o644;
+
+/// Replaces what a file holds in one step, or makes the file; links are followed inside the container.
+///
+/// # Errors
+/// `not_found` when its folder is missing, `invalid` when there is something else than a regular file.
+pub fn write_file(
+    store: &Store,
+    cx: &Context,
+    row: Row,
+    path: &str,
+    content: &[u8],
+    options: &WriteOptions,
+) -> Result<()> {
+    let name = row.name.clone();
+    let access = Access::open(store, cx, row, Purpose::Write)?;
+    let owner = options.owner.as_deref().map(|owner| ids(&access.root, owner)).transpose()?;
+    let inside = Side { root: access.root, place: "in the container" };
+    write(&inside, path, content, options, owner)
+        .map_err(|error| error.context(format!("writing into container `{name}`")))
+}
+
+fn write(inside: &Side, path: &str, content: &[u8], options: &WriteOptions, owner: Option<(u32, u32)>) -> Result<()> {
+    let doing = || format!("cannot write `{path}`");
+    let (folder, name, existing) = match inside.target(path.as_bytes())? {
+        Target::Folder(_) => return Err(Error::invalid(format!("`{path}` is a folder"))),
+        Target::Free { must_be_folder: true, .. } => {
+            return Err(Error::invalid(format!("`{path}` names a folder, not a file")).hint("leave the slash out"));
+        }
+        Target::Free { folder, name, .. } => (folder, name, None),
+        Target::Taken { folder, name, existing } => (folder, name, Some(existing)),
+    };
+    if existing.as_ref().is_some_and(|existing| existing.kind() != NodeKind::File) {
+        return Err(
+            Error::invalid(format!("`{path}` is no regular file")).hint("remove it first, or write inside with `exec`")
+        );
+    }
+    if let Some(existing) = &existing {
+        // Its end is where others write too; and what is mounted on a name can only be filled.
+        let in_place =
+            if options.append { Some(OFlag::O_APPEND) } else { mounted_file(&folder, &name)?.map(|_| OFlag::O_TRUNC) };
+        if let Some(flag) = in_place {
+            let mut file = existing.open_file(OFlag::O_WRONLY | flag).doing(doing)?;
+            file.write_all(content).doing(doing)?;
+            return attributes(&file, existing, options, owner, true).doing(doing);
+        }
+    }
+    let (temporary, mut file) = Temporary::create(folder.as_fd()).doing(doing)?;
+    file.write_all(content).doing(doing)?;
+    match &existing {
+        Some(existing) => attributes(&file, existing, options, owner, false).doing(doing)?,
+        None => {
+            let (uid, gid) = owner.unwrap_or((0, 0));
+            own(fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))).doing(doing)?;
+            fchmod(&file, Mode::from_bits_truncate(options.mode.unwrap_or(NEW_MODE))).doing(doing)?;
+        }
+    }
+    temporary.rename(&name).doing(doing)
+}
+
+/// What was asked for, else what the file had.
+fn attributes(
+    file: &File,
+    existing: &Node,
+    options: &WriteOptions,
+    owner: Option<(u32, u32)>,
+    in_place: bool,
+) -> nix::Result<()> {
+    let stat = existing.stat();
+    if owner.is_some() || !in_place {
+        let (uid, gid) = owner.unwrap_or((stat.st_uid, stat.st_gid));
+        own(fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))))?;
+    }
+    if options.mode.is_some() || owner.is_some() || !in_place {
+        fchmod(file, Mode::from_bits_truncate(options.mode.unwrap_or(existing.mode())))?;
+    }
+    Ok(())
+}
