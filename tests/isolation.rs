@@ -1,5 +1,6 @@
 //! Every option of `run` that isolates, against what the kernel says.
 
+mod docker;
 mod exec;
 mod init;
 mod options;

@@ -1,7 +1,7 @@
 //! Whose namespaces a container is in, and which options do not go together.
 
 use super::row::Row;
-use super::{lookup, monitor, state};
+use super::{lookup, monitor, oci_runtime, state};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ContainerSpec, NamespaceMode, Status, UsernsSpec, sysctl};
 use crate::runtime::capability;
@@ -33,6 +33,10 @@ pub struct Sharing {
 pub fn check(spec: &ContainerSpec) -> Result<()> {
     for name in spec.sysctls.keys() {
         sysctl::namespace(name)?;
+    }
+    if spec.init && spec.runtime.as_deref().is_some_and(|runtime| runtime != oci_runtime::OWN) {
+        return Err(Error::unsupported("`init` is a part of the runtime `shanty`, and another one is asked for")
+            .hint("leave one of `init` and `runtime` out"));
     }
     if spec.userns != UsernsSpec::Host {
         return Err(Error::unsupported("a user namespace of its own cannot be given in this version")

@@ -24,7 +24,7 @@ pub struct Identity {
 /// Looks up a user (`user`, `user:group`, with names or numbers) and additional groups in a root.
 ///
 /// As Docker does: a number need not be in the files; a name must be; with a group in the text the
-/// supplementary groups of the files do not count. Fails with `not_found`.
+/// supplementary groups of the files do not count; the own group is one of them. Fails with `not_found`.
 pub fn resolve(root: &Root, user: &str, group_add: &[String]) -> Result<Identity> {
     let spec: UserSpec = user.parse()?;
     let read = |path: &str| root.read(Path::new(path), LARGEST_FILE).map(Option::unwrap_or_default);
@@ -60,6 +60,9 @@ fn look_up(spec: &UserSpec, group_add: &[String], passwd: &str, group: &str) -> 
     for added in group_add {
         identity.groups.push(group_id(group, added)?);
     }
+    // The own one as well: a file of that group must not be another's through a supplementary group alone
+    // (CVE-2022-36109).
+    identity.groups.push(identity.gid);
     identity.groups.sort_unstable();
     identity.groups.dedup();
     Ok(identity)
@@ -127,13 +130,13 @@ mod tests {
     #[test]
     fn names_and_numbers_are_looked_up_as_docker_does() {
         for (user, add, uid, gid, groups, home) in [
-            ("", &[][..], 0, 0, &[10][..], Some("/root")),
-            ("node", &[], 1000, 1001, &[10, 44], Some("/home/node")),
-            ("1000", &[], 1000, 1001, &[10, 44], Some("/home/node")),
-            ("node:wheel", &[], 1000, 10, &[], Some("/home/node")),
-            ("node:5", &["wheel", "6"], 1000, 5, &[6, 10], Some("/home/node")),
-            ("4242", &[], 4242, 0, &[], None),
-            ("42", &[], 7, 7, &[], Some("/")),
+            ("", &[][..], 0, 0, &[0, 10][..], Some("/root")),
+            ("node", &[], 1000, 1001, &[10, 44, 1001], Some("/home/node")),
+            ("1000", &[], 1000, 1001, &[10, 44, 1001], Some("/home/node")),
+            ("node:wheel", &[], 1000, 10, &[10], Some("/home/node")),
+            ("node:5", &["wheel", "6"], 1000, 5, &[5, 6, 10], Some("/home/node")),
+            ("4242", &[], 4242, 0, &[0], None),
+            ("42", &[], 7, 7, &[7], Some("/")),
         ] {
             let expected = Identity { uid, gid, groups: groups.to_vec(), home: home.map(str::to_owned) };
             assert_eq!(of(user, add).unwrap(), expected, "{user}");

@@ -12,6 +12,7 @@
 
 pub mod busybox;
 pub mod call;
+pub mod docker;
 pub mod fixtures;
 pub mod leaks;
 pub mod netns;
