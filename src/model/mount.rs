@@ -272,7 +272,7 @@ mod tests {
         let mount = MountSpec::parse_tmpfs("/run:size=64m,mode=1777,ro,noexec").unwrap();
         assert_eq!((mount.size, mount.mode, mount.read_only), (Some(64 << 20), Some(0o1777), true));
         assert!(MountSpec::parse_tmpfs("/run").is_ok());
-        for text in ["run", "", "/run:size=x", "/run:mode=999", "/run:exec", "/run:ro=1", "/run:mode=77777"] {
+        for text in ["run", "", "/run:size=x", "/run:mode=999", "/run:execute", "/run:ro=1", "/run:mode=77777"] {
             assert!(MountSpec::parse_tmpfs(text).is_err(), "{text}");
         }
     }

@@ -87,9 +87,7 @@ fn range(text: &str) -> Result<IdRange> {
     match parts[..] {
         // The last id is none (user_namespaces(7)).
         [inside, outside, count]
-            if count > 0
-                && u64::from(inside) + u64::from(count) <= u64::from(u32::MAX)
-                && u64::from(outside) + u64::from(count) <= u64::from(u32::MAX) =>
+            if count > 0 && inside.checked_add(count).is_some() && outside.checked_add(count).is_some() =>
         {
             Ok(IdRange { inside, outside, count })
         }

@@ -126,13 +126,12 @@ impl Exec<'_> {
         }
         // A child of our parent, which waits for it (CLONE_PARENT), by clone(2), which filters let through.
         let made = spawn_filtered(CloneFlags::CLONE_PARENT, || {
-            let failure = match self.born(&tasks, die_with) {
-                Err(error) => Failure::of("entering the control groups", &error),
-                Ok(()) => {
-                    self.reporter.executing();
-                    let error = if is_confined { program.exec() } else { program.execute(die_with) };
-                    Failure::of("executing the program", &error)
-                }
+            let failure = if let Err(error) = self.born(&tasks, die_with) {
+                Failure::of("entering the control groups", &error)
+            } else {
+                self.reporter.executing();
+                let error = if is_confined { program.exec() } else { program.execute(die_with) };
+                Failure::of("executing the program", &error)
             };
             self.reporter.failure(&failure);
             failure.code.unwrap_or(1)

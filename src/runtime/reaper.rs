@@ -83,14 +83,13 @@ fn serve(program: Pid, signals: &SigSet) -> i32 {
                     return code;
                 }
             }
-            // A terminal's, for who uses it from the background: that is us.
-            Ok(Signal::SIGTTIN | Signal::SIGTTOU) => {}
-            Ok(signal) => {
+            Ok(signal) if !matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU) => {
                 // It may have ended just now.
                 let _ = kill(program, signal);
             }
-            // A real-time signal, which has no name here, or an interruption.
-            Err(_) => {}
+            // A terminal's, for who uses it from the background, which is us; a real-time signal, which has no name here;
+            // an interruption.
+            _ => {}
         }
     }
 }

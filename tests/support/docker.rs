@@ -62,7 +62,7 @@ impl Drop for Docker {
     fn drop(&mut self) {
         let pid = nix::unistd::Pid::from_raw(self.daemon.id().cast_signed());
         // It may have ended by itself.
-        drop(nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM));
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
         drop(self.daemon.wait());
     }
 }

@@ -274,7 +274,10 @@ fn give(verdict: Action) -> Instruction {
 
 /// The kernel's side.
 pub mod interpreter {
-    use super::*;
+    use super::{
+        AND, ARCH_OFFSET, ARGUMENTS_OFFSET, Instruction, JUMP_ALWAYS, JUMP_ANY_BIT, JUMP_EQUAL, JUMP_GREATER,
+        JUMP_GREATER_OR_EQUAL, KILL_PROCESS, LOAD_WORD, NUMBER_OFFSET, RETURN,
+    };
 
     /// What the kernel would do, and how many instructions that took.
     pub fn run(program: &[Instruction], arch: u32, number: u32, arguments: [u64; 6]) -> (u32, usize) {

@@ -48,15 +48,14 @@ pub fn all(options: &Options) -> Result<Vec<Mount>, OciSpecError> {
             mount(Path::new(target), kind, Path::new(kind), list.iter().map(ToString::to_string).collect())
         })
         .collect::<Result<Vec<_>, _>>()?;
-    match &options.shm {
-        Shm::Own => {}
-        Shm::None => mounts.retain(|mount| mount.destination() != Path::new("/dev/shm")),
-        Shm::Of(source) if !own("/dev/shm") => {
-            mounts.retain(|mount| mount.destination() != Path::new("/dev/shm"));
-            let flags = ["bind", "rprivate", "nosuid", "noexec", "nodev"].map(str::to_owned).to_vec();
-            mounts.push(mount(Path::new("/dev/shm"), "bind", source, flags)?);
-        }
-        Shm::Of(_) => {}
+    if options.shm != Shm::Own {
+        mounts.retain(|mount| mount.destination() != Path::new("/dev/shm"));
+    }
+    if let Shm::Of(source) = &options.shm
+        && !own("/dev/shm")
+    {
+        let flags = ["bind", "rprivate", "nosuid", "noexec", "nodev"].map(str::to_owned).to_vec();
+        mounts.push(mount(Path::new("/dev/shm"), "bind", source, flags)?);
     }
     let mut asked = options.mounts.clone();
     // A mount below another one comes after it.
