@@ -169,7 +169,9 @@ impl Options {
                 "nodiratime" | "rnodiratime" => parsed.attrs |= MountAttrs::NO_DIR_ATIME,
                 "diratime" | "rdiratime" => parsed.attrs -= MountAttrs::NO_DIR_ATIME,
                 // One of three (mount_setattr(2)).
-                "noatime" | "rnoatime" => parsed.attrs = (parsed.attrs - MountAttrs::STRICT_ATIME) | MountAttrs::NO_ATIME,
+                "noatime" | "rnoatime" => {
+                    parsed.attrs = (parsed.attrs - MountAttrs::STRICT_ATIME) | MountAttrs::NO_ATIME
+                }
                 "strictatime" | "rstrictatime" => {
                     parsed.attrs = (parsed.attrs - MountAttrs::NO_ATIME) | MountAttrs::STRICT_ATIME
                 }
