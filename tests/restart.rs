@@ -138,3 +138,13 @@ fn removing_at_the_end_and_restarting_exclude_each_other() {
     shanty.eval(r#"image("busybox:1").run(["true"], #{ restart: "always", remove: true })"#).fails_with("invalid");
     assert_eq!(shanty.json("containers(#{ all: true }).len()"), 0);
 }
+
+#[test]
+fn a_container_of_another_runtime_is_started_again_as_well() {
+    require!(crate::support::program("runc"));
+    let shanty = require!(with_busybox());
+    let code = r#"
+        let c = image("busybox:1").run(["sh", "-c", "echo run; exit 4"], #{ runtime: "runc", restart: "on-failure:2", network: "none" });
+        [c.wait(#{ timeout: "30s" }), c.restarts, c.status, c.logs()]"#;
+    assert_eq!(shanty.json(code), json!([4, 2, "exited", "run\nrun\nrun\n"]));
+}

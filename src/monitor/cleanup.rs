@@ -106,6 +106,10 @@ impl Remains {
     /// Takes away what belongs to one run, not to the container.
     pub fn run_ended(&mut self) {
         self.kill_init();
+        if let Some(external) = &self.external {
+            // Its name is to be free for the next run.
+            external.delete();
+        }
         self.input = None;
         self.mounts = None;
     }

@@ -96,6 +96,8 @@ fn make(
     mut fds: Vec<OwnedFd>,
     remains: &mut Remains,
 ) -> Result<Container, Failure> {
+    // First: with our lock held, what a monitor that was killed has written would be believed.
+    let state = in_step("reading the last state", || first_state(&launch))?;
     let launcher = if launch.die_with_caller { launcher() } else { None };
     let ports = take_ports(&launch, &mut fds)?;
     let (init, pipes) = in_step("making the first process", || spawn_init(&launch, fds, remains, None))?;
@@ -109,7 +111,6 @@ fn make(
         Some(outputs) => Some((in_step("opening the log", || Log::open(&launch.container_dir))?, outputs)),
         None => None,
     };
-    let state = in_step("reading the last state", || first_state(&launch))?;
     if let Err(failure) = in_step("connecting the network", || remains.attach_network(init.pid)) {
         // A child that has failed meanwhile has no network any more: its report says why.
         let gone = !Path::new(&format!("/proc/{}/ns/net", init.pid)).exists();
