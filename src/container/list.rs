@@ -10,10 +10,9 @@ use crate::store::Store;
 pub fn list(store: &Store, filter: &ContainerFilter) -> Result<Vec<ContainerInfo>> {
     // A status other than the living ones asks for containers that `all` would show.
     let all = filter.all || filter.status.is_some_and(|status| !status.is_alive());
-    let rows = store.read(|db| match all {
-        true => row::all(db),
-        false => Ok(row::maybe_alive(db)?.into_iter().map(|row| Listed::MaybeAlive(Box::new(row))).collect()),
-    })?;
+    let alive = |row| Listed::MaybeAlive(Box::new(row));
+    let rows =
+        store.read(|db| if all { row::all(db) } else { Ok(row::maybe_alive(db)?.into_iter().map(alive).collect()) })?;
     let mut containers = Vec::new();
     for row in rows {
         let container = match row {

@@ -28,9 +28,8 @@ pub fn stats(
     let path = container_path(store.root_id8(), row.id.as_str());
     let group = Group { hierarchies: &hierarchies, path: &path };
     let machine_memory = machine_memory()?;
-    let mut last = match sample(store, &mut row, group)? {
-        Some(sample) => sample,
-        None => return Err(not_running(&row)),
+    let Some(mut last) = sample(store, &mut row, group)? else {
+        return Err(not_running(&row));
     };
     let mut is_first = true;
     loop {

@@ -81,7 +81,8 @@ mod tests {
         let line = br#"{"Type":"image","timeNano":-17,"seq":18446744073709551615}"#.to_vec();
         let whole = [&line[..], b"\n"].concat();
         let found = (whole.len() as u64, Mark { time: -17, seq: u64::MAX });
-        for rest in [&b""[..], b"{", &line, b"\0\0\0", b"nonsense\n", b"}\n", &[b'x'; 20_000], &[b'\n'; 9000]] {
+        let (long, empty) = (vec![b'x'; 20_000], vec![b'\n'; 9000]);
+        for rest in [&b""[..], b"{", &line, b"\0\0\0", b"nonsense\n", b"}\n", &long, &empty] {
             assert_eq!(end_of(&[&whole, rest].concat()), found, "{}", String::from_utf8_lossy(rest));
         }
         for bytes in [&b""[..], b"{", b"\n", b"}\n", br#"{"seq":3}"#] {
