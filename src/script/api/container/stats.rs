@@ -43,13 +43,11 @@ impl Container {
         let mut found = Dynamic::UNIT;
         call.engine()?.stats(&cx, self.reference(), interval, &mut |stats| {
             let stats = to_script(stats)?;
-            match &on_stats {
-                Some(on_stats) => on_stats.call_until_false(call, vec![stats]),
-                None => {
-                    found = stats;
-                    Ok(false)
-                }
+            if let Some(on_stats) = &on_stats {
+                return on_stats.call_until_false(call, vec![stats]);
             }
+            found = stats;
+            Ok(false)
         })?;
         Ok(found)
     }
