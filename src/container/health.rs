@@ -39,6 +39,9 @@ pub fn plan(spec: &ContainerSpec, image: Option<&HealthcheckSpec>) -> Option<Hea
 mod tests {
     use super::*;
 
+    /// Own check, the image's, and what they come to: argv, interval in seconds, retries.
+    type Case<'a> = (Option<HealthcheckSpec>, Option<&'a HealthcheckSpec>, &'a [&'a str], u64, u32);
+
     fn check(test: &[&str], interval: u64, retries: u32) -> HealthcheckSpec {
         HealthcheckSpec {
             test: test.iter().map(|word| (*word).to_owned()).collect(),
@@ -53,7 +56,6 @@ mod tests {
         let image = check(&["CMD", "image"], 7, 5);
         let shell = check(&["CMD-SHELL", "a | b"], 0, 0);
         // (own, image, argv, interval, retries)
-        type Case<'a> = (Option<HealthcheckSpec>, Option<&'a HealthcheckSpec>, &'a [&'a str], u64, u32);
         let cases: [Case<'_>; 6] = [
             (None, None, &[], 0, 0),
             (None, Some(&image), &["image"], 7, 5),
