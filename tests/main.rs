@@ -17,6 +17,7 @@ mod hostile;
 mod isolation;
 mod layers;
 mod lifecycle;
+mod logs;
 mod monitor;
 mod network;
 mod observe;

@@ -56,6 +56,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         rootfs,
         network: row.plan.network.clone(),
         stdio,
+        log: row.spec.log,
         runtime: row.spec.runtime.as_deref().map(oci_runtime::find).transpose()?.flatten(),
         restart: row.spec.restart.clone(),
         health: row.plan.health.clone(),

@@ -7,7 +7,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::model::{ContainerInfo, Id};
 use crate::store::Store;
 use std::fs::{self, DirBuilder};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,18 +63,11 @@ pub fn sweep(store: &Store) -> Result<()> {
 }
 
 fn copy_end_of_log(store: &Store, id: &Id) -> Result<()> {
-    let doing = || "cannot keep the end of the log";
-    let mut log = match fs::File::open(folder::file(store, id, logs::FILE_NAME)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        opened => opened.doing(doing)?,
-    };
-    let size = log.metadata().doing(doing)?.len();
-    log.seek(SeekFrom::Start(size.saturating_sub(LOG_BYTES))).doing(doing)?;
-    let mut end = Vec::new();
-    log.read_to_end(&mut end).doing(doing)?;
-    // The first line is cut short, unless it is the first of all: readers pass over it.
-    let mut copy = fs::File::create(path(store, id.as_str(), "log")).doing(doing)?;
-    copy.write_all(&end).doing(doing)
+    if let Some(end) = logs::end_of(&folder::file(store, id, logs::FILE_NAME), LOG_BYTES)? {
+        // The first line is cut short, unless it is the first of all: readers pass over it.
+        fs::write(path(store, id.as_str(), "log"), end).doing(|| "cannot keep the end of the log")?;
+    }
+    Ok(())
 }
 
 fn folder(store: &Store) -> PathBuf {

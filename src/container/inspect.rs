@@ -6,7 +6,7 @@ mod network;
 
 use super::row::Row;
 use super::{folder, monitor};
-use crate::model::{ContainerInfo, MountKind, MountSpec};
+use crate::model::{ContainerInfo, LogDriver, MountKind, MountSpec};
 use crate::runtime::health::Health;
 use crate::runtime::state;
 use crate::store::Store;
@@ -30,7 +30,10 @@ pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
         "ResolvConfPath": file("resolv.conf"),
         "HostnamePath": file("hostname"),
         "HostsPath": file("hosts"),
-        "LogPath": folder::file(store, &row.id, super::logs::FILE_NAME),
+        "LogPath": match row.spec.log.driver {
+            LogDriver::JsonFile => folder::file(store, &row.id, super::logs::FILE_NAME).display().to_string(),
+            LogDriver::None => String::new(),
+        },
         "Name": format!("/{}", row.name),
         "RestartCount": info.restarts,
         "Driver": "overlay2",

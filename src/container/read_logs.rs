@@ -3,8 +3,8 @@
 use super::row::Row;
 use super::{ended_record, folder, logs, lookup, state};
 use crate::context::Context;
-use crate::error::Result;
-use crate::model::{LogLine, LogOptions};
+use crate::error::{Error, Result};
+use crate::model::{LogDriver, LogLine, LogOptions};
 use crate::store::Store;
 
 /// Gives each line of its log that the options want to `on_line`, until that says `false` or the log ends;
@@ -18,6 +18,9 @@ pub fn read_logs(
 ) -> Result<()> {
     let (id, missing) = match store.read(|db| lookup::find(db, text)) {
         Ok(mut row) => {
+            if row.spec.log.driver == LogDriver::None {
+                return Err(not_kept(&row));
+            }
             let path = folder::file(store, &row.id, logs::FILE_NAME);
             if logs::read(cx, &path, options, &mut || has_ended(store, &mut row), on_line)? {
                 return Ok(());
@@ -32,6 +35,11 @@ pub fn read_logs(
         (None, Some(error)) => Err(error),
         (None, None) => Ok(()),
     }
+}
+
+fn not_kept(row: &Row) -> Error {
+    Error::unsupported(format!("nothing is kept of what container `{}` writes: its log driver is `none`", row.name))
+        .hint("look at it with `attach()`, or run it without `log: \"none\"`")
 }
 
 fn has_ended(store: &Store, row: &mut Row) -> Result<bool> {

@@ -1,6 +1,8 @@
 //! What a container is made from: the options of `run` and `create` after they were parsed.
 
-use super::{DeviceSpec, MountSpec, NamespaceMode, OnUnhealthy, Platform, PortSpec, RestartPolicy, Ulimit, UsernsSpec};
+use super::{
+    DeviceSpec, LogSpec, MountSpec, NamespaceMode, OnUnhealthy, Platform, PortSpec, RestartPolicy, Ulimit, UsernsSpec,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -108,6 +110,8 @@ pub struct ContainerSpec {
     pub stop_signal: Option<String>,
     /// Time between that signal and KILL; `None`: 10 s.
     pub stop_timeout: Option<Duration>,
+    /// What becomes of its output.
+    pub log: LogSpec,
     /// Platform to pull.
     pub platform: Option<Platform>,
     /// The OCI runtime that makes it, a name or a path; `None` or `shanty`: the built-in one.

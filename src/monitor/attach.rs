@@ -1,6 +1,8 @@
 //! Those who look at the container's output as it comes, and type into it.
 
 use super::client::Client;
+use super::output::{LITTLE, Show};
+use super::timers::Timers;
 use super::watch::Monitor;
 use crate::error::{Error, Result};
 use crate::runtime::control::protocol::Event;
@@ -8,6 +10,10 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// Memory that much output took is given back after this time: soon, but not after each piece.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// Who is attached: pipes that what the program writes is copied to.
 pub struct Viewer {
@@ -65,14 +71,21 @@ impl Monitor {
     /// Reads output into the log and shows it to who is attached.
     pub fn read_output(&mut self, index: usize) {
         let Some((log, outputs)) = &mut self.container.log else { return };
-        outputs[index].read_into(log, &mut |bytes| show(&mut self.clients, index, bytes));
+        let is_seen = self.clients.iter().any(|client| client.viewer.is_some());
+        let mut show = |bytes: &[u8]| show(&mut self.clients, index, bytes);
+        let mut show: Show<'_> = if is_seen { Some(&mut show) } else { None };
+        if outputs[index].read_into(log, &mut show) > LITTLE {
+            self.timers.trim.get_or_insert_with(|| Timers::after(QUIET));
+        }
     }
 
     /// The same with all that is left of a program that has ended.
     pub fn drain_outputs(&mut self) {
         let Some((log, outputs)) = &mut self.container.log else { return };
+        let is_seen = self.clients.iter().any(|client| client.viewer.is_some());
         for (index, output) in outputs.iter_mut().enumerate() {
-            output.drain_into(log, &mut |bytes| show(&mut self.clients, index, bytes));
+            let mut show = |bytes: &[u8]| show(&mut self.clients, index, bytes);
+            output.drain_into(log, &mut is_seen.then_some(&mut show as &mut dyn FnMut(&[u8])));
         }
     }
 

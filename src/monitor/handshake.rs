@@ -108,7 +108,7 @@ fn make(
     // While the child mounts: what it does not need before its program.
     let control = in_step("making the control socket", || listen_for_commands(&launch))?;
     let log = match pipes.outputs {
-        Some(outputs) => Some((in_step("opening the log", || Log::open(&launch.container_dir))?, outputs)),
+        Some(outputs) => Some((in_step("opening the log", || Log::open(&launch.container_dir, launch.log))?, outputs)),
         None => None,
     };
     if let Err(failure) = in_step("connecting the network", || remains.attach_network(init.pid)) {

@@ -6,22 +6,36 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// So much is read at a time, on the stack, as long as no more comes.
+pub const LITTLE: usize = 4 << 10;
+/// And so much from a program that writes faster: the default size of a pipe.
+const MUCH: usize = 64 << 10;
+/// Size of the pipe of such a program: what every user may have (pipe(7)).
+const LARGE_PIPE: i32 = 1 << 20;
+/// Most that is read before something else has its turn.
+const TURN: usize = 512 << 10;
+
+/// Who sees output as it comes, if anybody.
+pub type Show<'a> = Option<&'a mut dyn FnMut(&[u8])>;
+
 /// The reading end of one of its pipes.
 pub struct Output {
     pipe: Option<OwnedFd>,
     pending: Pending,
+    /// The pipe was made as large as it gets.
+    is_large: bool,
 }
 
 impl Output {
     /// Takes the reading end of the pipe for `stdout` or `stderr`.
     pub fn new(pipe: OwnedFd, stream: &'static str) -> nix::Result<Self> {
         fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self { pipe: Some(pipe), pending: Pending::new(stream) })
+        Ok(Self { pipe: Some(pipe), ..Self::silent(stream) })
     }
 
     /// A stream that nothing is written to.
     pub fn silent(stream: &'static str) -> Self {
-        Self { pipe: None, pending: Pending::new(stream) }
+        Self { pipe: None, pending: Pending::new(stream), is_large: false }
     }
 
     /// What to poll, until the stream has ended.
@@ -29,30 +43,76 @@ impl Output {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
-    /// Reads once what is there, and shows it. Tells whether there may be more.
-    pub fn read_into(&mut self, log: &mut Log, show: &mut dyn FnMut(&[u8])) -> bool {
-        let Some(pipe) = &self.pipe else { return false };
-        let mut buffer = [0u8; 8192];
-        match read(pipe, &mut buffer) {
-            // The other end of a terminal is gone: its end.
-            Ok(0) | Err(Errno::EIO) => {
-                log.finish(&mut self.pending);
-                self.pipe = None;
-                false
+    /// Reads what is there into the log, a turn's worth at most; `show` sees each piece, and wants small ones. Tells how
+    /// much it was.
+    pub fn read_into(&mut self, log: &mut Log, show: &mut Show<'_>) -> usize {
+        let mut little = [0; LITTLE];
+        let mut total = self.read(&mut little, log, show);
+        if total < LITTLE || show.is_some() {
+            return total;
+        }
+        let mut much = vec![0; MUCH];
+        while total < TURN {
+            let length = self.read(&mut much, log, show);
+            total += length;
+            if length < MUCH {
+                break;
             }
-            Ok(length) => {
-                log.output(&mut self.pending, &buffer[..length]);
-                show(&buffer[..length]);
-                true
+            self.enlarge();
+        }
+        total
+    }
+
+    /// Reads all that is left of a program that has ended. Processes that outlive it may go on writing: that is not
+    /// waited for.
+    pub fn drain_into(&mut self, log: &mut Log, show: &mut Show<'_>) {
+        let mut left = self.capacity();
+        while left > 0 {
+            match self.read_into(log, show) {
+                0 => break,
+                length => left = left.saturating_sub(length),
             }
-            Err(Errno::EINTR) => true,
-            Err(_) => false,
+        }
+        log.finish(&mut self.pending);
+    }
+
+    /// Reads once; 0 when there is nothing, or nothing any more.
+    fn read(&mut self, buffer: &mut [u8], log: &mut Log, show: &mut Show<'_>) -> usize {
+        loop {
+            let Some(pipe) = &self.pipe else { return 0 };
+            match read(pipe, buffer) {
+                // The other end of a terminal is gone: its end.
+                Ok(0) | Err(Errno::EIO) => {
+                    log.finish(&mut self.pending);
+                    self.pipe = None;
+                }
+                Ok(length) => {
+                    log.output(&mut self.pending, &buffer[..length]);
+                    if let Some(show) = show {
+                        show(&buffer[..length]);
+                    }
+                    return length;
+                }
+                Err(Errno::EINTR) => {}
+                Err(_) => return 0,
+            }
         }
     }
 
-    /// Reads all that is left of a program that has ended.
-    pub fn drain_into(&mut self, log: &mut Log, show: &mut dyn FnMut(&[u8])) {
-        while self.read_into(log, show) {}
-        log.finish(&mut self.pending);
+    /// Fewer, larger reads for a program that fills its pipe.
+    fn enlarge(&mut self) {
+        if let (Some(pipe), false) = (&self.pipe, self.is_large) {
+            // Who has too many large pipes keeps a small one, and a terminal is none.
+            let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(LARGE_PIPE));
+            self.is_large = true;
+        }
+    }
+
+    /// The most that can wait to be read.
+    fn capacity(&self) -> usize {
+        let Some(pipe) = &self.pipe else { return 0 };
+        // A terminal does not say, and holds less.
+        let size = fcntl(pipe, FcntlArg::F_GETPIPE_SZ).unwrap_or(LARGE_PIPE);
+        size as usize
     }
 }

@@ -22,6 +22,8 @@ pub struct Timers {
     pub next_check: Option<Instant>,
     /// When a check has taken too long.
     pub check_is_late: Option<Instant>,
+    /// When to give back the memory that much output took.
+    pub trim: Option<Instant>,
 }
 
 impl Timers {
@@ -32,7 +34,16 @@ impl Timers {
 
     /// The first of all.
     pub fn next(&self) -> Option<Instant> {
-        let all = [self.kill, self.settle, self.freeze, self.restart, self.oom, self.next_check, self.check_is_late];
+        let all = [
+            self.kill,
+            self.settle,
+            self.freeze,
+            self.restart,
+            self.oom,
+            self.next_check,
+            self.check_is_late,
+            self.trim,
+        ];
         all.into_iter().flatten().min()
     }
 

@@ -234,6 +234,9 @@ impl Monitor {
         if Timers::is_due(&mut self.timers.check_is_late, now) {
             self.kill_late_check();
         }
+        if Timers::is_due(&mut self.timers.trim, now) {
+            allocator::trim();
+        }
         if Timers::is_due(&mut self.timers.settle, now) {
             self.remains.leave_callers_groups();
             self.watch_memory();

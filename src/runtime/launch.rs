@@ -2,7 +2,7 @@
 
 use super::health::HealthPlan;
 use super::network::NetworkPlan;
-use crate::model::{Id, RestartPolicy, WindowSize};
+use crate::model::{Id, LogSpec, RestartPolicy, WindowSize};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,9 @@ pub struct Launch {
     pub network: NetworkPlan,
     /// Where its input and output go.
     pub stdio: StdioPlan,
+    /// How its log is written, when that is where output goes.
+    #[serde(default)]
+    pub log: LogSpec,
     /// The OCI runtime's program that makes it; `None`: this one.
     #[serde(default)]
     pub runtime: Option<PathBuf>,

@@ -13,6 +13,7 @@ pub mod health;
 pub mod hooks;
 pub mod init;
 pub mod launch;
+pub mod log;
 mod masks;
 pub mod mounts;
 pub mod namespaces;

@@ -2,7 +2,7 @@
 
 use shanty::context::Context;
 use shanty::error::Result;
-use shanty::model::{Id, RestartPolicy};
+use shanty::model::{Id, LogSpec, RestartPolicy};
 use shanty::runtime::bundle;
 use shanty::runtime::control::{self, Connection, Exit, Prepared, Started};
 use shanty::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
@@ -99,6 +99,7 @@ impl Sandbox {
             rootfs,
             network,
             stdio,
+            log: LogSpec::default(),
             health: None,
             memory_is_limited: false,
             runtime: None,

@@ -2,7 +2,10 @@
 
 use super::network;
 use crate::container::row::Row;
-use crate::model::{ContainerInfo, ContainerSpec, MountKind, MountSpec, NamespaceMode, RestartPolicy, UsernsSpec};
+use crate::model::{
+    ContainerInfo, ContainerSpec, LogDriver, LogSpec, MountKind, MountSpec, NamespaceMode, RestartPolicy, UsernsSpec,
+    size,
+};
 use crate::runtime::cgroup::container_path;
 use crate::runtime::spec;
 use crate::store::Store;
@@ -20,6 +23,18 @@ pub fn host_config(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
     Value::Object(all)
 }
 
+/// In Docker's words; the defaults are said, too.
+fn log_config(log: &LogSpec) -> Value {
+    let options = match log.driver {
+        LogDriver::None => json!({}),
+        LogDriver::JsonFile if log.max_size == 0 => json!({ "max-size": "-1" }),
+        LogDriver::JsonFile => {
+            json!({ "max-file": log.max_files.to_string(), "max-size": size::format(log.max_size) })
+        }
+    };
+    json!({ "Type": log.driver.name(), "Config": options })
+}
+
 fn general(row: &Row, info: &ContainerInfo) -> Value {
     let spec = &row.spec;
     let binds: Vec<_> = spec.mounts.iter().filter(|mount| mount.kind == MountKind::Bind).map(bind).collect();
@@ -29,7 +44,7 @@ fn general(row: &Row, info: &ContainerInfo) -> Value {
     json!({
         "Binds": some(binds),
         "ContainerIDFile": "",
-        "LogConfig": { "Type": "json-file", "Config": {} },
+        "LogConfig": log_config(&spec.log),
         "NetworkMode": spec.networks.first().map_or("bridge", String::as_str),
         "PortBindings": network::ports(&info.ports),
         "RestartPolicy": restart_policy(&spec.restart),

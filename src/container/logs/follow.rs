@@ -1,14 +1,13 @@
 //! Gives the lines of a log, and goes on as they come.
 
-use super::backward::start_of_tail;
+use super::backward::go_to_tail;
 use super::entry::{Joiner, wanted};
+use super::files::Files;
 use crate::context::Context;
 use crate::error::{IoContext, Result};
 use crate::model::{LogLine, LogOptions};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -16,8 +15,8 @@ use std::time::Duration;
 /// Receives lines; `false` ends the reading.
 type OnLine<'a> = &'a mut dyn FnMut(LogLine) -> Result<bool>;
 
-/// Gives each line that the options want, oldest first. With `follow` it goes on until `ended` says that
-/// nothing more can come. `false` when there is no log.
+/// Gives each line that the options want, oldest first. With `follow` it goes on until `before`, or until `ended` says
+/// that nothing more can come. `false` when there is no log.
 pub fn read(
     cx: &Context,
     path: &Path,
@@ -26,16 +25,16 @@ pub fn read(
     on_line: OnLine<'_>,
 ) -> Result<bool> {
     let watch = if options.follow { Some(Watch::new(path)?) } else { None };
-    let Some(mut reader) = LogReader::open(path, options)? else {
+    let Some(mut reader) = LogReader::open(cx, path, options)? else {
         return Ok(false);
     };
     loop {
         // Asked before reading: what is written between the answer and the reading is not lost.
         let last = match watch {
-            Some(_) => ended()?,
+            Some(_) => options.before.is_some_and(|before| jiff::Timestamp::now() >= before) || ended()?,
             None => true,
         };
-        if !reader.drain(cx, last, on_line)? || last {
+        if !reader.drain(last, on_line)? || last {
             return Ok(true);
         }
         if let Some(watch) = &watch {
@@ -44,65 +43,92 @@ pub fn read(
     }
 }
 
-/// Gives each line of a log that does not grow any more.
-pub fn read_ended(path: &Path, options: &LogOptions, on_line: OnLine<'_>) -> Result<()> {
-    read(&Context::background(), path, options, &mut || Ok(true), on_line).map(drop)
-}
-
 struct LogReader<'a> {
-    reader: BufReader<File>,
+    cx: &'a Context,
+    files: Files,
     options: &'a LogOptions,
     joiner: Joiner,
-    /// The end of a line that has not been written whole.
-    partial: Vec<u8>,
-    /// With `tail`: the last lines so far, until the present end of the file is reached.
+    /// With `tail`: the last lines so far, until what there was at the beginning has been read.
     held: Option<VecDeque<LogLine>>,
+    has_missed: bool,
 }
 
 impl<'a> LogReader<'a> {
-    fn open(path: &Path, options: &'a LogOptions) -> Result<Option<Self>> {
-        let file = match File::open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened.doing(|| "cannot open the log")?,
-        };
-        let mut reader = BufReader::with_capacity(64 * 1024, file);
+    fn open(cx: &'a Context, path: &Path, options: &'a LogOptions) -> Result<Option<Self>> {
+        let doing = || "cannot read the log";
+        let Some(mut files) = Files::open(path).doing(doing)? else { return Ok(None) };
+        if let Some(since) = options.since {
+            files.skip_before(since).doing(doing)?;
+        }
         if let Some(count) = options.tail {
-            let end = reader.get_ref().metadata().doing(|| "cannot read the log")?.len();
-            let start = start_of_tail(reader.get_ref(), end, count, options).doing(|| "cannot read the log")?;
-            reader.seek(SeekFrom::Start(start)).doing(|| "cannot read the log")?;
+            go_to_tail(&mut files, count, options).doing(doing)?;
         }
         let held = options.tail.map(|_| VecDeque::new());
-        Ok(Some(Self { reader, options, joiner: Joiner::default(), partial: Vec::new(), held }))
+        Ok(Some(Self { cx, files, options, joiner: Joiner::default(), held, has_missed: false }))
     }
 
-    /// Reads to the present end of the file, which with `last` is the end of all; `false` when the
-    /// receiver has enough.
-    fn drain(&mut self, cx: &Context, last: bool, on_line: OnLine<'_>) -> Result<bool> {
+    /// Reads to the present end, which with `last` is the end of all; `false` when the receiver has enough.
+    fn drain(&mut self, last: bool, on_line: OnLine<'_>) -> Result<bool> {
+        let mut lines = Vec::new();
         loop {
-            cx.check()?;
-            let read = self.reader.read_until(b'\n', &mut self.partial).doing(|| "cannot read the log")?;
-            if self.partial.last() != Some(&b'\n') {
-                if read > 0 {
-                    continue;
-                }
-                if last {
-                    let rest: Vec<_> = self.joiner.finish().collect();
-                    for line in rest {
-                        if !self.take(line, on_line)? {
-                            return Ok(false);
-                        }
+            self.cx.check()?;
+            if self.options.follow && self.files.has_room() {
+                self.look_again()?;
+            }
+            // Before it is read: what was put aside before does not grow any more.
+            let is_aside = self.files.segments.len() > 1;
+            let Some(segment) = self.files.segments.front_mut() else { return Ok(true) };
+            segment.next_lines(&mut lines).doing(|| "cannot read the log")?;
+            for json in lines.split(|byte| *byte == b'\n').filter(|json| !json.is_empty()) {
+                for line in self.joiner.push(json).into_iter().flatten() {
+                    self.cx.check()?;
+                    if !self.take(line, on_line)? {
+                        return Ok(false);
                     }
                 }
-                return self.release(on_line);
             }
-            let line = self.joiner.push(&self.partial);
-            self.partial.clear();
-            if let Some(line) = line
-                && !self.take(line, on_line)?
-            {
-                return Ok(false);
+            if !lines.is_empty() {
+                continue;
+            }
+            if segment_end(&mut self.files) && self.options.follow {
+                if !self.release(on_line)? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if is_aside {
+                self.files.segments.pop_front();
+                continue;
+            }
+            if self.options.follow {
+                self.look_again()?;
+                if self.files.segments.len() > 1 {
+                    continue;
+                }
+            }
+            return self.reach_end(last, on_line);
+        }
+    }
+
+    fn reach_end(&mut self, last: bool, on_line: OnLine<'_>) -> Result<bool> {
+        if last {
+            let rest: Vec<_> = self.joiner.finish().collect();
+            for line in rest {
+                if !self.take(line, on_line)? {
+                    return Ok(false);
+                }
             }
         }
+        self.release(on_line)
+    }
+
+    fn look_again(&mut self) -> Result<()> {
+        let saw_all = self.files.look_again().doing(|| "cannot read the log")?;
+        if !saw_all && !self.has_missed {
+            self.has_missed = true;
+            self.cx.progress.warn("lines are missing: the container writes its log faster than it is read");
+        }
+        Ok(())
     }
 
     fn take(&mut self, line: LogLine, on_line: OnLine<'_>) -> Result<bool> {
@@ -119,7 +145,7 @@ impl<'a> LogReader<'a> {
         Ok(true)
     }
 
-    /// The end of the file as it was: what `tail` held back is given, and new lines go straight on.
+    /// What there was at the beginning has been read: what `tail` held back is given, and new lines go straight on.
     fn release(&mut self, on_line: OnLine<'_>) -> Result<bool> {
         for line in self.held.take().into_iter().flatten() {
             if !on_line(line)? {
@@ -130,6 +156,11 @@ impl<'a> LogReader<'a> {
     }
 }
 
+/// Whether reading had an end that is taken away now.
+fn segment_end(files: &mut Files) -> bool {
+    files.segments.front_mut().is_some_and(|segment| segment.end.take().is_some())
+}
+
 /// Wakes up when the log grows.
 struct Watch(Inotify);
 
@@ -137,8 +168,10 @@ impl Watch {
     fn new(path: &Path) -> Result<Self> {
         let doing = || "cannot watch the log";
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).doing(doing)?;
-        match inotify.add_watch(path, AddWatchFlags::IN_MODIFY) {
-            // A container that was never started has no log: there is nothing to wait for.
+        // The folder: the file is another one after each turn.
+        let folder = path.parent().unwrap_or(path);
+        match inotify.add_watch(folder, AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO) {
+            // It has been removed: there is nothing to wait for.
             Err(nix::errno::Errno::ENOENT) => {}
             added => {
                 added.doing(doing)?;
@@ -165,6 +198,10 @@ mod tests {
         serde_json::json!({ "log": log, "stream": stream, "time": time }).to_string() + "\n"
     }
 
+    fn part(log: &str, stream: &str, second: u32) -> String {
+        entry(log, stream, second).replace("\"time\"", "\"part\":2,\"time\"")
+    }
+
     fn log_of(entries: &[String]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), entries.concat()).unwrap();
@@ -173,7 +210,7 @@ mod tests {
 
     fn texts(path: &Path, options: &LogOptions) -> Vec<String> {
         let mut lines = Vec::new();
-        read_ended(path, options, &mut |line| {
+        read(&Context::background(), path, options, &mut || Ok(true), &mut |line| {
             lines.push(String::from_utf8(line.text).unwrap());
             Ok(true)
         })
@@ -187,7 +224,7 @@ mod tests {
             entry("a\n", "stdout", 1),
             entry("b\n", "stderr", 2),
             entry("c1", "stdout", 3),
-            entry("c2\n", "stdout", 4),
+            part("c2\n", "stdout", 4),
             entry("d\n", "stderr", 5),
         ]);
         let unfinished = log_of(&[entry("a\n", "stdout", 1), entry("b", "stdout", 2)]);

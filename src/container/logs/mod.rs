@@ -2,37 +2,30 @@
 
 mod backward;
 mod entry;
+mod files;
 mod follow;
 
+pub use crate::runtime::log::FILE_NAME;
 pub use follow::read;
 
-/// Name of the log in the container's folder.
-pub const FILE_NAME: &str = "container.log";
-
-use crate::error::Result;
-use crate::model::{LogLine, LogOptions};
+use crate::error::{IoContext, Result};
+use files::Files;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// The end of a log as text, at most `bytes` of it: what is drawn below an error, and what a removed
-/// container leaves behind.
-pub fn tail_text(path: &Path, bytes: usize) -> Result<String> {
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    let mut size = 0;
-    let options = LogOptions { tail: Some(bytes / 8), ..LogOptions::default() };
-    follow::read_ended(path, &options, &mut |line: LogLine| {
-        size += line.text.len() + 1;
-        lines.push(line.text);
-        Ok(true)
-    })?;
-    let mut start = 0;
-    while size > bytes && start < lines.len() {
-        size -= lines[start].len() + 1;
-        start += 1;
+/// The last bytes of a log as its files have them, at most so many; `None` when there is no log.
+pub fn end_of(path: &Path, bytes: u64) -> Result<Option<Vec<u8>>> {
+    let doing = || "cannot read the end of the log";
+    let Some(files) = Files::open(path).doing(doing)? else { return Ok(None) };
+    let mut left = bytes;
+    let mut pieces = Vec::new();
+    for segment in files.segments.iter().rev() {
+        let size = segment.file.metadata().doing(doing)?.len();
+        let mut piece = vec![0; size.min(left) as usize];
+        segment.file.read_exact_at(&mut piece, size.saturating_sub(left)).doing(doing)?;
+        left -= piece.len() as u64;
+        pieces.push(piece);
     }
-    let mut text = String::new();
-    for line in &lines[start..] {
-        text.push_str(&String::from_utf8_lossy(line));
-        text.push('\n');
-    }
-    Ok(text)
+    pieces.reverse();
+    Ok(Some(pieces.concat()))
 }

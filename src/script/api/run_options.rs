@@ -1,8 +1,8 @@
 //! The options of `run`, `create` and `image.exec`: Docker's names, with Compose's and docker-py's as aliases.
 
 use super::values::{
-    CommandLine, Devices, Environment, ExposedPorts, ExtraHosts, Healthcheck, IpcMode, Labels, Mounts, OneOrMany,
-    PidMode, Ports, Pull, Restart, Stdin, Swap, TmpfsMounts, Ulimits, Userns, absolute, host_value,
+    CommandLine, Devices, Environment, ExposedPorts, ExtraHosts, Healthcheck, IpcMode, Labels, LogOption, Mounts,
+    OneOrMany, PidMode, Ports, Pull, Restart, Stdin, Swap, TmpfsMounts, Ulimits, Userns, absolute, host_value,
 };
 use crate::engine::PullPolicy;
 use crate::error::{Error, IoContext, Result};
@@ -154,9 +154,9 @@ pub struct RunOptions {
     /// Time between that signal and KILL: 10 s.
     #[option(alias = "stop_grace_period")]
     pub stop_timeout: Option<Duration>,
-    /// Where the log goes.
+    /// What becomes of its output: `#{ max_size: "10m", max_file: 3 }`, `"none"`.
     #[option(alias = "logging", alias = "log_config")]
-    pub log: Option<Dynamic>,
+    pub log: LogOption,
     /// Platform to pull: `linux/arm64`.
     pub platform: Option<String>,
     /// When to ask the registry: `missing`, `always`, `newer`, `never`.
@@ -245,6 +245,7 @@ impl RunOptions {
             on_unhealthy: self.on_unhealthy.map_or(Ok(OnUnhealthy::None), |action| action.parse())?,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,
+            log: self.log.0,
             platform: self.platform.map(|platform| platform.parse()).transpose()?,
             runtime: self.runtime.map(|runtime| runtime_program(runtime, folder)),
             replace: self.replace,
@@ -254,7 +255,7 @@ impl RunOptions {
 
     /// Options that this version knows and cannot do: never ignored.
     fn refuse_what_comes_later(&self) -> Result<()> {
-        let later = [("aliases", &self.aliases), ("ip", &self.ip), ("log", &self.log)];
+        let later = [("aliases", &self.aliases), ("ip", &self.ip)];
         match later.iter().find(|(_, value)| value.is_some()) {
             Some((name, _)) => Err(Error::unsupported(format!("the option `{name}` cannot be used in this version"))
                 .hint(format!("leave `{name}` out"))),

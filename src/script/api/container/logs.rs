@@ -17,7 +17,7 @@ pub struct LogsOptions {
     /// Only lines before this time.
     #[option(alias = "until")]
     pub before: Option<jiff::Timestamp>,
-    /// Puts the time before each line.
+    /// Puts the time before each line, in nanoseconds.
     pub timestamps: bool,
     /// Only `"stdout"` or `"stderr"`.
     pub stream: Option<String>,
@@ -41,13 +41,13 @@ impl Container {
     /// print(container("web").logs(#{ tail: 20 }));
     ///
     /// # Errors
-    /// `not_found`.
+    /// `not_found`, `unsupported` with `log: "none"`.
     pub fn logs(&self, call: &Call, options: LogsOptions) -> Result<String> {
         let timestamps = options.timestamps;
         let mut text = Vec::new();
         call.engine()?.logs(&call.context(), self.reference(), &options.lines(false)?, &mut |line| {
             if timestamps {
-                text.extend_from_slice(format!("{} ", line.time).as_bytes());
+                text.extend_from_slice(format!("{:.9} ", line.time).as_bytes());
             }
             text.extend_from_slice(&line.text);
             text.push(b'\n');
@@ -63,7 +63,7 @@ impl Container {
     /// container("web").follow(|line| print(this.name + ": " + line.text));
     ///
     /// # Errors
-    /// `timeout`, `not_found`, and what the callback throws.
+    /// `timeout`, `not_found`, `unsupported` with `log: "none"`, and what the callback throws.
     pub fn follow(&self, call: &Call, options: FollowOptions, on_line: Callback) -> Result<Container> {
         let cx = call.context().with_timeout(options.timeout);
         let lines = options.logs.lines(true)?;
@@ -101,7 +101,7 @@ mod tests {
                print(c.logs(#{ tail: 3, stream: "stdout", timestamps: true }));
                c.follow(|line| { print(line.text); line.text != "b" });"#,
         );
-        let time = "1970-01-01T00:00:00Z";
+        let time = "1970-01-01T00:00:00.000000000Z";
         assert_eq!(printed.unwrap(), format!("{time} a\n{time} b\n{time} c\n\na\nb"));
         let calls = engine.with(|recording| recording.calls.clone());
         assert_eq!(calls, ["logs Some(3) Some(Stdout) false", "logs None None true"]);
