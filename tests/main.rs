@@ -21,6 +21,7 @@ mod logs;
 mod monitor;
 mod network;
 mod observe;
+mod oci;
 mod other_runtimes;
 mod pause;
 mod published;

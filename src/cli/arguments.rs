@@ -7,7 +7,8 @@ use std::path::PathBuf;
 #[derive(Parser)]
 #[command(name = "shanty", version, allow_external_subcommands = true)]
 #[command(after_help = "Without a command: a prompt, or a script on standard input.\n\
-    `shanty FILE [ARG…]` runs a script, `shanty NAME [ARG…]` the command of that name (`shanty ps`).")]
+    `shanty FILE [ARG…]` runs a script, `shanty NAME [ARG…]` the command of that name (`shanty ps`).\n\
+    `shanty oci`, also called `shanty-oci`, is an OCI runtime for other engines: `shanty oci --help`.")]
 pub struct Arguments {
     #[command(flatten)]
     pub options: Options,

@@ -1,0 +1,9 @@
+//! `shanty oci`: its command line by itself, and below Docker's engine and Podman.
+
+mod bundle;
+mod docker;
+mod engine;
+mod hooks;
+mod life;
+mod podman;
+mod process;
