@@ -18,7 +18,7 @@ fn the_process_finds_what_the_bundle_says() {
     let tmpfs =
         |options: &[&str]| json!({ "destination": "/etc", "type": "tmpfs", "source": "tmpfs", "options": options });
     let cases: Vec<(&str, Value, &str, &str)> = vec![
-        ("/process/user", json!({ "uid": 5, "gid": 6, "additionalGids": [7, 8] }), "id", "uid=5 gid=6 groups=6,7,8"),
+        ("/process/user", json!({ "uid": 5, "gid": 6, "additionalGids": [7, 8] }), "id", "uid=5 gid=6 groups=7,8"),
         ("/process/user", json!({ "uid": 0, "gid": 0, "umask": 0o27 }), "umask", "0027"),
         ("/process/cwd", json!("/made/for/it"), "pwd", "/made/for/it"),
         ("/process/env", json!(["PATH=/bin", "A=b c"]), "echo $A", "b c"),
@@ -30,12 +30,12 @@ fn the_process_finds_what_the_bundle_says() {
             "99\n111",
         ),
         ("/process/oomScoreAdj", json!(777), "cat /proc/self/oom_score_adj", "777"),
-        ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_IDLE", "priority": 0 }), "ionice -p $$", "idle: prio 0"),
+        ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_IDLE", "priority": 0 }), "ionice -p $$", "idle"),
         (
             "/process/scheduler",
             json!({ "policy": "SCHED_BATCH", "nice": 3 }),
-            "chrt -p $$ | grep -o SCHED_BATCH",
-            "SCHED_BATCH",
+            "cut -d' ' -f19,41 /proc/self/stat",
+            "3 3",
         ),
         (
             "/process/capabilities",
@@ -53,13 +53,13 @@ fn the_process_finds_what_the_bundle_says() {
         (
             "/linux/rootfsPropagation",
             json!("shared"),
-            "grep -c ' / / .* shared:' /proc/self/mountinfo || grep -c 'rootfs / .* shared:' /proc/self/mountinfo",
+            "grep -c 'rootfs / .* shared:' /proc/self/mountinfo",
             "1",
         ),
         (
             "/linux/devices",
             json!([{ "path": "/dev/own", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640, "uid": 3, "gid": 4 }]),
-            "ls -ln /dev/own | cut -c1-40 | tr -s ' '",
+            "ls -ln /dev/own | tr -s ' ' | cut -d' ' -f1-6",
             "crw-r----- 1 3 4 1, 5",
         ),
         (
@@ -89,6 +89,7 @@ fn the_process_finds_what_the_bundle_says() {
         ),
     ];
     let before = fs::read_to_string(bundle.file("config.json")).unwrap();
+    let mut wrong = Vec::new();
     for (pointer, value, script, expected) in cases {
         bundle.change(|spec| {
             spec["process"]["args"] = json!(["sh", "-c", script]);
@@ -102,9 +103,12 @@ fn the_process_finds_what_the_bundle_says() {
             }
         });
         let output = bundle.oci(&["run", "c1"]);
-        assert_eq!((output.stdout.trim(), output.stderr.as_str()), (expected, ""), "{pointer}: {script}");
+        if (output.stdout.trim(), output.stderr.as_str()) != (expected, "") {
+            wrong.push(format!("{pointer}: {script}\n  expected {expected:?}, found {output:?}"));
+        }
         fs::write(bundle.file("config.json"), &before).unwrap();
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -188,7 +192,7 @@ fn exec_takes_a_process_file_or_words() {
     assert_eq!((output.code, output.stdout.as_str()), (7, "input"), "{output:?}");
     let words =
         ["exec", "--cwd", "/tmp", "--env", "A=b", "--user", "5:6", "-g", "7", "c1", "sh", "-c", "pwd; echo $A; id"];
-    assert_eq!(bundle.ok(&words), "/tmp\nb\nuid=5 gid=6 groups=6,7\n");
+    assert_eq!(bundle.ok(&words), "/tmp\nb\nuid=5 gid=6 groups=7\n");
     let file = bundle.file("process.json");
     let process = json!({
         "user": { "uid": 9, "gid": 9, "umask": 0o77 }, "args": ["sh", "-c", "id -u; umask; grep CapBnd /proc/self/status"],
