@@ -3,7 +3,9 @@
 use super::arguments::Options;
 use crate::error::{Error, IoContext, Result};
 use crate::runtime::bundle;
-use oci_spec::runtime::{Linux, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, Spec};
+use oci_spec::runtime::{
+    Linux, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxNamespaceType, Spec,
+};
 use std::path::{Component, Path, PathBuf};
 
 /// Parent of the control groups of containers whose bundle names none.
@@ -66,6 +68,11 @@ fn refuse_what_cannot_be(linux: &Linux) -> Result<()> {
         ("netDevices", linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty())),
         ("timeOffsets", linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty())),
     ];
+    let namespaces = linux.namespaces().as_deref().unwrap_or_default();
+    if namespaces.iter().any(|namespace| namespace.typ() == LinuxNamespaceType::User) {
+        return Err(Error::unsupported("a user namespace is something that this runtime cannot make for a bundle")
+            .hint("leave `user` out of `linux.namespaces`: with Docker `--userns host`, with Podman as root"));
+    }
     match unsupported.into_iter().find(|(_, is_there)| *is_there) {
         None => Ok(()),
         Some((name, _)) => Err(Error::unsupported(format!("`linux.{name}` is something that this runtime cannot do"))

@@ -58,7 +58,8 @@ fn one_that_was_never_started_can_be_killed_and_deleted() {
 #[test]
 fn what_cannot_be_is_told_and_leaves_nothing() {
     let bundle = require!(Bundle::new(&["true"]));
-    let cases: [(&str, Value, &str); 9] = [
+    let cases: [(&str, Value, &str); 10] = [
+        ("/linux/namespaces", json!([{ "type": "mount" }, { "type": "user" }]), "user namespace"),
         ("/process/args", json!(["nothing-such"]), "exec: \"nothing-such\": executable file not found in $PATH"),
         ("/process/args", json!(["/proc"]), "exec: \"/proc\": is a directory"),
         ("/process/args", json!([]), "no command"),

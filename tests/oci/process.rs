@@ -50,12 +50,7 @@ fn the_process_finds_what_the_bundle_says() {
         ("/linux/sysctl", json!({ "net.ipv4.ip_default_ttl": "33" }), "cat /proc/sys/net/ipv4/ip_default_ttl", "33"),
         ("/linux/maskedPaths", json!(["/etc/deep"]), "ls /etc/deep", ""),
         ("/linux/readonlyPaths", json!(["/etc"]), "touch /etc/x 2>/dev/null || echo no", "no"),
-        (
-            "/linux/rootfsPropagation",
-            json!("shared"),
-            "grep -c 'rootfs / .* shared:' /proc/self/mountinfo",
-            "1",
-        ),
+        ("/linux/rootfsPropagation", json!("shared"), "grep -c 'rootfs / .* shared:' /proc/self/mountinfo", "1"),
         (
             "/linux/devices",
             json!([{ "path": "/dev/own", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640, "uid": 3, "gid": 4 }]),
