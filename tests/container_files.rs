@@ -88,8 +88,17 @@ fn what_cannot_be_read_or_written_is_said() {
         let output = shanty.eval(&format!("container(`box`).{call}")).fails_with(kind);
         assert!(output.stderr.contains(text), "{call}: {output}");
     }
-    let read_only = r#"let c = image("busybox:1").run(["sleep", "1000"], #{ read_only: true, network: "none", stop_timeout: 0 }); c.write("/x", "")"#;
-    shanty.eval(read_only).fails_with("io");
+    let read_only = |then: &str| {
+        let code = format!(
+            r#"let c = image("busybox:1").run(["sleep", "1000"], #{{ read_only: true, network: "none", stop_timeout: 0, volumes: [".:/data"] }});
+               {then}; c.write("/data/in-a-volume", "x"); c.write("/x", "")"#
+        );
+        shanty.eval(&code)
+    };
+    read_only("c.stop()").fails_with("io");
+    assert!(shanty.work().join("in-a-volume").exists());
+    let read_only = read_only("");
+    read_only.fails_with("io");
     assert_eq!(
         shanty.json(
             r#"container("box").sh("ls /x /new 2>/dev/null | wc -l; ls -a / | grep -c shanty", #{ check: false }).lines"#

@@ -27,7 +27,7 @@ pub fn parse(line: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Ch
     if rest.is_empty() {
         return Err(refused("nothing follows its first word"));
     }
-    let words = || words(rest, variable).map_err(|why| refused(why));
+    let words = || words(rest, variable).map_err(&refused);
     let one = || match &words()?[..] {
         [word] => Ok(word.clone()),
         _ => Err(refused("it takes one word")),

@@ -3,7 +3,7 @@
 use super::row::Row;
 use super::{etc, folder};
 use crate::archive::member::Path as Inside;
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::store::Store;
 use crate::sys::node::Node;
 use std::fs::File;
@@ -23,6 +23,15 @@ pub fn upper(store: &Store, row: &Row) -> Result<Option<Node>> {
     match File::open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         opened => Ok(Some(Node::of(opened.doing(doing)?.into()).doing(doing)?)),
+    }
+}
+
+/// Fails when the container was removed since: its files went away while they were read.
+pub fn check_there(store: &Store, row: &Row) -> Result<()> {
+    // The folder goes out of sight in one step before anything in it is deleted.
+    match upper(store, row)? {
+        Some(_) => Ok(()),
+        None => Err(Error::not_found(format!("container `{}` was removed meanwhile", row.name))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The whole root file system of a container as a tar.
 
 use super::row::Row;
-use super::{events, files};
+use super::{changes, events, files};
 use crate::archive::{PackOptions, pack_folder};
 use crate::context::Context;
 use crate::error::{IoContext, Result};
@@ -15,7 +15,8 @@ pub fn export(store: &Store, cx: &Context, row: Row, output: &mut dyn Write) -> 
     let (root, lock) = files::bare_root(store, cx, row.clone())?;
     let packed = Node::of(root)
         .doing(|| "cannot open its root")
-        .and_then(|root| pack_folder(&root, &PackOptions::default(), cx, output));
+        .and_then(|root| pack_folder(&root, &PackOptions::default(), cx, output))
+        .and_then(|()| changes::check_there(store, &row));
     drop(lock);
     packed.map_err(|error| error.context(format!("exporting container `{}`", row.name)))?;
     events::record(store, &row, "export");

@@ -4,7 +4,7 @@ use super::stopped::{self, Mounted};
 use crate::container::row::Row;
 use crate::container::{lock, lookup, state};
 use crate::context::Context;
-use crate::error::{IoContext, Result};
+use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::control;
 use crate::runtime::rootfs::Root;
 use crate::store::Store;
@@ -25,6 +25,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// mounted in it.
 pub struct Access {
     pub root: Root,
+    /// Its first process, when it runs.
+    process: Option<ProcessIdentity>,
     // In this order: unmounted before the container may be started.
     _mounted: Option<Mounted>,
     _lock: Option<FileLock>,
@@ -45,7 +47,10 @@ impl Access {
         loop {
             let lock = match settle(store, cx, &mut row)? {
                 Settled::Runs(process) => match opened(&process, "root")? {
-                    Some(root) => return Ok(Self { root: Root::new(root), _mounted: None, _lock: None }),
+                    Some(root) => {
+                        let root = Root::new(root);
+                        return Ok(Self { root, process: Some(process), _mounted: None, _lock: None });
+                    }
                     None => continue,
                 },
                 Settled::Stopped(lock) => lock,
@@ -53,7 +58,20 @@ impl Access {
             // One that was never started has no places for its mounts yet: they are made, as Docker does.
             let new = row.state.started.is_none() && !row.spec.mounts.is_empty();
             let (mounted, root) = stopped::mount(store, cx, &row, if new { Purpose::Write } else { purpose })?;
-            return Ok(Self { root, _mounted: Some(mounted), _lock: Some(lock) });
+            return Ok(Self { root, process: None, _mounted: Some(mounted), _lock: Some(lock) });
+        }
+    }
+}
+
+impl Access {
+    /// Fails when the container has ended since: what was mounted in it went away meanwhile.
+    pub fn check(&self) -> Result<()> {
+        match &self.process {
+            Some(process) if !process.is_alive() => {
+                Err(Error::new(ErrorKind::Busy, "the container ended meanwhile: the copy may not be whole")
+                    .hint("copy again"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -85,7 +103,7 @@ fn settle(store: &Store, cx: &Context, row: &mut Row) -> Result<Settled> {
     loop {
         cx.check()?;
         if let Some(state) = state::refresh(store, row)? {
-            match state.process.filter(|process| process.is_alive()) {
+            match state.process.filter(ProcessIdentity::is_alive) {
                 Some(process) => return Ok(Settled::Runs(process)),
                 // Between its end and its next start nobody may touch what its monitor is about to mount.
                 None => cx.cancel.sleep(POLL)?,

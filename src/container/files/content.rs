@@ -1,6 +1,7 @@
 //! The bytes of files: sparse where they were, under a temporary name until they are whole.
 
-use crate::context::{Context, ProgressItem};
+use super::late_progress::LateProgress;
+use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
@@ -23,7 +24,7 @@ pub fn copy_content(
     to: &mut File,
     stat: &FileStat,
     cx: &Context,
-    progress: &dyn ProgressItem,
+    progress: &LateProgress<'_>,
 ) -> Result<()> {
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let doing = || "cannot copy its content";

@@ -2,9 +2,10 @@
 //! a file has its name once it is whole.
 
 use super::content::{Temporary, copy_content};
+use super::late_progress::LateProgress;
 use super::place::{shown, split};
 use crate::archive::{Limits, MAX_DEPTH};
-use crate::context::{Context, ProgressItem};
+use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::runtime::rootfs::Root;
 use crate::sys::node::{Node, NodeKind};
@@ -25,7 +26,7 @@ use std::path::Path;
 /// Copies trees into one place.
 pub struct Copier<'a> {
     cx: &'a Context,
-    progress: Box<dyn ProgressItem>,
+    progress: LateProgress<'a>,
     /// Owner of everything; `None`: the source's.
     owner: Option<(u32, u32)>,
     /// Mode of files; `None`: the source's.
@@ -45,7 +46,7 @@ impl<'a> Copier<'a> {
     /// Copies into the folder `top`.
     pub fn new(cx: &'a Context, top: &Node, owner: Option<(u32, u32)>, mode: Option<u32>) -> Result<Self> {
         let top = Root::new(top.as_fd().try_clone_to_owned().doing(|| "cannot copy a descriptor")?);
-        let progress = cx.progress.start("copying", None);
+        let progress = LateProgress::new(cx, "copying");
         Ok(Self { cx, progress, owner, mode, top, here: Vec::new(), links: HashMap::new(), made: None, entries: 0 })
     }
 
@@ -77,15 +78,12 @@ impl<'a> Copier<'a> {
         }
         let doing = || "cannot write";
         let node = Temporary::name();
-        match source.kind() {
-            NodeKind::Symlink => {
-                let target = source.link_target().doing(|| "cannot read a link")?;
-                symlinkat(&*target, folder.as_fd(), &*node).doing(doing)?;
-            }
-            _ => {
-                let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
-                mknodat(folder.as_fd(), &*node, kind, Mode::empty(), stat.st_rdev).doing(doing)?;
-            }
+        if source.kind() == NodeKind::Symlink {
+            let target = source.link_target().doing(|| "cannot read a link")?;
+            symlinkat(&*target, folder.as_fd(), &*node).doing(doing)?;
+        } else {
+            let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
+            mknodat(folder.as_fd(), &*node, kind, Mode::empty(), stat.st_rdev).doing(doing)?;
         }
         let made = Temporary::of(folder.as_fd(), node);
         let (uid, gid) = self.ids(stat);
@@ -117,10 +115,10 @@ impl<'a> Copier<'a> {
         if let Some(existing) = mounted_file(folder, name)? {
             // What is mounted on a name cannot be replaced, only filled (such as `/etc/hosts`).
             let mut to = existing.open_file(OFlag::O_WRONLY | OFlag::O_TRUNC).doing(|| "cannot write")?;
-            return copy_content(&from, &mut to, stat, self.cx, &*self.progress);
+            return copy_content(&from, &mut to, stat, self.cx, &self.progress);
         }
         let (temporary, mut file) = Temporary::create(folder.as_fd()).doing(|| "cannot write")?;
-        copy_content(&from, &mut file, stat, self.cx, &*self.progress)?;
+        copy_content(&from, &mut file, stat, self.cx, &self.progress)?;
         let mode = self.mode.unwrap_or(source.mode());
         self.attributes(file.as_fd(), source, mode)?;
         temporary.rename(name).map_err(|errno| taken(errno, name))?;

@@ -31,11 +31,13 @@ pub fn copy_to(
     options: &CopyOptions,
 ) -> Result<()> {
     let written: Vec<&[u8]> = sources.iter().map(|path| path.as_os_str().as_bytes()).collect();
-    let host = host()?;
+    let host_root = host_root()?;
+    let host = Side { root: &host_root, place: HOST };
     let access = Access::open(store, cx, row.clone(), Purpose::Write)?;
     let owner = options.owner.as_deref().map(|owner| ids(&access.root, owner)).transpose()?;
-    let inside = Side { root: access.root, place: "in the container" };
+    let inside = Side { root: &access.root, place: "in the container" };
     copy(cx, (&host, &written), (&inside, target.as_bytes()), options, owner)
+        .and_then(|()| access.check())
         .map_err(|error| error.context(format!("copying into container `{}`", row.name)))?;
     events::record_with(store, &row, "extract-to-dir", &[("path", target)]);
     Ok(())
@@ -55,19 +57,22 @@ pub fn copy_from(
     options: &CopyOptions,
 ) -> Result<()> {
     let written: Vec<&[u8]> = sources.iter().map(String::as_bytes).collect();
-    let host = host()?;
-    let owner = options.owner.as_deref().map(|owner| ids(&host.root, owner)).transpose()?;
+    let host_root = host_root()?;
+    let host = Side { root: &host_root, place: HOST };
+    let owner = options.owner.as_deref().map(|owner| ids(&host_root, owner)).transpose()?;
     let access = Access::open(store, cx, row.clone(), Purpose::Read)?;
-    let inside = Side { root: access.root, place: "in the container" };
+    let inside = Side { root: &access.root, place: "in the container" };
     copy(cx, (&inside, &written), (&host, target.as_os_str().as_bytes()), options, owner)
+        .and_then(|()| access.check())
         .map_err(|error| error.context(format!("copying out of container `{}`", row.name)))?;
     events::record_with(store, &row, "archive-path", &[("path", &sources.join(","))]);
     Ok(())
 }
 
-fn host() -> Result<Side> {
-    let root = File::open("/").doing(|| "cannot open `/`")?;
-    Ok(Side { root: Root::new(root.into()), place: "on this machine" })
+const HOST: &str = "on this machine";
+
+fn host_root() -> Result<Root> {
+    Ok(Root::new(File::open("/").doing(|| "cannot open `/`")?.into()))
 }
 
 /// The ids of an owner, looked up in the files of the side that is copied to.
@@ -78,8 +83,8 @@ pub fn ids(root: &Root, owner: &str) -> Result<(u32, u32)> {
 
 fn copy(
     cx: &Context,
-    (from, written): (&Side, &[&[u8]]),
-    (to, target): (&Side, &[u8]),
+    (from, written): (&Side<'_>, &[&[u8]]),
+    (to, target): (&Side<'_>, &[u8]),
     options: &CopyOptions,
     owner: Option<(u32, u32)>,
 ) -> Result<()> {

@@ -7,6 +7,7 @@ mod access;
 mod content;
 mod copier;
 mod copy;
+mod late_progress;
 mod names;
 mod place;
 mod read;

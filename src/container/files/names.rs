@@ -12,7 +12,7 @@ const MOST_NAMES: usize = 1_000_000;
 ///
 /// # Errors
 /// `not_found` when a pattern matches nothing.
-pub fn expand(side: &Side, written: &[u8]) -> Result<Vec<Vec<u8>>> {
+pub fn expand(side: &Side<'_>, written: &[u8]) -> Result<Vec<Vec<u8>>> {
     if !pattern::is_pattern(written) || side.open(written).is_ok() {
         return Ok(vec![written.to_vec()]);
     }
@@ -37,7 +37,7 @@ pub fn expand(side: &Side, written: &[u8]) -> Result<Vec<Vec<u8>>> {
     Ok(found.into_iter().map(|path| [&path, &written[end..]].concat()).collect())
 }
 
-fn matching(side: &Side, path: &[u8], component: &[u8], found: &mut Vec<Vec<u8>>) -> Result<()> {
+fn matching(side: &Side<'_>, path: &[u8], component: &[u8], found: &mut Vec<Vec<u8>>) -> Result<()> {
     // What cannot be listed matches nothing, as in a shell.
     let Some(folder) = side.open(path).ok().filter(|node: &Node| node.kind() == NodeKind::Folder) else {
         return Ok(());

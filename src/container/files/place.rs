@@ -13,9 +13,9 @@ use std::path::Path;
 const MOST_LINKS: usize = 40;
 
 /// One of the two file systems of a copy.
-pub struct Side {
+pub struct Side<'a> {
     /// Its root.
-    pub root: Root,
+    pub root: &'a Root,
     /// How messages call it.
     pub place: &'static str,
 }
@@ -39,7 +39,7 @@ pub enum Target {
     Free { folder: Node, name: Vec<u8>, must_be_folder: bool },
 }
 
-impl Side {
+impl Side<'_> {
     /// What is at `path`; a link is itself, unless `follow` or a slash at the end says otherwise.
     pub fn source(&self, path: &[u8], follow: bool) -> Result<Source> {
         let (parent, name) = split(path);

@@ -43,6 +43,8 @@ struct Plan {
     work: PathBuf,
     merged: PathBuf,
     mounts: Vec<MountSpec>,
+    /// Its own files are not to be changed, those of its mounts may be.
+    read_only: bool,
     purpose: Purpose,
 }
 
@@ -73,7 +75,8 @@ fn plan(store: &Store, row: &Row, purpose: Purpose) -> Plan {
     let file = |name| folder::file(store, &row.id, name);
     let (upper, work) = row.plan.changes.clone().unwrap_or_else(|| (file(folder::UPPER), file(folder::WORK)));
     let mounts = row.spec.mounts.iter().filter(|mount| mount.kind == MountKind::Bind).cloned().collect();
-    Plan { layers: row.plan.layers.clone(), upper, work, merged: file(folder::MERGED), mounts, purpose }
+    let (layers, read_only) = (row.plan.layers.clone(), row.spec.read_only);
+    Plan { layers, upper, work, merged: file(folder::MERGED), mounts, read_only, purpose }
 }
 
 /// Runs something on a thread of its own, which may then leave the namespaces of this process.
@@ -122,6 +125,10 @@ impl Plan {
             if !self.bind(&root, mount)? {
                 missing.push(mount.source.clone());
             }
+        }
+        if self.read_only {
+            // Only now: places for mounts may have been made.
+            set_attributes(&root, MountAttrs::READ_ONLY, None, false).doing(doing)?;
         }
         Ok((root, missing))
     }

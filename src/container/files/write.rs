@@ -36,12 +36,18 @@ pub fn write_file(
     let name = row.name.clone();
     let access = Access::open(store, cx, row, Purpose::Write)?;
     let owner = options.owner.as_deref().map(|owner| ids(&access.root, owner)).transpose()?;
-    let inside = Side { root: access.root, place: "in the container" };
+    let inside = Side { root: &access.root, place: "in the container" };
     write(&inside, path, content, options, owner)
         .map_err(|error| error.context(format!("writing into container `{name}`")))
 }
 
-fn write(inside: &Side, path: &str, content: &[u8], options: &WriteOptions, owner: Option<(u32, u32)>) -> Result<()> {
+fn write(
+    inside: &Side<'_>,
+    path: &str,
+    content: &[u8],
+    options: &WriteOptions,
+    owner: Option<(u32, u32)>,
+) -> Result<()> {
     let doing = || format!("cannot write `{path}`");
     let (folder, name, existing) = match inside.target(path.as_bytes())? {
         Target::Folder(_) => return Err(Error::invalid(format!("`{path}` is a folder"))),
@@ -68,13 +74,12 @@ fn write(inside: &Side, path: &str, content: &[u8], options: &WriteOptions, owne
     }
     let (temporary, mut file) = Temporary::create(folder.as_fd()).doing(doing)?;
     file.write_all(content).doing(doing)?;
-    match &existing {
-        Some(existing) => attributes(&file, existing, options, owner, false).doing(doing)?,
-        None => {
-            let (uid, gid) = owner.unwrap_or((0, 0));
-            own(fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))).doing(doing)?;
-            fchmod(&file, Mode::from_bits_truncate(options.mode.unwrap_or(NEW_MODE))).doing(doing)?;
-        }
+    if let Some(existing) = &existing {
+        attributes(&file, existing, options, owner, false).doing(doing)?;
+    } else {
+        let (uid, gid) = owner.unwrap_or((0, 0));
+        own(fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))).doing(doing)?;
+        fchmod(&file, Mode::from_bits_truncate(options.mode.unwrap_or(NEW_MODE))).doing(doing)?;
     }
     temporary.rename(&name).doing(doing)
 }
