@@ -301,3 +301,33 @@ fn times_are_nanoseconds_and_choose_lines() {
         assert_eq!(seen[key], text, "{key}");
     }
 }
+
+#[test]
+fn a_container_reads_the_text_that_it_is_given_at_each_start() {
+    let shanty = require!(with_busybox());
+    let script = r#"let c = image("busybox:1").run(["sh", "-c", "cat; echo end"], #{ name: "reads", stdin: "one\ntwo\n", network: "none" });
+           c.wait();
+           let first = c.logs();
+           c.start(); c.wait();
+           let again = image("busybox:1").run(["sh", "-c", "[ -e /second ] && exec wc -c; touch /second; head -c 10 > /dev/null; exit 1"],
+               #{ stdin: blob(300000, 65), restart: "on-failure", network: "none" });
+           again.wait(#{ timeout: "30s" });
+           let created = image("busybox:1").create("cat", #{ stdin: blob(3, 65), network: "none" });
+           created.start(); created.wait();
+           // Nobody inside changes what the next start reads.
+           let sealed = image("busybox:1").run(["sh", "-c", "echo other > /proc/self/fd/0; cat"], #{ stdin: "text", network: "none" });
+           sealed.wait();
+           [first, c.logs(), again.logs(), created.logs(), sealed.logs(#{ stream: "stdout" })]"#;
+    assert_eq!(
+        shanty.json(script),
+        json!(["one\ntwo\nend\n", "one\ntwo\nend\none\ntwo\nend\n", "300000\n", "AAA\n", "text\n"])
+    );
+    let refused = [r#"stdin: "x", tty: true"#, "stdin: blob(16777217)"];
+    for options in refused {
+        shanty
+            .eval(&format!(r#"image("busybox:1").run("cat", #{{ {options}, network: "none" }})"#))
+            .fails_with("invalid");
+    }
+    shanty.eval("for c in containers(#{ all: true }) { c.remove() }").ok();
+    assert_eq!(std::fs::read_dir(shanty.root().join("containers")).unwrap().count(), 0);
+}

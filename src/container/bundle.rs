@@ -3,7 +3,7 @@
 use super::isolation::{self, Sharing};
 use super::oci_runtime;
 use super::row::Row;
-use super::{etc, folder, monitor, propagation, resources};
+use super::{etc, folder, input, monitor, propagation, resources};
 use crate::error::{Error, IoContext, Result};
 use crate::model::{MountKind, MountSpec, SeccompProfile, signal};
 use crate::runtime::bundle;
@@ -57,6 +57,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         network: row.plan.network.clone(),
         stdio,
         log: row.spec.log,
+        input: input::path(store, &row.id, &row.spec),
         runtime: row.spec.runtime.as_deref().map(oci_runtime::find).transpose()?.flatten(),
         restart: row.spec.restart.clone(),
         health: row.plan.health.clone(),

@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::plan::Plan;
 use super::row::{self, FoldedState, Row};
-use super::{events, folder, isolation, remove, resources};
+use super::{events, folder, input, isolation, remove, resources};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image;
@@ -48,7 +48,8 @@ pub fn make(
         id,
     };
     let lock = folder::make(store, &row.id)?;
-    if let Err(error) = insert(store, &mut row, base) {
+    let made = input::write(store, &row.id, spec).and_then(|()| insert(store, &mut row, base));
+    if let Err(error) = made {
         folder::discard(store, &row.id)?;
         return Err(error);
     }
@@ -66,6 +67,7 @@ fn check(spec: &ContainerSpec, base: Base<'_>) -> Result<()> {
         return Err(Error::invalid(format!("`restart: \"{}\"` and `remove: true` exclude each other", spec.restart))
             .hint("leave one of them out"));
     }
+    input::check(spec)?;
     isolation::check(spec)?;
     resources::check(&resources::limits(spec))
 }

@@ -16,6 +16,7 @@ mod files;
 mod folder;
 mod health;
 mod info;
+mod input;
 mod inspect;
 mod isolation;
 mod keep;

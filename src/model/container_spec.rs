@@ -98,6 +98,8 @@ pub struct ContainerSpec {
     pub tty: bool,
     /// Keep standard input open.
     pub stdin: bool,
+    /// What it reads on standard input; `None`: as `stdin` says.
+    pub input: Option<InputSpec>,
     /// Remove it when it ends.
     pub remove: bool,
     /// What happens when it ends.
@@ -120,6 +122,14 @@ pub struct ContainerSpec {
     pub replace: bool,
     /// The scope of the script that owns it.
     pub scope: Option<String>,
+}
+
+/// What a container reads, and then the end of file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputSpec {
+    /// The bytes: kept in a file of the container, not with the rest.
+    #[serde(skip)]
+    pub data: Vec<u8>,
 }
 
 /// How to find out whether a container is healthy.

@@ -45,7 +45,7 @@ mod window_size;
 pub use build_plan::{BuildPlan, BuildStep};
 pub use container_files::{ChangeKind, CommitSpec, CopyOptions, FileChange, WriteOptions};
 pub use container_info::ContainerInfo;
-pub use container_spec::{ContainerSpec, ExecSpec, HealthcheckSpec};
+pub use container_spec::{ContainerSpec, ExecSpec, HealthcheckSpec, InputSpec};
 pub use container_stats::ContainerStats;
 pub use container_update::ContainerUpdate;
 pub use descriptor::Descriptor;

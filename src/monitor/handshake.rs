@@ -4,6 +4,7 @@
 
 use super::ahead::Ahead;
 use super::cleanup::Remains;
+use super::input;
 use super::log::Log;
 use super::output::Output;
 use super::stdio::Stdio;
@@ -219,7 +220,10 @@ pub(super) fn spawn_init(
     let doing = || "cannot make a pipe";
     let (go_read, go) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
     let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
-    let Stdio { process: stdio, console, outputs, master } = Stdio::new(launch.stdio, passed, remains)?;
+    let Stdio { process: mut stdio, console, outputs, master } = Stdio::new(launch.stdio, passed, remains)?;
+    if let Some(path) = &launch.input {
+        stdio[0] = Some(input::open(path)?);
+    }
     let group = remains.group();
     let cgroup = group.open_v2()?;
     let spec = bundle::read(launch.bundle_dir())?;

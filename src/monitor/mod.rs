@@ -15,6 +15,7 @@ mod events;
 mod execution;
 mod handshake;
 mod health;
+mod input;
 pub mod log;
 mod oom;
 mod output;

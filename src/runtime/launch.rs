@@ -49,6 +49,9 @@ pub struct Launch {
     /// How its log is written, when that is where output goes.
     #[serde(default)]
     pub log: LogSpec,
+    /// A file whose content is its standard input; `None`: as `stdio` says.
+    #[serde(default)]
+    pub input: Option<PathBuf>,
     /// The OCI runtime's program that makes it; `None`: this one.
     #[serde(default)]
     pub runtime: Option<PathBuf>,

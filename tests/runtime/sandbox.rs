@@ -100,6 +100,7 @@ impl Sandbox {
             network,
             stdio,
             log: LogSpec::default(),
+            input: None,
             health: None,
             memory_is_limited: false,
             runtime: None,

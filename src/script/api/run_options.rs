@@ -7,7 +7,7 @@ use super::values::{
 use crate::engine::PullPolicy;
 use crate::error::{Error, IoContext, Result};
 use crate::model::{
-    ContainerSpec, MountKind, MountSpec, OnUnhealthy, SeccompProfile, UserSpec, env, name, signal, sysctl,
+    ContainerSpec, InputSpec, MountKind, MountSpec, OnUnhealthy, SeccompProfile, UserSpec, env, name, signal, sysctl,
 };
 use crate::script::binding::{Options, Size};
 use rhai::Dynamic;
@@ -134,7 +134,7 @@ pub struct RunOptions {
     pub init: bool,
     /// A terminal.
     pub tty: bool,
-    /// Keeps standard input open; for `exec` and `sh` of an image: the text that is read.
+    /// The text that it reads, or `true`: standard input is held open.
     #[option(alias = "stdin_open", alias = "interactive")]
     pub stdin: Stdin,
     /// Removes it when it ends.
@@ -231,13 +231,10 @@ impl RunOptions {
             sysctls: self.sysctls.0.into_iter().collect::<BTreeMap<_, _>>(),
             init: self.init,
             tty: self.tty,
-            stdin: match self.stdin {
-                Stdin::Closed => false,
-                Stdin::Open => true,
-                Stdin::Data(_) => {
-                    return Err(Error::unsupported("a container that goes on running takes no text as `stdin`")
-                        .hint("use `exec` or `sh`, or `stdin: true`"));
-                }
+            stdin: self.stdin == Stdin::Open,
+            input: match self.stdin {
+                Stdin::Data(data) => Some(InputSpec { data }),
+                Stdin::Open | Stdin::Closed => None,
             },
             remove: self.remove.unwrap_or(false),
             restart: self.restart.0,
@@ -336,7 +333,7 @@ fn runtime_program(runtime: String, folder: &Path) -> String {
 mod tests {
     use crate::engine::PullPolicy;
     use crate::error::ErrorKind;
-    use crate::model::{ContainerSpec, HealthcheckSpec, MountKind, RestartPolicy, Ulimit};
+    use crate::model::{ContainerSpec, HealthcheckSpec, InputSpec, MountKind, RestartPolicy, Ulimit};
     use crate::script::api::recording_engine::RecordingEngine;
     use std::time::Duration;
 
@@ -452,6 +449,17 @@ mod tests {
     }
 
     #[test]
+    fn standard_input_is_open_closed_or_given() {
+        let data = |text: &str| Some(InputSpec { data: text.as_bytes().to_vec() });
+        let cases =
+            [("stdin: true", true, None), ("stdin: false", false, None), (r#"stdin: "text""#, false, data("text"))];
+        for (options, open, input) in cases {
+            let spec = spec(options);
+            assert_eq!((spec.stdin, spec.input), (open, input), "{options}");
+        }
+    }
+
+    #[test]
     fn variables_of_a_file_come_before_those_given() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.env");
@@ -464,10 +472,9 @@ mod tests {
     #[test]
     fn what_is_wrong_or_not_possible_is_refused_by_name() {
         for (options, kind, text) in [
-            (r#"devices: ["/dev/kvm"]"#, ErrorKind::Unsupported, "`devices`"),
-            (r#"runtime: "crun""#, ErrorKind::Unsupported, "`runtime`"),
-            (r#"pid_mode: "host""#, ErrorKind::Unsupported, "`pid`"),
-            (r#"stdin: "text""#, ErrorKind::Unsupported, "`stdin`"),
+            (r#"aliases: ["db"]"#, ErrorKind::Unsupported, "`aliases`"),
+            (r#"ip: "10.0.0.2""#, ErrorKind::Unsupported, "`ip`"),
+            (r#"log: "syslog""#, ErrorKind::Unsupported, "`syslog`"),
             (r#"nmae: "web""#, ErrorKind::Invalid, "`nmae`"),
             (r#"name: "-x""#, ErrorKind::Invalid, "`-x`"),
             (r#"memory: "lots""#, ErrorKind::Invalid, "option `memory`"),

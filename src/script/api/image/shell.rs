@@ -38,6 +38,10 @@ impl Image {
         let cmd = cmd.unwrap_or_else(|| CommandLine::shell(SHELL.to_owned()));
         let mut spec = self.spec(call, Some(cmd), options.run)?;
         name_terminal(&mut spec.env);
+        if spec.input.is_some() {
+            return Err(Error::invalid("`shell` reads what is typed, or the standard input of the script")
+                .hint("leave `stdin` out, or use `exec`"));
+        }
         if !removed || spec.restart != RestartPolicy::No {
             return Err(Error::invalid("`shell` removes its container at the end")
                 .hint("use `run` for a container that stays, and `shell` on that"));
