@@ -5,7 +5,7 @@ use super::bundle::Bundle;
 use super::container::{Container, Record, START_SOCKET, Status, open_place, start_address, write_whole};
 use super::delete;
 use super::log::Log;
-use super::stdio::{self, Stdio};
+use super::stdio::{self, Stdio, Taken};
 use crate::error::{IoContext, Result};
 use crate::runtime::cgroup::{Group, Hierarchies};
 use crate::runtime::init::{Init, Rootfs};
@@ -96,7 +96,7 @@ impl Container {
         let group = Group { hierarchies: &hierarchies, path: &bundle.cgroup };
         let cgroup = group.open_v2()?;
         let namespaces = Namespaces::of(spec)?;
-        let (stdio, console, master) = stdio.take()?;
+        let Taken { descriptors: stdio, console, master } = stdio.take()?;
         let doing = || "cannot make a pipe";
         let (go_read, go) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
         let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;

@@ -4,7 +4,7 @@ use super::arguments::{Exec as Arguments, Options};
 use super::container::{Container, Status, write_whole};
 use super::foreground::Foreground;
 use super::log::Log;
-use super::stdio::{self, Stdio};
+use super::stdio::{self, Stdio, Taken};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::capability;
 use crate::runtime::cgroup::{Group, Hierarchies, NO_DEVICE_RULES};
@@ -48,7 +48,7 @@ pub fn run(options: &Options, exec: &Arguments, log: &Log) -> Result<u8> {
     let path = below(&container, exec.cgroup.as_deref())?;
     let group = Group { hierarchies: &hierarchies, path: &path };
     let cgroup = group.open_v2()?;
-    let (descriptors, console, master) = stdio.take()?;
+    let Taken { descriptors, console, master } = stdio.take()?;
     let stdio = match (console, descriptors) {
         (Some(console), _) => ExecStdio::Terminal(console),
         (None, [Some(input), Some(output), Some(error)]) => ExecStdio::Descriptors([input, output, error]),
@@ -94,22 +94,17 @@ pub fn run(options: &Options, exec: &Arguments, log: &Log) -> Result<u8> {
 
 /// The process that a file describes, or the container's with what the command line changes.
 fn process(containers: Option<&Process>, exec: &Arguments) -> Result<Process> {
-    let mut process: Process = match &exec.process {
-        Some(file) => {
-            let text = std::fs::read(file).doing(|| format!("cannot read `{}`", file.display()))?;
-            let invalid = |error| Error::invalid(format!("`{}` does not describe a process: {error}", file.display()));
-            serde_json::from_slice(&text).map_err(invalid)?
+    let mut process: Process = if let Some(file) = &exec.process {
+        let text = std::fs::read(file).doing(|| format!("cannot read `{}`", file.display()))?;
+        let invalid = |error| Error::invalid(format!("`{}` does not describe a process: {error}", file.display()));
+        serde_json::from_slice(&text).map_err(invalid)?
+    } else {
+        if exec.command.is_empty() {
+            return Err(Error::invalid("there is nothing to execute").hint("name a program, or give `--process`"));
         }
-        None => {
-            let mut process = containers.cloned().unwrap_or_default();
-            if exec.command.is_empty() {
-                return Err(Error::invalid("there is nothing to execute").hint("name a program, or give `--process`"));
-            }
-            process.set_args(Some(exec.command.clone()));
-            process.set_terminal(Some(exec.tty));
-            process.set_console_size(None);
-            process
-        }
+        let mut process = containers.cloned().unwrap_or_default();
+        process.set_args(Some(exec.command.clone())).set_terminal(Some(exec.tty)).set_console_size(None);
+        process
     };
     if exec.tty {
         process.set_terminal(Some(true));

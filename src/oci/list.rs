@@ -27,8 +27,8 @@ pub fn run(root: &Path, list: &List) -> Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0) + 3;
     let widths: Vec<usize> = (0..6).map(width).collect();
     for row in &rows {
-        let line: String = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        print(line.trim_end())?;
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        print(cells.concat().trim_end())?;
     }
     Ok(())
 }

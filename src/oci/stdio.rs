@@ -20,6 +20,17 @@ pub enum Stdio {
     Here(Console, OwnedFd),
 }
 
+/// The ends of a program's input and output.
+#[derive(Debug)]
+pub struct Taken {
+    /// Input, output and error output of the program, when it has no terminal.
+    pub descriptors: [Option<OwnedFd>; 3],
+    /// Its terminal, to be opened.
+    pub console: Option<Console>,
+    /// Where the master of that comes from, when this process is at its other end.
+    pub master: Option<OwnedFd>,
+}
+
 impl Stdio {
     /// What fits the process and the options. `stays` tells whether this process waits for the program.
     ///
@@ -46,21 +57,20 @@ impl Stdio {
         }
     }
 
-    /// What the process gets, and the end that stays here.
-    pub fn take(self) -> Result<([Option<OwnedFd>; 3], Option<Console>, Option<OwnedFd>)> {
+    /// What goes to the process, and what stays here.
+    pub fn take(self) -> Result<Taken> {
+        let mut taken = Taken { descriptors: [None, None, None], console: None, master: None };
         match self {
             Self::Caller => {
                 let doing = || "cannot hand input and output on";
-                let stdio = [
-                    dup(std::io::stdin()).doing(doing)?,
-                    dup(std::io::stdout()).doing(doing)?,
-                    dup(std::io::stderr()).doing(doing)?,
-                ];
-                Ok((stdio.map(Some), None, None))
+                let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+                let own = [dup(input).doing(doing)?, dup(output).doing(doing)?, dup(error).doing(doing)?];
+                taken.descriptors = own.map(Some);
             }
-            Self::Console(console) => Ok(([None, None, None], Some(console), None)),
-            Self::Here(console, master) => Ok(([None, None, None], Some(console), Some(master))),
+            Self::Console(console) => taken.console = Some(console),
+            Self::Here(console, master) => (taken.console, taken.master) = (Some(console), Some(master)),
         }
+        Ok(taken)
     }
 }
 

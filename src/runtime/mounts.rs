@@ -170,13 +170,13 @@ impl Options {
                 "diratime" | "rdiratime" => parsed.attrs -= MountAttrs::NO_DIR_ATIME,
                 // One of three (mount_setattr(2)).
                 "noatime" | "rnoatime" => {
-                    parsed.attrs = (parsed.attrs - MountAttrs::STRICT_ATIME) | MountAttrs::NO_ATIME
+                    parsed.attrs = (parsed.attrs - MountAttrs::STRICT_ATIME) | MountAttrs::NO_ATIME;
                 }
                 "strictatime" | "rstrictatime" => {
-                    parsed.attrs = (parsed.attrs - MountAttrs::NO_ATIME) | MountAttrs::STRICT_ATIME
+                    parsed.attrs = (parsed.attrs - MountAttrs::NO_ATIME) | MountAttrs::STRICT_ATIME;
                 }
                 "relatime" | "atime" | "nostrictatime" | "rrelatime" | "ratime" => {
-                    parsed.attrs -= MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME
+                    parsed.attrs -= MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME;
                 }
                 "bind" => parsed.bind = true,
                 "rbind" => (parsed.bind, parsed.recursive) = (true, true),
