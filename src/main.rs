@@ -1,6 +1,6 @@
 //! The exit code, and which role of the binary this process plays.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
             ExitCode::from(shanty::oci::run(std::env::args_os()))
         }
         _ if std::env::args_os().nth(1).as_deref() == Some(OsStr::new("oci")) => {
-            ExitCode::from(shanty::oci::run(std::env::args_os().skip(1).map(OsString::from)))
+            ExitCode::from(shanty::oci::run(std::env::args_os().skip(1)))
         }
         _ => shanty::cli::main(),
     }

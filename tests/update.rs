@@ -152,10 +152,8 @@ fn running_out_of_memory_is_seen() {
            let seen = [c.status, c.oom_killed, c.inspect().State.OOMKilled]; c.kill("HUP"); c.stop(#{{ timeout: "0s" }}); seen + [c.oom_killed]"#
     );
     assert_eq!(shanty.json(&code), json!(["running", true, true, true]));
-    let own = format!(
-        r#"let c = image("busybox:1").run(["sh", "-c", "exec tail /dev/zero"], #{{ name: "own", network: "none", memory: "32m", memory_swap: "32m" }});
-           [c.wait(), c.oom_killed]"#
-    );
+    let own = r#"let c = image("busybox:1").run(["sh", "-c", "exec tail /dev/zero"], #{ name: "own", network: "none", memory: "32m", memory_swap: "32m" });
+           [c.wait(), c.oom_killed]"#.to_string();
     assert_eq!(shanty.json(&own), json!([137, true]));
     let waiting = r#"container("own").start().wait_for(#{ port: 80 })"#;
     let failed = shanty.eval(waiting).fails_with("exit");

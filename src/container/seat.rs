@@ -20,21 +20,18 @@ pub enum Seat {
 impl Seat {
     /// A terminal when this process is used at one. The second are the program's ends: a socket or three pipes.
     pub fn take() -> Result<(Self, Vec<OwnedFd>)> {
-        match terminal_size() {
-            Some(size) => {
-                let (ours, theirs) = console()?;
-                Ok((Self::Terminal(ours, size), vec![theirs]))
+        if let Some(size) = terminal_size() {
+            let (ours, theirs) = console()?;
+            Ok((Self::Terminal(ours, size), vec![theirs]))
+        } else {
+            let (output, output_write) = pipe()?;
+            let (error, error_write) = pipe()?;
+            let (input_read, input) = pipe()?;
+            for ours in [&output, &error, &input] {
+                not_blocking(ours)?;
             }
-            None => {
-                let (output, output_write) = pipe()?;
-                let (error, error_write) = pipe()?;
-                let (input_read, input) = pipe()?;
-                for ours in [&output, &error, &input] {
-                    not_blocking(ours)?;
-                }
-                let remote = Remote { input: Some(input), outputs: [Some(output), Some(error)], terminal: None };
-                Ok((Self::Pipes(remote), vec![input_read, output_write, error_write]))
-            }
+            let remote = Remote { input: Some(input), outputs: [Some(output), Some(error)], terminal: None };
+            Ok((Self::Pipes(remote), vec![input_read, output_write, error_write]))
         }
     }
 

@@ -111,7 +111,7 @@ fn a_dev_that_changes_while_the_container_starts_redirects_no_mask() {
             let (next, path) = (dev.join("next"), dev.join(name));
             let target = ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"][turn as usize % 2];
             drop(std::fs::remove_file(&next));
-            if turn % 3 == 0 {
+            if turn.is_multiple_of(3) {
                 drop(std::fs::remove_file(&path));
             } else if symlink(target, &next).is_ok() {
                 drop(std::fs::rename(&next, &path));
@@ -142,7 +142,7 @@ fn a_mount_target_that_turns_into_a_link_stays_inside_and_out_of_proc() {
         let (next, path) = (shared.join("next"), shared.join("x"));
         drop(std::fs::remove_file(&next));
         let target = targets[turn as usize % targets.len()];
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             drop(std::fs::remove_file(&path));
             drop(std::fs::create_dir(&path));
         } else if symlink(target, &next).is_ok() {
