@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
 mod architecture;
+mod attach;
 mod build;
 mod cli;
 mod container_files;

@@ -10,8 +10,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub const LITTLE: usize = 4 << 10;
 /// And so much from a program that writes faster: the default size of a pipe.
 const MUCH: usize = 64 << 10;
-/// Size of the pipe of such a program: what every user may have (pipe(7)).
-const LARGE_PIPE: i32 = 1 << 20;
+/// Size of the pipe of such a program. Not more: what is in it at the program's end has to fit into the pipe of who is
+/// attached.
+const LARGE_PIPE: i32 = 256 << 10;
 /// Most that is read before something else has its turn.
 const TURN: usize = 512 << 10;
 

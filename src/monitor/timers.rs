@@ -22,6 +22,8 @@ pub struct Timers {
     pub next_check: Option<Instant>,
     /// When a check has taken too long.
     pub check_is_late: Option<Instant>,
+    /// When to look again whether those who are attached have read.
+    pub viewers: Option<Instant>,
     /// When to give back the memory that much output took.
     pub trim: Option<Instant>,
 }
@@ -43,6 +45,7 @@ impl Timers {
             self.next_check,
             self.check_is_late,
             self.trim,
+            self.viewers,
         ];
         all.into_iter().flatten().min()
     }

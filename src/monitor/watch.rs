@@ -160,7 +160,8 @@ impl Monitor {
 
     fn sources(&self) -> impl Iterator<Item = (Source, BorrowedFd<'_>)> {
         let container = &self.container;
-        let outputs = container.log.iter().flat_map(|(_, outputs)| outputs.iter().enumerate());
+        let log = container.log.iter().filter(|_| !self.somebody_is_behind());
+        let outputs = log.flat_map(|(_, outputs)| outputs.iter().enumerate());
         let ports = container.ports.iter().filter(|_| self.proxy.is_none());
         let clients = self.clients.iter().enumerate();
         let signals = self.signals.iter().map(|signals| (Source::Child, signals.as_fd()));
@@ -233,6 +234,9 @@ impl Monitor {
         }
         if Timers::is_due(&mut self.timers.check_is_late, now) {
             self.kill_late_check();
+        }
+        if Timers::is_due(&mut self.timers.viewers, now) {
+            self.look_at_viewers();
         }
         if Timers::is_due(&mut self.timers.trim, now) {
             allocator::trim();

@@ -20,6 +20,7 @@ pub mod niceness;
 pub mod node;
 pub mod openat2;
 pub mod pidfd;
+pub mod pipe;
 pub mod process;
 pub mod pty;
 pub mod pump;
