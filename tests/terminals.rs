@@ -55,8 +55,12 @@ fn a_shell_works_at_the_prompt_and_gives_the_terminal_back() {
     terminal.shows("shanty>").enter(&format!(r#"{IMAGE}.shell(#{{ network: "none", hostname: "inside" }})"#));
     terminal.shows("/ #").enter("echo $((6 * 7)); hostname; stty size");
     terminal.shows("42").shows("inside").shows("50 110");
-    // Ctrl-C is the shell's, and what it runs.
-    terminal.enter("sleep 1000").key("C-c").enter("echo still $((40 + 2)) here");
+    // Ctrl-C is the shell's, and what it runs. Before a program runs it would be a character of the next line.
+    terminal
+        .enter("echo $((50 + 5)) runs; sleep 1000")
+        .shows("55 runs")
+        .key("C-c")
+        .enter("echo still $((40 + 2)) here");
     terminal.shows("still 42 here").enter("exit 5");
     terminal.shows_times("shanty>", 2).enter("print(1 + 1000)").shows("1001");
     drop(terminal);
