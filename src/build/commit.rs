@@ -4,7 +4,7 @@ use super::changes::{Change, parse};
 use super::config;
 use super::state::State;
 use crate::archive::{PackOptions, pack_folder};
-use crate::container::{self, Row, changes};
+use crate::container::{self, Hold, Row, changes};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::image;
@@ -34,7 +34,7 @@ pub fn commit(store: &Store, cx: &Context, row: &Row, spec: &CommitSpec) -> Resu
     state.set_creation(&created, spec.author.as_deref());
     let excluded = changes::hidden();
     let options = PackOptions { whiteouts: true, excluded: &excluded, ..PackOptions::default() };
-    let pause = if spec.pause { Pause::begin(store, cx, row)? } else { None };
+    let hold = if spec.pause { hold(store, cx, row)? } else { None };
     let upper = changes::upper(store, row)?;
     let upper = upper.ok_or_else(|| Error::not_found(format!("container `{}` was removed", row.name)))?;
     state.add_new_layer(
@@ -42,7 +42,10 @@ pub fn commit(store: &Store, cx: &Context, row: &Row, spec: &CommitSpec) -> Resu
         history,
         cx,
         |output| pack_folder(&upper, &options, cx, output),
-        || pause.map_or(Ok(()), Pause::end),
+        || {
+            hold.map_or(Ok(()), Hold::end)?;
+            changes::check_there(store, row)
+        },
     )?;
     let id = state.commit(&content, &names)?;
     let id_text = id.to_string();
@@ -52,51 +55,17 @@ pub fn commit(store: &Store, cx: &Context, row: &Row, spec: &CommitSpec) -> Resu
     Ok(id)
 }
 
-/// A container that stands still; it goes on when this is dropped.
-struct Pause<'a> {
-    store: &'a Store,
-    row: &'a Row,
-    ended: bool,
-}
-
-impl<'a> Pause<'a> {
-    /// Pauses it; `None` when it does not run, or stands still anyway.
-    fn begin(store: &'a Store, cx: &Context, row: &'a Row) -> Result<Option<Self>> {
-        if container::info(store, row.clone())?.status != Status::Running {
-            return Ok(None);
-        }
-        match container::pause(store, cx, row) {
-            Ok(()) => Ok(Some(Self { store, row, ended: false })),
-            // It has ended, or somebody else has paused it.
-            Err(_) if container::info(store, row.clone())?.status != Status::Running => Ok(None),
-            Err(error) => Err(error),
-        }
+/// Lets the container stand still; `None` when it does not run, or stands still anyway.
+fn hold(store: &Store, cx: &Context, row: &Row) -> Result<Option<Hold>> {
+    let runs = || Ok::<_, Error>(container::info(store, row.clone())?.status == Status::Running);
+    if !runs()? {
+        return Ok(None);
     }
-
-    fn end(mut self) -> Result<()> {
-        self.ended = true;
-        self.go_on()
-    }
-
-    /// Also when the script is being stopped.
-    fn go_on(&self) -> Result<()> {
-        match container::unpause(self.store, &Context::background(), self.row) {
-            // It was let go on, stopped or removed meanwhile.
-            Err(_) if container::info(self.store, self.row.clone()).map_or(true, |it| it.status != Status::Paused) => {
-                Ok(())
-            }
-            other => other,
-        }
-    }
-}
-
-impl Drop for Pause<'_> {
-    fn drop(&mut self) {
-        if !self.ended
-            && let Err(error) = self.go_on()
-        {
-            tracing::warn!(%error, "a container was not let go on");
-        }
+    match container::hold(store, cx, row) {
+        Ok(hold) => Ok(Some(hold)),
+        // It has ended, or somebody else has paused it.
+        Err(_) if !runs()? => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -62,7 +62,7 @@ pub use keep::keep;
 pub use launch::{Stdio, run, start};
 pub use list::list;
 pub use lookup::find;
-pub use pause::{pause, unpause};
+pub use pause::{Hold, hold, pause, unpause};
 pub use port_open::port_open;
 pub use read_logs::read_logs;
 pub use recover::recover;

@@ -15,6 +15,8 @@ pub struct Client {
     pub waits: bool,
     /// It is told when everything is frozen.
     pub pauses: bool,
+    /// Everything is frozen for as long as it is connected.
+    pub holds: bool,
     /// It sees the program's output.
     pub viewer: Option<Viewer>,
     /// The program that runs for it.
@@ -24,7 +26,7 @@ pub struct Client {
 impl Client {
     /// A new connection.
     pub fn new(channel: Channel) -> Self {
-        Self { channel, waits: false, pauses: false, viewer: None, execution: None }
+        Self { channel, waits: false, pauses: false, holds: false, viewer: None, execution: None }
     }
 
     /// Its next request, if one is there. What cannot be read is refused at once.

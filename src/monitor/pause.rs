@@ -20,8 +20,8 @@ pub(super) struct Freezing {
 }
 
 impl Monitor {
-    /// Begins to freeze; the answer comes when everything stands still.
-    pub fn pause(&mut self, index: usize) {
+    /// Begins to freeze; the answer comes when everything stands still. `holds`: only for as long as the client is there.
+    pub fn pause(&mut self, index: usize, holds: bool) {
         let begun = match self.life {
             Life::Running => self.remains.group().freeze(),
             // Another caller wants the same at this moment.
@@ -34,6 +34,7 @@ impl Monitor {
             Ok(()) => {
                 self.clients[index].pauses = true;
                 if self.life == Life::Running {
+                    self.clients[index].holds = holds;
                     self.end_checks();
                     self.life = Life::Freezing(Freezing { give_up: Timers::after(PATIENCE) });
                 }
@@ -55,6 +56,16 @@ impl Monitor {
         }
     }
 
+    /// Forgets who has gone; what stood still for one of them goes on.
+    pub fn forget_clients(&mut self) {
+        let released = self.clients.iter().any(|client| client.holds && client.is_over());
+        self.clients.retain(|client| !client.is_over());
+        if released && self.is_frozen() {
+            // What cannot be thawed has no group any more: its end is on its way.
+            let _ = self.thaw();
+        }
+    }
+
     /// Whether its processes stand still, or are about to.
     pub fn is_frozen(&self) -> bool {
         matches!(self.life, Life::Paused | Life::Freezing(_))
@@ -68,6 +79,7 @@ impl Monitor {
         }
         self.life = Life::Running;
         self.timers.freeze = None;
+        self.clients.iter_mut().for_each(|client| client.holds = false);
         self.plan_next_check();
         self.set_phase(Phase::Running);
         self.answer_pauses(&Err(Error::conflict("the container was let go on meanwhile")));

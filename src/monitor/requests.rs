@@ -44,7 +44,8 @@ impl Monitor {
                 self.clients[index].waits = true;
                 self.stop(timeout.unwrap_or(self.container.launch.stop_timeout));
             }
-            Command::Pause => self.pause(index),
+            Command::Pause => self.pause(index, false),
+            Command::Hold => self.pause(index, true),
             Command::Unpause => self.unpause(index),
             Command::Update { restart, memory_is_limited } => {
                 self.container.launch.memory_is_limited |= memory_is_limited.unwrap_or(false);

@@ -132,7 +132,7 @@ impl Monitor {
                 self.handle(source);
             }
             self.look_at_the_clock();
-            self.clients.retain(|client| !client.is_over());
+            self.forget_clients();
         }
     }
 

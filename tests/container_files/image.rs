@@ -4,9 +4,16 @@ use super::idle;
 use crate::support::busybox::with_busybox;
 use crate::support::require;
 use crate::support::shanty::Shanty;
+use crate::support::wait::wait_until;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use shanty::sys::xattr::{list, set_at};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Changes of every kind, made inside.
 const CHANGES: &str = r#"
@@ -138,4 +145,44 @@ fn a_commit_pauses_only_what_runs_and_makes_nothing_when_it_fails() {
         [config.Cmd, config.Env, config.WorkingDir, config.User, config.Labels, config.StopSignal]"#;
     let expected = json!([["echo", "hi"], ["PATH=/bin", "X=1"], "/etc/sub", "user", { "a": "b" }, "USR1"]);
     assert_eq!(shanty.json(config), expected);
+}
+
+#[test]
+fn a_script_that_is_killed_while_it_commits_leaves_no_image_and_no_frozen_container() {
+    let shanty = require!(with_busybox());
+    idle(&shanty);
+    // Long enough to be seen: what is in it does not compress.
+    shanty.eval(r#"container("box").sh("dd if=/dev/urandom of=/big bs=1M count=256 2>/dev/null")"#).ok();
+    let script = shanty.eval(r#"container("box").commit("half:1")"#).spawn();
+    let status = r#"container("box").status"#;
+    wait_until(LIMIT, || shanty.json(status) == "paused");
+    script.signal(Signal::SIGKILL);
+    wait_until(LIMIT, || shanty.json(status) == "running");
+    assert_eq!(
+        shanty.json(r#"let c = container("box"); [image("half:1").exists(), c.sh("echo on").text]"#),
+        json!([false, "on"])
+    );
+    let again = r#"let c = container("box"); c.sh("rm /big"); c.commit("half:1").sh("echo whole").text"#;
+    assert_eq!(shanty.json(again), "whole");
+}
+
+#[test]
+fn capabilities_and_attributes_of_files_come_into_the_image() {
+    let shanty = require!(with_busybox());
+    idle(&shanty);
+    let tree = shanty.work().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::write(tree.join("ping"), "").unwrap();
+    let folder = std::fs::File::open(&tree).unwrap();
+    // cap_net_raw=ep, as `struct vfs_cap_data` of version 2 has it.
+    let capability = [[1, 0, 0, 2], [0, 0x20, 0, 0], [0; 4], [0; 4], [0; 4]].concat();
+    set_at(folder.as_fd(), c"ping", c"security.capability", &capability).unwrap();
+    set_at(folder.as_fd(), c"ping", c"user.note", b"kept").unwrap();
+    shanty
+        .eval(r#"let c = container("box"); c.copy_to("tree", "/tree"); c.commit("with:1").create(#{ name: "made", network: "none" }).copy_from("/tree", "back")"#)
+        .ok();
+    let mut attributes = list(&shanty.work().join("back/ping")).unwrap();
+    attributes.sort();
+    let expected = [(c"security.capability".to_owned(), capability), (c"user.note".to_owned(), b"kept".to_vec())];
+    assert_eq!(attributes, expected);
 }

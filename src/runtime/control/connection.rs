@@ -74,6 +74,11 @@ impl Connection {
         self.request_done(cx, Command::Pause)
     }
 
+    /// The same for as long as this connection lasts, so that nothing stands still after a crash of the caller.
+    pub fn hold(&mut self, cx: &Context) -> Result<()> {
+        self.request_done(cx, Command::Hold)
+    }
+
     /// Lets the processes of the container go on.
     pub fn unpause(&mut self, cx: &Context) -> Result<()> {
         self.request_done(cx, Command::Unpause)

@@ -54,6 +54,8 @@ pub enum Command {
     },
     /// Freeze all its processes. Answers `done` once they stand still.
     Pause,
+    /// The same for as long as the connection lasts: its end lets them go on.
+    Hold,
     /// Let its processes go on. Answers `done`.
     Unpause,
     /// Look after it differently from now on. Answers `done`.
