@@ -12,7 +12,8 @@ use crate::runtime::init::{Init, Rootfs};
 use crate::runtime::namespaces::Namespaces;
 use crate::runtime::report::{Report, Reporter, Stage};
 use crate::runtime::unattended::Unattended;
-use crate::runtime::{bundle, hooks};
+use crate::runtime::{bundle, capability, hooks};
+use crate::sys::capability as sys_capability;
 use crate::sys::clone::Child;
 use crate::sys::pidfd;
 use crate::sys::process::{ProcessIdentity, boot_id, start_time};
@@ -68,7 +69,7 @@ pub fn make(options: &Options, create: &Create, stays: bool, log: &Log) -> Resul
     let mut container = Container { dir, record };
     match container.make(&bundle, stdio, create, preserve, pid_file.as_deref()) {
         Ok((init, master)) => {
-            for warning in &container.record.warnings {
+            for warning in missing_capabilities(&bundle).iter().chain(&container.record.warnings) {
                 log.warning(warning);
             }
             Ok(Created { container, init, master })
@@ -78,6 +79,17 @@ pub fn make(options: &Options, create: &Create, stays: bool, log: &Log) -> Resul
             Err(error)
         }
     }
+}
+
+/// The specification: what cannot be granted is told, and the container is made all the same.
+fn missing_capabilities(bundle: &Bundle) -> Option<String> {
+    let process = bundle.spec.process().as_ref()?;
+    let wanted = capability::set(process.capabilities().as_ref()?.bounding().as_ref()?);
+    let available = (0..=sys_capability::LAST).filter(|number| sys_capability::in_bounding(*number) == Some(true));
+    let missing = wanted & !available.fold(0, |set, number| set | 1 << number);
+    let names: Vec<&str> = capability::names(missing).collect();
+    (missing != 0)
+        .then(|| format!("the container does not get {}: this machine's root has no such right", names.join(", ")))
 }
 
 impl Container {

@@ -24,18 +24,25 @@ mod state;
 mod stdio;
 mod update;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
+use crate::runtime::control;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use log::Log;
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process;
 
 /// The name by which the binary is called to be this command line alone.
 pub const ARGV0: &str = "shanty-oci";
 
+/// The name by which it executes itself, when no container can write to it any more.
+pub const PROTECTED_ARGV0: &str = "shanty-oci-protected";
+
 /// Does what these arguments say (the name of the program first); gives the exit code.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let arguments = match Arguments::try_parse_from(arguments) {
+pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(error) => {
             // What cannot be written cannot be reported either.
@@ -46,13 +53,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let log = Log::new(&arguments.options);
     // As runc: what could not be executed in a running container has a code that programs seldom have.
     let failed = if matches!(arguments.command, Command::Exec(_)) { 255 } else { 1 };
-    match dispatch(&arguments, &log) {
+    match protect(&arguments, &words).and_then(|()| dispatch(&arguments, &log)) {
         Ok(code) => code,
         Err(error) => {
             log.error(&error);
             failed
         }
     }
+}
+
+/// Executes this program again where a process of a container cannot write to it: on its way into one, a process is still
+/// this program, and `/proc/PID/exe` leads to it (CVE-2019-5736).
+fn protect(arguments: &Arguments, words: &[OsString]) -> Result<()> {
+    let makes_a_process = matches!(arguments.command, Command::Create(_) | Command::Run(_) | Command::Exec(_));
+    if !makes_a_process || words.first().is_some_and(|name| name == PROTECTED_ARGV0) {
+        return Ok(());
+    }
+    let root = &arguments.options.root;
+    std::fs::create_dir_all(root).doing(|| format!("cannot make `{}`", root.display()))?;
+    let program = control::protected(root)?;
+    let failure = process::Command::new(program.path()).arg0(PROTECTED_ARGV0).args(words.iter().skip(1)).exec();
+    Err(failure).doing(|| "cannot execute this program again")
 }
 
 fn dispatch(arguments: &Arguments, log: &Log) -> Result<u8> {
@@ -87,7 +108,6 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
 
 /// Writes a line to standard output.
 fn print(text: &str) -> Result<()> {
-    use crate::error::IoContext;
     use std::io::Write;
     writeln!(std::io::stdout(), "{text}").doing(|| "cannot write to standard output")
 }

@@ -190,3 +190,36 @@ fn the_binary_is_the_runtime_when_it_is_called_so() {
     let version = String::from_utf8(version).unwrap();
     assert!(version.starts_with("shanty oci ") && version.contains("\nspec: 1.2.0"), "{version}");
 }
+
+#[test]
+fn what_happens_is_told_until_the_container_ends() {
+    let bundle =
+        require!(Bundle::new(&["sh", "-c", "read x </tmp/go; x=$(head -c 100000000 /dev/zero | tail); sleep 1000"]));
+    let go = bundle.rootfs().join("tmp/go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    bundle.change(|spec| spec["linux"]["resources"]["memory"] = json!({ "limit": 16_000_000, "swap": 16_000_000 }));
+    bundle.create("c1", &[]);
+    bundle.ok(&["start", "c1"]);
+    let events = fs::File::create(bundle.file("events")).unwrap();
+    let mut telling = bundle.command(&["events", "--interval", "50ms", "c1"]).stdout(events).spawn().unwrap();
+    let told = |kind: &str| {
+        let text = fs::read_to_string(bundle.file("events")).unwrap();
+        text.lines().any(|line| line.contains(&format!("{{\"type\":\"{kind}\",\"id\":\"c1\"")))
+    };
+    wait_until(LIMIT, || told("stats"));
+    fs::write(go, "go\n").unwrap();
+    wait_until(LIMIT, || told("oom"));
+    bundle.ok(&["kill", "c1", "KILL"]);
+    assert_eq!(telling.wait().unwrap().code(), Some(0));
+}
+
+/// CVE-2019-5736: what waits in the container is still this program, and a container could reach it through its link.
+#[test]
+fn the_runtimes_binary_cannot_be_written_through_the_processes_that_it_makes() {
+    let bundle = require!(Bundle::new(&["sleep", "1000"]));
+    bundle.create("c1", &[]);
+    let exe = format!("/proc/{}/exe", bundle.state("c1")["pid"]);
+    let error = fs::File::options().write(true).open(&exe).unwrap_err();
+    let is_copy = fs::read_link(&exe).unwrap().display().to_string().contains("memfd:");
+    assert!(is_copy || error.kind() == std::io::ErrorKind::ReadOnlyFilesystem, "{error}");
+}

@@ -11,6 +11,6 @@ mod sweep;
 pub use channel::Channel;
 pub use connection::{Attachment, Connection, Execution, Exit, address_in};
 pub use launch::{Prepared, Started, launch};
-pub use program::set_program;
+pub use program::{protected, set_program};
 pub use summon::{CLEANER_ARGV0, MONITOR_ARGV0, Summons, summon};
 pub use sweep::{sweep_dead, wait_until_gone};
