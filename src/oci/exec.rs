@@ -38,6 +38,10 @@ pub fn run(options: &Options, exec: &Arguments, log: &Log) -> Result<u8> {
     }
     let mut spec = container.spec()?;
     let mut process = process(spec.process().as_ref(), exec)?;
+    if process.oom_score_adj().is_none() {
+        // As runc: what holds for the container holds for what is executed in it, not the engine's own.
+        process.set_oom_score_adj(spec.process().as_ref().and_then(Process::oom_score_adj));
+    }
     let preserve = stdio::preserved(&mut process, exec.preserve_fds)?;
     let stdio = Stdio::new(&process, exec.console_socket.as_deref(), !exec.detach)?;
     spec.set_process(Some(process));

@@ -7,7 +7,7 @@
 
 use super::cgroup::{Group, Hierarchies};
 use super::control::protocol::{ExecRequest, Failure};
-use super::init::step;
+use super::init::{set_oom_score, step};
 use super::program::{Overrides, Program};
 use super::report::Reporter;
 use super::rootfs::Root;
@@ -110,6 +110,7 @@ impl Exec<'_> {
         };
         let group = Group { hierarchies: self.hierarchies, path: self.group };
         let tasks = ManuallyDrop::new(step("opening the control groups", || group.open_v1())?);
+        step("setting the preference of the OOM killer", || set_oom_score(&spec))?;
         for warning in step("setting the attributes of the process", || attributes::set(&spec))? {
             self.reporter.warning(&warning);
         }

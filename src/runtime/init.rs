@@ -256,7 +256,8 @@ impl Init<'_> {
     }
 }
 
-fn set_oom_score(spec: &Spec) -> Result<()> {
+/// Sets it on this process, when the specification says it.
+pub(super) fn set_oom_score(spec: &Spec) -> Result<()> {
     let Some(score) = spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj) else {
         return Ok(());
     };

@@ -181,6 +181,7 @@ fn without_a_pid_namespace_kill_ends_all_of_its_processes() {
 #[test]
 fn exec_takes_a_process_file_or_words() {
     let bundle = require!(Bundle::new(&["sleep", "1000"]));
+    bundle.change(|spec| spec["process"]["oomScoreAdj"] = json!(777));
     bundle.create("c1", &[]);
     bundle.ok(&["start", "c1"]);
     let output = bundle.oci_with(&["exec", "c1", "sh", "-c", "cat; echo $A >&2; exit 7"], "input");
@@ -190,11 +191,14 @@ fn exec_takes_a_process_file_or_words() {
     assert_eq!(bundle.ok(&words), "/tmp\nb\nuid=5 gid=6 groups=7\n");
     let file = bundle.file("process.json");
     let process = json!({
-        "user": { "uid": 9, "gid": 9, "umask": 0o77 }, "args": ["sh", "-c", "id -u; umask; grep CapBnd /proc/self/status"],
+        "user": { "uid": 9, "gid": 9, "umask": 0o77 }, "args": ["sh", "-c", "id -u; umask; grep CapBnd /proc/self/status; cat /proc/self/oom_score_adj"],
         "env": ["PATH=/bin"], "cwd": "/", "capabilities": { "bounding": ["CAP_CHOWN"] },
     });
     fs::write(&file, process.to_string()).unwrap();
-    assert_eq!(bundle.ok(&["exec", "--process", file.to_str().unwrap(), "c1"]), "9\n0077\nCapBnd:\t0000000000000001\n");
+    assert_eq!(
+        bundle.ok(&["exec", "--process", file.to_str().unwrap(), "c1"]),
+        "9\n0077\nCapBnd:\t0000000000000001\n777\n"
+    );
     let output = bundle.oci(&["exec", "c1", "nothing-such"]);
     assert!(output.code == 255 && output.stderr.contains("executable file not found in $PATH"), "{output:?}");
 
