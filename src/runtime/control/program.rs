@@ -43,19 +43,19 @@ pub fn protected(beside: &Path) -> Result<&'static Program> {
         return Ok(ready);
     }
     let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    if READY.get().is_none() {
-        let program = match PROGRAM.get() {
-            Some(path) => path.clone(),
-            None => std::env::current_exe().doing(|| "cannot find this program")?,
-        };
-        let fd = match from_overlay(&program, beside) {
-            Some(fd) => fd,
-            None => sealed_copy(&program).doing(|| format!("cannot copy `{}`", program.display()))?,
-        };
-        // Nobody else can have set it: we hold the lock.
-        let _ = READY.set(Program(fd));
+    if let Some(ready) = READY.get() {
+        return Ok(ready);
     }
-    Ok(READY.get().expect("it was set under the lock"))
+    let program = match PROGRAM.get() {
+        Some(path) => path.clone(),
+        None => std::env::current_exe().doing(|| "cannot find this program")?,
+    };
+    let fd = match from_overlay(&program, beside) {
+        Some(fd) => fd,
+        None => sealed_copy(&program).doing(|| format!("cannot copy `{}`", program.display()))?,
+    };
+    // Nobody else can have set it: we hold the lock.
+    Ok(READY.get_or_init(|| Program(fd)))
 }
 
 /// `None` where it cannot be mounted: an old kernel, too many overlays below each other.
