@@ -90,5 +90,5 @@ fn the_program_waits_for_who_is_slow_and_not_for_who_does_not_read() {
     let output = stalled.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(99) && told.contains("detached"), "{told}");
-    assert!(numbers(&String::from_utf8(output.stdout).unwrap()[..100_000].rsplit_once('\n').unwrap().0));
+    assert!(numbers(String::from_utf8(output.stdout).unwrap()[..100_000].rsplit_once('\n').unwrap().0));
 }

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::{IoContext, Result};
 use crate::model::Id;
 use crate::network;
+use crate::runtime::control;
 use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
 
@@ -26,6 +27,7 @@ pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
         report(remove::take_apart(store, cx, &orphan, &NetworkPlan::None), orphan.short());
     }
     report(sweep_run_dirs(store), "monitors");
+    report(control::sweep_monitors_group(store.root_id8()), "the group of the monitors");
     let is_known = |id: &str| store.read(|db| Ok(row::get(db, id)?.is_some())).unwrap_or(true);
     report(network::sweep(store, is_known), "networks");
     ended_record::sweep(store)

@@ -121,6 +121,10 @@ impl Monitor {
 
     /// Its program was executed, or could not be; `ended` when the process has.
     pub fn look_at_the_birth(&mut self, ended: bool) {
+        if let (true, Some(birth), true) = (ended, &self.birth, self.container.launch.runtime.is_some()) {
+            // The program of another runtime may end before that has come to say that it was executed.
+            birth.wait_for_all();
+        }
         let Some(report) = self.birth.as_mut().and_then(|birth| birth.collect(ended)) else { return };
         self.birth = None;
         let Some(init) = &self.container.init else { return };

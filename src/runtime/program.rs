@@ -14,7 +14,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, makedev, stat, umask};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, makedev, umask};
 use nix::unistd::{
     AccessFlags, Gid, Uid, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, getcwd, isatty,
     setgroups, setresgid, setresuid,
@@ -372,9 +372,10 @@ fn failed_exec(code: i32, message: &str) -> Error {
 fn own_null_device() -> Result<()> {
     let doing = || "cannot open `/dev/null`";
     let is_null = |stat: &FileStat| is_kind(stat, SFlag::S_IFCHR) && stat.st_rdev == makedev(1, 3);
-    for fd in 0..=2 {
-        let Ok(found) = stat(format!("/proc/self/fd/{fd}").as_str()) else { continue };
-        if !is_null(&found) {
+    // By the descriptors: a process that has not come to the container's pid namespace is not in its `/proc`.
+    let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    for (fd, own) in [input.as_fd(), output.as_fd(), error.as_fd()].into_iter().enumerate() {
+        if !fstat(own).is_ok_and(|found| is_null(&found)) {
             continue;
         }
         let null =

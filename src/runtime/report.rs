@@ -97,6 +97,12 @@ impl Incoming {
         Ok(Self { pipe: pipe.into(), text: Vec::new() })
     }
 
+    /// Waits until nothing more can come: not for processes that a container can stop.
+    pub fn wait_for_all(&self) {
+        // Without it there is less to read, and no more than that.
+        let _ = fcntl(&self.pipe, FcntlArg::F_SETFL(OFlag::empty()));
+    }
+
     /// Reads what has come; the report once it is whole, or `ended` says that nothing more can come.
     pub fn collect(&mut self, ended: bool) -> Option<Report> {
         let left = LONGEST.saturating_sub(self.text.len() as u64);

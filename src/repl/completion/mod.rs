@@ -143,8 +143,8 @@ mod tests {
     fn members_are_those_of_the_type_at_run_time() {
         let lines = ["let c = container(`web`)", "let list = [image(`a`)]"];
         for (before, expected) in [
-            ("c.sta", vec!["start()", "started", "status"]),
-            ("container(`x`).sta", vec!["start()", "started", "status"]),
+            ("c.sta", vec!["start()", "started", "stats(", "status"]),
+            ("container(`x`).sta", vec!["start()", "started", "stats(", "status"]),
             ("print(c.exi", vec!["exists", "exit_code"]),
             ("image(`x`).run(`y`, #{ name: `z` }).oom", vec!["oom_killed"]),
             ("containers()[0].oom", vec!["oom_killed"]),

@@ -13,4 +13,4 @@ pub use connection::{Attachment, Connection, Execution, Exit, address_in};
 pub use launch::{Prepared, Started, launch};
 pub use program::{protected, set_program};
 pub use summon::{CLEANER_ARGV0, MONITOR_ARGV0, Summons, summon};
-pub use sweep::{sweep_dead, wait_until_gone};
+pub use sweep::{sweep_dead, sweep_monitors_group, wait_until_gone};

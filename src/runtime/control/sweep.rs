@@ -33,6 +33,12 @@ pub fn wait_until_gone(cx: &Context, container_dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes the control group of a root's monitors when the last of them was killed before it could do that.
+pub fn sweep_monitors_group(root_id8: &str) -> Result<()> {
+    remove_if_empty(&Hierarchies::discover()?, &monitors_path(root_id8));
+    Ok(())
+}
+
 /// Kills what is left of a container whose monitor is dead, and removes its control groups, published
 /// ports and run directory. `false` when the monitor lives: then nothing is done.
 ///

@@ -24,6 +24,7 @@ mod recording_engine;
 mod repeat;
 mod result;
 mod run_options;
+mod run_values;
 mod scope;
 mod shown;
 mod system;
