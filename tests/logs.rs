@@ -11,7 +11,7 @@ use shanty::model::{LogOptions, LogSpec};
 use shanty::monitor::log::{Log, Pending};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -46,6 +46,7 @@ fn readers_beside_a_writer_that_turns_its_files_lose_and_double_nothing() {
     let done = AtomicBool::new(false);
     // How far the follower has come: the writer keeps near it, so that no file goes before it was seen.
     let followed = std::sync::atomic::AtomicUsize::new(0);
+    let started = Instant::now();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let (mut stdout, mut stderr) = (Pending::new("stdout"), Pending::new("stderr"));
@@ -55,6 +56,7 @@ fn readers_beside_a_writer_that_turns_its_files_lose_and_double_nothing() {
                     log = Log::open(dir.path(), spec).unwrap();
                 }
                 while line > followed.load(Ordering::Acquire) + 60 {
+                    assert!(started.elapsed() < LIMIT, "the follower is lost at {line}");
                     std::thread::yield_now();
                 }
                 let pending = if line % 3 == 0 { &mut stderr } else { &mut stdout };
@@ -330,4 +332,15 @@ fn a_container_reads_the_text_that_it_is_given_at_each_start() {
     }
     shanty.eval("for c in containers(#{ all: true }) { c.remove() }").ok();
     assert_eq!(std::fs::read_dir(shanty.root().join("containers")).unwrap().count(), 0);
+}
+
+#[test]
+fn the_end_is_seen_although_another_process_goes_on_writing() {
+    let shanty = require!(with_busybox());
+    // Without a process namespace of its own, nothing ends with the first process.
+    let script = r#"
+        let c = image("busybox:1").run(["sh", "-c", "(while :; do echo more; done) & echo started; exit 4"], #{ network: "none", pid: "host" });
+        let code = c.wait(#{ timeout: "30s" });
+        [code, c.logs().contains("started"), c.status]"#;
+    assert_eq!(shanty.json(script), json!([4, true, "exited"]));
 }

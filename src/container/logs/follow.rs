@@ -278,4 +278,18 @@ mod tests {
         .unwrap();
         assert_eq!(lines, ["first", "second", "no line end"]);
     }
+
+    #[test]
+    fn following_ends_at_a_time() {
+        let file = log_of(&[entry("first\n", "stdout", 1)]);
+        let before = jiff::Timestamp::now() + Duration::from_millis(50);
+        let options = LogOptions { follow: true, before: Some(before), ..LogOptions::default() };
+        let mut lines = 0;
+        read(&Context::background(), file.path(), &options, &mut || Ok(false), &mut |_| {
+            lines += 1;
+            Ok(true)
+        })
+        .unwrap();
+        assert!(lines == 1 && jiff::Timestamp::now() >= before);
+    }
 }

@@ -283,7 +283,7 @@ impl RunOptions {
 mod tests {
     use crate::engine::PullPolicy;
     use crate::error::ErrorKind;
-    use crate::model::{ContainerSpec, HealthcheckSpec, InputSpec, MountKind, RestartPolicy, Ulimit};
+    use crate::model::{ContainerSpec, HealthcheckSpec, MountKind, RestartPolicy, Ulimit};
     use crate::script::api::recording_engine::RecordingEngine;
     use std::time::Duration;
 
@@ -365,6 +365,7 @@ mod tests {
             (r#"workdir: "/a""#, r#"working_dir: "/a""#),
             (r#"memory: "1k", cpuset: "0""#, r#"mem_limit: 1024, cpuset_cpus: "0""#),
             ("remove: true, stdin: true", "rm: true, stdin_open: true"),
+            (r#"stdin: "text""#, r#"interactive: "text""#),
             ("remove: true", "auto_remove: true"),
             ("pids: 5, io_weight: 10", "pids_limit: 5, blkio_weight: 10"),
             (r#"restart: "on-failure:2""#, r#"restart_policy: #{ Name: "on-failure", MaximumRetryCount: 2 }"#),
@@ -396,17 +397,6 @@ mod tests {
         let mounts = spec(r#"volumes: ["./app:/app", "data:/data"], tmpfs: ["/run"]"#).mounts;
         let shown: Vec<_> = mounts.iter().map(|mount| (mount.kind, mount.source.as_str())).collect();
         assert_eq!(shown, [(MountKind::Bind, "/scripts/app"), (MountKind::Volume, "data"), (MountKind::Tmpfs, "")]);
-    }
-
-    #[test]
-    fn standard_input_is_open_closed_or_given() {
-        let data = |text: &str| Some(InputSpec { data: text.as_bytes().to_vec() });
-        let cases =
-            [("stdin: true", true, None), ("stdin: false", false, None), (r#"stdin: "text""#, false, data("text"))];
-        for (options, open, input) in cases {
-            let spec = spec(options);
-            assert_eq!((spec.stdin, spec.input), (open, input), "{options}");
-        }
     }
 
     #[test]
