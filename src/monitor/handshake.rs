@@ -102,7 +102,11 @@ fn make(
     let launcher = if launch.die_with_caller { launcher() } else { None };
     let ports = take_ports(&launch, &mut fds)?;
     let (init, pipes) = in_step("making the first process", || spawn_init(&launch, fds, remains, None))?;
-    in_step("holding the mounts", || remains.hold(&init))?;
+    if let Err(failure) = in_step("holding the mounts", || remains.hold(&init)) {
+        // A child that has failed by now has no mounts any more: its report says why.
+        let gone = pidfd::has_ended(&init.pidfd);
+        return Err(if gone { Report::read(pipes.report).failure.unwrap_or(failure) } else { failure });
+    }
     let prepared = answer(Event::Prepared { pid: init.pid });
     in_step("answering", || channel.send_now(&prepared))?;
 
