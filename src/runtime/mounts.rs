@@ -89,7 +89,7 @@ const LXCFS: [&str; 10] = [
     "/proc/uptime",
 ];
 
-/// The options that [`Options::parse`] knows; others are handed to the file system.
+/// The options that `Options::parse` knows; others are handed to the file system.
 pub const OPTIONS: [&str; 46] = [
     "async",
     "atime",
