@@ -6,3 +6,4 @@ mod init;
 mod options;
 mod seccomp;
 mod shared;
+mod userns;

@@ -1,6 +1,6 @@
 //! The OCI bundle of a container and the launch message of its monitor.
 
-use super::isolation::{self, Sharing};
+use super::isolation::{self, IdMaps, Sharing};
 use super::oci_runtime;
 use super::row::Row;
 use super::{etc, folder, input, monitor, propagation, resources};
@@ -41,7 +41,9 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         Some((files, _)) => etc::copy(files, &run_dir)?,
         None => etc::write(&run_dir, row)?,
     }
-    bundle::write(&run_dir, &runtime_spec(&run_dir, row, &rootfs.merged, sharing)?)?;
+    let (id_maps, lock) = isolation::id_maps(store, row)?;
+    bundle::write(&run_dir, &runtime_spec(&run_dir, row, &rootfs.merged, sharing, id_maps)?)?;
+    drop(lock);
     Ok(Launch {
         version: PROTOCOL_VERSION,
         id: row.id.clone(),
@@ -70,7 +72,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
     })
 }
 
-fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing) -> Result<Spec> {
+fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing, id_maps: Option<IdMaps>) -> Result<Spec> {
     let (plan, spec) = (&row.plan, &row.spec);
     // The very files of the other container, so that changes are seen in both.
     let (files, hostname) = match sharing.network_of {
@@ -94,7 +96,7 @@ fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing) -> Resul
         seccomp: seccomp(spec.seccomp.as_deref())?,
         no_new_privileges: spec.no_new_privileges,
         privileged: spec.privileged,
-        mounts: mounts(&files, row)?,
+        mounts: mounts(&files, row, id_maps.is_some())?,
         shm_size: spec.shm_size.unwrap_or(spec::DEFAULT_SHM_SIZE),
         limits: resources::limits(spec),
         ulimits: spec.ulimits.clone(),
@@ -105,6 +107,7 @@ fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing) -> Resul
         ipc: sharing.ipc,
         shm: sharing.shm,
         devices,
+        id_maps,
         init: spec.init,
     })
 }
@@ -118,11 +121,14 @@ fn seccomp(profile: Option<&str>) -> Result<Seccomp> {
 }
 
 /// The files under `/etc` and what was asked for, which may replace them.
-fn mounts(files: &Path, row: &Row) -> Result<Vec<Mount>> {
+fn mounts(files: &Path, row: &Row, maps_ids: bool) -> Result<Vec<Mount>> {
     let asked = row.spec.mounts.iter().map(mount).collect::<Result<Vec<_>>>()?;
     let is_asked_for = |target: &str| row.spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let own = etc::FILES.iter().filter(|(_, target)| !is_asked_for(target));
-    let own = own.map(|(name, target)| spec::bind(&files.join(name), Path::new(target), false, None));
+    let own = own.map(|(name, target)| {
+        let mount = spec::bind(&files.join(name), Path::new(target), false, None);
+        if maps_ids { spec::with_mapped_ids(mount) } else { mount }
+    });
     Ok(own.chain(asked).collect())
 }
 

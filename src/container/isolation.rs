@@ -1,14 +1,15 @@
 //! Whose namespaces a container is in, and which options do not go together.
 
 use super::row::Row;
-use super::{lookup, monitor, oci_runtime, state};
+use super::{ids, lookup, monitor, oci_runtime, state};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerSpec, NamespaceMode, Status, UsernsSpec, sysctl};
+use crate::model::{ContainerSpec, IdRange, NamespaceMode, Status, UsernsSpec, sysctl};
 use crate::runtime::capability;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::spec::{self, Namespace, Shm};
 use crate::store::Store;
 use crate::sys::capability::{self as sys_capability, CapSet};
+use crate::sys::lock::FileLock;
 use std::path::PathBuf;
 
 /// Prefix of a network that is another container's.
@@ -39,8 +40,7 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
             .hint("leave one of `init` and `runtime` out"));
     }
     if spec.userns != UsernsSpec::Host {
-        return Err(Error::unsupported("a user namespace of its own cannot be given in this version")
-            .hint("leave `userns` out"));
+        check_with_userns(spec)?;
     }
     if !spec.networks.iter().any(|network| network.starts_with(CONTAINER)) {
         return Ok(());
@@ -58,6 +58,46 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
         Some((name, _)) => Err(Error::invalid(format!("`{name}` cannot be set in the network of another container"))
             .hint(format!("set `{name}` on that container"))),
         None => Ok(()),
+    }
+}
+
+/// Docker's list of what is incompatible with user namespaces, and what this version cannot do in one.
+fn check_with_userns(spec: &ContainerSpec) -> Result<()> {
+    let network = |wanted: &str| spec.networks.iter().any(|network| network.starts_with(wanted));
+    let shares = |mode: &NamespaceMode| matches!(mode, NamespaceMode::Container(_));
+    let conflicts = [
+        ("privileged: true", spec.privileged),
+        ("network: \"host\"", network("host")),
+        ("pid: \"host\"", spec.pid == NamespaceMode::Host),
+        ("ipc: \"host\"", spec.ipc == NamespaceMode::Host),
+        ("network: \"container:…\"", network(CONTAINER)),
+        ("pid: \"container:…\"", shares(&spec.pid)),
+        ("ipc: \"container:…\"", shares(&spec.ipc)),
+    ];
+    if let Some((option, _)) = conflicts.iter().find(|(_, given)| *given) {
+        // The namespace of somebody else is owned by another user namespace: nobody inside could use it as root.
+        return Err(Error::invalid(format!("`{option}` is incompatible with a user namespace of its own"))
+            .hint("leave one of them out: `userns: \"host\"` is the default"));
+    }
+    if spec.runtime.as_deref().is_some_and(|runtime| runtime != oci_runtime::OWN) {
+        return Err(Error::unsupported("`userns` is a part of the runtime `shanty`, and another one is asked for")
+            .hint("leave one of `userns` and `runtime` out"));
+    }
+    Ok(())
+}
+
+/// Ids of users and groups.
+pub type IdMaps = (Vec<IdRange>, Vec<IdRange>);
+
+/// Ids of a container with a user namespace of its own, and the lock to be held until its bundle is written.
+pub fn id_maps(store: &Store, row: &Row) -> Result<(Option<IdMaps>, Option<FileLock>)> {
+    match &row.spec.userns {
+        UsernsSpec::Host => Ok((None, None)),
+        UsernsSpec::Maps { uid, gid } => Ok((Some((uid.clone(), gid.clone())), None)),
+        UsernsSpec::Auto => {
+            let (range, lock) = ids::choose(store.run_dir().parent().unwrap_or(store.run_dir()), &row.id)?;
+            Ok((Some((vec![range], vec![range])), Some(lock)))
+        }
     }
 }
 

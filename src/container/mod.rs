@@ -15,6 +15,7 @@ mod export;
 mod files;
 mod folder;
 mod health;
+mod ids;
 mod info;
 mod input;
 mod inspect;

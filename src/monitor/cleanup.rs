@@ -28,6 +28,8 @@ pub struct Remains {
     attached: bool,
     /// The network namespace: it outlives the processes in it, so that a restart finds the same address.
     netns: Option<Arc<File>>,
+    /// The user namespace that owns it, when it is not the host's.
+    pub(super) user_namespace: Option<Arc<File>>,
     /// The first process, until it is known to have ended.
     init: Option<(i32, OwnedFd)>,
     /// The mount namespace: its mounts go when the last descriptor is closed, and unmounting an overlay
@@ -51,6 +53,7 @@ impl Remains {
             network: launch.network.clone(),
             attached: false,
             netns: None,
+            user_namespace: None,
             init: None,
             mounts: None,
             input: None,

@@ -228,16 +228,18 @@ pub(super) fn spawn_init(
     if let Some(path) = &launch.input {
         stdio[0] = Some(input::open(path)?);
     }
-    let group = remains.group();
-    let cgroup = group.open_v2()?;
     let spec = bundle::read(launch.bundle_dir())?;
     if let Some(external) = External::of(launch) {
+        remains.group().open_v2()?;
         let reporter = Reporter::new(report_write);
         let init = ExternalInit { external, launch, spec: &spec, stdio, console, network, go: go_read, reporter };
         let (child, report) = spawn_external(init, report)?;
         return Ok((child, Pipes { go, report, outputs, master }));
     }
     let mut namespaces = Namespaces::of(&spec)?;
+    remains.user_namespace = namespaces.make_user(&spec, remains.user_namespace.take())?;
+    let group = remains.group();
+    let cgroup = group.open_v2()?;
     if let Some(network) = network {
         namespaces.join_network(network.as_fd())?;
     }
@@ -255,7 +257,9 @@ pub(super) fn spawn_init(
     };
     // The child's ends go into the closure: in this process they are closed when it returns.
     let child = namespaces.spawn(cgroup.as_ref().map(AsFd::as_fd), move || init.run())?;
-    Ok((child, Pipes { go, report, outputs, master }))
+    let report = File::from(report);
+    let child = namespaces.first_process(child, &report)?;
+    Ok((child, Pipes { go, report: report.into(), outputs, master }))
 }
 
 /// Lets another runtime make the first process. This waits for it: such a program takes some ten milliseconds.

@@ -107,7 +107,8 @@ impl Container {
         let hierarchies = Hierarchies::discover()?;
         let group = Group { hierarchies: &hierarchies, path: &bundle.cgroup };
         let cgroup = group.open_v2()?;
-        let namespaces = Namespaces::of(spec)?;
+        let mut namespaces = Namespaces::of(spec)?;
+        namespaces.make_user(spec, None)?;
         let Taken { descriptors: stdio, console, master } = stdio.take()?;
         let doing = || "cannot make a pipe";
         let (go_read, go) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
@@ -134,7 +135,9 @@ impl Container {
         };
         // The child's ends go into the closure: in this process they are closed when it returns.
         let child = namespaces.spawn(cgroup.as_ref().map(AsFd::as_fd), move || init.run())?;
-        match self.lead(&child, spec.hooks().as_ref(), &File::from(report), &go) {
+        let report = File::from(report);
+        let child = namespaces.first_process(child, &report)?;
+        match self.lead(&child, spec.hooks().as_ref(), &report, &go) {
             Ok(()) => {
                 if let Some(pid_file) = pid_file {
                     write_whole(pid_file, child.pid.to_string().as_bytes())?;

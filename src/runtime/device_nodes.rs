@@ -2,13 +2,15 @@
 
 use super::rootfs::{Missing, Root, is_kind};
 use crate::error::{Error, IoContext, Result};
+use crate::sys::mount::{attach, clone_tree};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, makedev, mknodat};
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 /// What the OCI runtime specification says must be there, beside `console` and `ptmx`.
 const DEFAULT: [(&str, u64, u64); 6] =
@@ -23,10 +25,59 @@ const LINKS: [(&str, &str); 6] = [
     ("/proc/kcore", "core"),
 ];
 
+/// Nodes that were made ahead, by their path: in a user namespace nobody can make one.
+pub type Ahead = HashMap<PathBuf, OwnedFd>;
+
+/// Makes all nodes in `memory`, a file system that is mounted in this mount namespace, for [`make`] in a user namespace.
+/// `owner` gives the host's ids of ids of the container.
+pub fn make_ahead(
+    memory: &OwnedFd,
+    devices: &[LinuxDevice],
+    owner: impl Fn((u32, u32)) -> (u32, u32),
+) -> Result<Ahead> {
+    let mut ahead = Ahead::new();
+    let mut add = |path: &Path, kind: SFlag, mode: u32, number: u64, ids: (u32, u32)| {
+        let name = ahead.len().to_string();
+        make_node(memory.as_fd(), Path::new(&name), kind, mode, number, owner(ids))?;
+        let node = clone_tree(memory.as_fd(), Path::new(&name), false)
+            .doing(|| format!("cannot make the device `{}`", path.display()))?;
+        ahead.insert(path.to_owned(), node);
+        Ok::<_, Error>(())
+    };
+    for (name, major, minor) in DEFAULT {
+        add(&Path::new("/dev").join(name), SFlag::S_IFCHR, 0o666, makedev(major, minor), (0, 0))?;
+    }
+    for device in devices.iter().filter(|device| device.typ() != LinuxDeviceType::P) {
+        let number = makedev(device.major() as u64, device.minor() as u64);
+        let ids = (device.uid().unwrap_or(0), device.gid().unwrap_or(0));
+        add(device.path(), kind_of(device), device.file_mode().unwrap_or(0o666), number, ids)?;
+    }
+    Ok(ahead)
+}
+
+fn kind_of(device: &LinuxDevice) -> SFlag {
+    match device.typ() {
+        LinuxDeviceType::B => SFlag::S_IFBLK,
+        LinuxDeviceType::P => SFlag::S_IFIFO,
+        _ => SFlag::S_IFCHR,
+    }
+}
+
+/// Mounts a node that was made ahead; tells whether there was one.
+fn take(root: &Root, path: &Path, ahead: &mut Ahead) -> Result<bool> {
+    let Some(node) = ahead.remove(path) else { return Ok(false) };
+    let place = root.open_or_create(path, Missing::File)?;
+    attach(&node, &place).doing(|| format!("cannot mount the device `{}`", path.display()))?;
+    Ok(true)
+}
+
 /// Fills `/dev`. The caller's umask must be 0.
-pub fn make(root: &Root, devices: &[LinuxDevice]) -> Result<()> {
+pub fn make(root: &Root, devices: &[LinuxDevice], ahead: &mut Ahead) -> Result<()> {
     let dev = root.open_or_create(Path::new("/dev"), Missing::Directory)?;
     for (name, major, minor) in DEFAULT {
+        if take(root, &Path::new("/dev").join(name), ahead)? {
+            continue;
+        }
         make_node(dev.as_fd(), Path::new(name), SFlag::S_IFCHR, 0o666, makedev(major, minor), (0, 0))?;
     }
     // A kernel without it leaves the link out, as Docker does.
@@ -46,11 +97,10 @@ pub fn make(root: &Root, devices: &[LinuxDevice]) -> Result<()> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Error::invalid(format!("`{}` is not the path of a device", path.display())));
         };
-        let kind = match device.typ() {
-            LinuxDeviceType::B => SFlag::S_IFBLK,
-            LinuxDeviceType::P => SFlag::S_IFIFO,
-            _ => SFlag::S_IFCHR,
-        };
+        if take(root, path, ahead)? {
+            continue;
+        }
+        let kind = kind_of(device);
         let number = makedev(device.major() as u64, device.minor() as u64);
         let owner = (device.uid().unwrap_or(0), device.gid().unwrap_or(0));
         let parent = root.open_or_create(parent, Missing::Directory)?;

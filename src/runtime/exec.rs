@@ -12,7 +12,7 @@ use super::program::{Overrides, Program};
 use super::report::Reporter;
 use super::rootfs::Root;
 use super::terminal::Console;
-use super::{attributes, bundle};
+use super::{attributes, bundle, userns};
 use crate::error::{Error, IoContext, Result};
 use crate::sys::capability::CapSet;
 use crate::sys::clone::{exit_now, spawn_filtered};
@@ -114,7 +114,11 @@ impl Exec<'_> {
         for warning in step("setting the attributes of the process", || attributes::set(&spec))? {
             self.reporter.warning(&warning);
         }
-        step("entering the namespaces", || self.join())?;
+        let user = userns::is_own(&spec);
+        if user {
+            step("raising limits", || userns::raise_limits(&spec))?;
+        }
+        step("entering the namespaces", || self.join(user))?;
         let program = step("reading the process", || self.program(&spec))?;
         let own = tasks.iter().map(AsRawFd::as_raw_fd).chain([self.reporter.as_raw_fd()]);
         let keep: Vec<_> = own.chain(kept.iter().copied()).collect();
@@ -170,17 +174,19 @@ impl Exec<'_> {
     }
 
     /// Its processes are joined by the children of this one only (setns(2)).
-    fn join(&self) -> Result<()> {
-        let all = CloneFlags::CLONE_NEWNS
+    fn join(&self, user: bool) -> Result<()> {
+        let mut all = CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWUTS
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWCGROUP;
+        all.set(CloneFlags::CLONE_NEWUSER, user);
         setns(self.init, all).map_err(|errno| {
             Error::conflict(format!("cannot join the container: {}", errno.desc()))
                 .hint("it may have ended just now: look at its status")
-        })
+        })?;
+        if user { userns::become_root() } else { Ok(()) }
     }
 
     fn program(&self, spec: &Spec) -> Result<Program> {

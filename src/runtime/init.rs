@@ -6,7 +6,9 @@
 use super::bundle::{self, INIT_ANNOTATION};
 use super::cgroup::{Group, Hierarchies, NO_DEVICE_RULES};
 use super::control::protocol::Failure;
+use super::device_nodes::{self, Ahead};
 use super::launch::RootfsPlan;
+use super::mounts::{self, Shared};
 use super::namespaces::Namespaces;
 use super::overlay::Overlay;
 use super::program::{Overrides, Program};
@@ -14,10 +16,10 @@ use super::report::{Reporter, Stage};
 use super::rootfs::{Missing, Root};
 use super::terminal::Console;
 use super::unattended::Unattended;
-use super::{attributes, capability, device_nodes, masks, mounts, no_pivot, reaper};
+use super::{attributes, capability, masks, no_pivot, reaper, userns};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::sysctl::{self, SysctlNamespace};
-use crate::sys::clone::exit_now;
+use crate::sys::clone::{self, exit_now};
 use crate::sys::mount::{
     MountAttrs, Propagation, attach, clone_tree, make_root_private, pivot_into_working_directory, set_attributes,
 };
@@ -32,7 +34,7 @@ use oci_spec::runtime::{Linux, Spec};
 use std::convert::Infallible;
 use std::io::Write;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// The root file system of a container.
@@ -84,17 +86,78 @@ impl Init<'_> {
         let (spec, nothing) = (self.spec, Linux::default());
         let linux = spec.linux().as_ref().unwrap_or(&nothing);
 
-        let mut shared =
-            step("opening shared mounts", || mounts::open_shared(spec.mounts().as_deref().unwrap_or_default()))?;
+        let user = self.namespaces.user();
+        let shared =
+            step("opening shared mounts", || mounts::open_early(spec.mounts().as_deref().unwrap_or_default(), user))?;
         step("preparing the process", || self.prepare())?;
         step("setting the preference of the OOM killer", || set_oom_score(spec))?;
-        let mut warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;
+        let warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;
+        if let Some(user) = user {
+            return self.prepare_first_process(user, warnings, shared);
+        }
         step("entering the namespaces", || {
             self.namespaces.join()?;
             self.namespaces.unshare_cgroup()
         })?;
+        let root = step("mounting the root", || mount_root(self.rootfs))?;
+        self.furnish(ManuallyDrop::new(root), Ahead::new(), warnings, shared)
+    }
 
-        let root = ManuallyDrop::new(step("mounting the root", || mount_root(self.rootfs))?);
+    /// All that needs the host's rights; then the first process is made, in the user namespace and those it owns.
+    fn prepare_first_process(
+        &self,
+        user: BorrowedFd<'_>,
+        mut warnings: Vec<String>,
+        mut shared: Shared,
+    ) -> Result<Infallible, Failure> {
+        let group = Group { hierarchies: self.hierarchies, path: self.group };
+        step("opening the control groups", || mounts::open_groups(&group, &mut shared))?;
+        let (root, nodes) = step("mounting the root", || userns::mount_root(self.rootfs, self.spec, user))?;
+        step("raising limits", || userns::raise_limits(self.spec))?;
+        warnings.extend(step("setting the attributes of the process", || attributes::set(self.spec))?);
+        step("entering the namespaces", || self.namespaces.enter_user(user))?;
+        // A child of our parent, which waits for it (CLONE_PARENT).
+        let made = clone::spawn_filtered(CloneFlags::CLONE_PARENT, || {
+            let Err(failure) = self.born_in_user_namespace(root, nodes, warnings, shared);
+            self.reporter.failure(&failure);
+            failure.code.unwrap_or(1)
+        });
+        let pid = step("making the first process", || made.doing(|| "cannot make a process in the user namespace"))?;
+        self.reporter.created(pid);
+        exit_now(0)
+    }
+
+    fn born_in_user_namespace(
+        &self,
+        root: OwnedFd,
+        nodes: Ahead,
+        warnings: Vec<String>,
+        shared: Shared,
+    ) -> Result<Infallible, Failure> {
+        let root = step("attaching the root", || {
+            self.stay_with_monitor()?;
+            setsid().doing(|| "cannot make a session")?;
+            let doing = || "cannot attach the root";
+            // Its mount point, in the mount namespace that is ours now.
+            let place = open(".", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).doing(doing)?;
+            attach(&root, &place).doing(doing)?;
+            Ok(Root::new(root))
+        })?;
+        self.furnish(ManuallyDrop::new(root), nodes, warnings, shared)
+    }
+
+    /// From the bare root to the program.
+    fn furnish(
+        &self,
+        root: ManuallyDrop<Root>,
+        mut nodes: Ahead,
+        mut warnings: Vec<String>,
+        mut shared: Shared,
+    ) -> Result<Infallible, Failure> {
+        let group = Group { hierarchies: self.hierarchies, path: self.group };
+        let (spec, nothing) = (self.spec, Linux::default());
+        let linux = spec.linux().as_ref().unwrap_or(&nothing);
+        let in_user_namespace = self.namespaces.user().is_some();
         // Without device rules a node that the image brings along would open the host's disks.
         let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
         if without_mknod {
@@ -105,7 +168,9 @@ impl Init<'_> {
         for mount in spec.mounts().iter().flatten() {
             step("mounting", || mounts::mount(&root, mount, &group, &mut shared))?;
         }
-        step("making `/dev`", || device_nodes::make(&root, linux.devices().as_deref().unwrap_or_default()))?;
+        step("making `/dev`", || {
+            device_nodes::make(&root, linux.devices().as_deref().unwrap_or_default(), &mut nodes)
+        })?;
         if let Some(unattended) = &self.unattended {
             step("waiting for the hooks", || {
                 self.reporter.reached(Stage::Environment);
@@ -126,7 +191,9 @@ impl Init<'_> {
         let take_away = if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 };
         let program = step("reading the process", || Program::new(spec, &root, Overrides::default(), take_away))?;
         step("making the working directory", || root.open_or_create(program.cwd(), Missing::Directory))?;
-        warnings.extend(step("setting the attributes of the process", || attributes::set(spec))?);
+        if !in_user_namespace {
+            warnings.extend(step("setting the attributes of the process", || attributes::set(spec))?);
+        }
         step("changing the root", || self.enter_root(&root))?;
         step("naming the host", || self.set_names())?;
         step("opening the input", || self.open_input())?;
@@ -154,11 +221,16 @@ impl Init<'_> {
         Err(Failure::of("executing the program", &error))
     }
 
-    fn prepare(&self) -> Result<()> {
-        // The monitor is all that can tell of our end: without it we go.
-        if self.unattended.is_none() {
-            prctl::set_pdeathsig(Signal::SIGKILL).doing(|| "cannot set the parent death signal")?;
+    /// The monitor is all that can tell of our end: without it we go.
+    fn stay_with_monitor(&self) -> Result<()> {
+        if self.unattended.is_some() {
+            return Ok(());
         }
+        prctl::set_pdeathsig(Signal::SIGKILL).doing(|| "cannot set the parent death signal")
+    }
+
+    fn prepare(&self) -> Result<()> {
+        self.stay_with_monitor()?;
         let doing = || "cannot take over input and output";
         if let Some(input) = &self.stdio[0] {
             dup2_stdin(input).doing(doing)?;

@@ -30,3 +30,4 @@ pub mod state;
 pub mod terminal;
 pub mod unattended;
 pub mod user;
+pub mod userns;

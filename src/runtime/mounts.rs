@@ -3,6 +3,7 @@
 use super::cgroup::Group;
 use super::copy_up;
 use super::rootfs::{Missing, Root, is_kind};
+use super::userns;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, c_path, clone_tree, set_attributes};
 use nix::errno::Errno;
@@ -13,23 +14,46 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use oci_spec::runtime::Mount;
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// The sources of mounts that the host goes on seeing or that go on seeing the host, by their target.
+/// The sources of mounts that are opened early, by their target.
 pub type Shared = HashMap<PathBuf, OwnedFd>;
 
 /// Opens the sources of mounts whose events are to spread: from a mount namespace that has been cut off from the host's
-/// it would be too late.
-pub fn open_shared(mounts: &[Mount]) -> Result<Shared> {
+/// it would be too late. With a user namespace all of them: its root may not go to every place of the host.
+pub fn open_early(mounts: &[Mount], user: Option<BorrowedFd<'_>>) -> Result<Shared> {
     let mut shared = Shared::new();
     for mount in mounts {
         let options = Options::parse(mount.options().as_deref().unwrap_or_default());
-        if options.bind && matches!(options.propagation, Some(Propagation::Shared | Propagation::Slave)) {
-            shared.insert(mount.destination().clone(), open_source(mount, &options)?);
+        let is_bind = options.bind || mount.typ().as_deref().is_none_or(|kind| kind == "bind");
+        let spreads = matches!(options.propagation, Some(Propagation::Shared | Propagation::Slave));
+        if is_bind && (spreads && options.bind || user.is_some()) {
+            let tree = open_source(mount, &options)?;
+            if let Some(user) = user.filter(|_| options.maps_ids) {
+                let name = mount.source().as_deref().unwrap_or(Path::new("")).display().to_string();
+                userns::map_ids(&tree, user, options.recursive, &name)?;
+            }
+            shared.insert(mount.destination().clone(), tree);
+        } else if options.maps_ids {
+            return Err(Error::invalid(format!(
+                "the owners in `{}` cannot be mapped: the container has no user namespace of its own",
+                mount.destination().display()
+            ))
+            .hint("leave `idmap` out of the mount, or set `userns`"));
         }
     }
     Ok(shared)
+}
+
+/// Opens the container's control groups: the ways to them are barred to the root of a user namespace.
+pub fn open_groups(group: &Group<'_>, shared: &mut Shared) -> Result<()> {
+    for hierarchy in group.hierarchies.all() {
+        let dir = hierarchy.dir(group.path);
+        let tree = clone_tree(AT_FDCWD, &dir, false).doing(|| format!("cannot open `{}`", dir.display()))?;
+        shared.insert(dir, tree);
+    }
+    Ok(())
 }
 
 /// Attaches one mount of the spec.
@@ -52,7 +76,7 @@ pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>, shared: &mut Shared)
     };
     let doing = || format!("cannot mount {kind} on `{}`", target.display());
     let made = match kind {
-        "cgroup" | "cgroup2" => return cgroups(&place, group, options.attrs).doing(doing),
+        "cgroup" | "cgroup2" => return cgroups(&place, group, options.attrs, shared).doing(doing),
         _ => new_file_system(kind, mount.source().as_deref(), &options).doing(doing)?,
     };
     if options.copies_up && kind == "tmpfs" {
@@ -90,7 +114,7 @@ const LXCFS: [&str; 10] = [
 ];
 
 /// The options that `Options::parse` knows; others are handed to the file system.
-pub const OPTIONS: [&str; 46] = [
+pub const OPTIONS: [&str; 48] = [
     "async",
     "atime",
     "bind",
@@ -99,6 +123,7 @@ pub const OPTIONS: [&str; 46] = [
     "diratime",
     "dirsync",
     "exec",
+    "idmap",
     "lazytime",
     "noatime",
     "nodev",
@@ -114,6 +139,7 @@ pub const OPTIONS: [&str; 46] = [
     "rdiratime",
     "relatime",
     "rexec",
+    "ridmap",
     "rnoatime",
     "rnodev",
     "rnodiratime",
@@ -145,6 +171,8 @@ struct Options {
     attrs: MountAttrs,
     bind: bool,
     recursive: bool,
+    /// Owners are shown as the container's user namespace has them.
+    maps_ids: bool,
     propagation: Option<Propagation>,
     /// What is there already is copied into it.
     copies_up: bool,
@@ -180,6 +208,7 @@ impl Options {
                 }
                 "bind" => parsed.bind = true,
                 "rbind" => (parsed.bind, parsed.recursive) = (true, true),
+                "idmap" | "ridmap" => parsed.maps_ids = true,
                 "private" | "rprivate" => parsed.propagation = Some(Propagation::Private),
                 "slave" | "rslave" => parsed.propagation = Some(Propagation::Slave),
                 "shared" | "rshared" => parsed.propagation = Some(Propagation::Shared),
@@ -273,9 +302,12 @@ fn plain_directory(root: &Root, path: &Path) -> Result<OwnedFd> {
 }
 
 /// The container's own groups: the one of cgroup2, or a directory with one of each v1 hierarchy.
-fn cgroups(place: &OwnedFd, group: &Group<'_>, attrs: MountAttrs) -> nix::Result<()> {
-    let part = |dir: PathBuf| -> nix::Result<OwnedFd> {
-        let tree = clone_tree(AT_FDCWD, &dir, false)?;
+fn cgroups(place: &OwnedFd, group: &Group<'_>, attrs: MountAttrs, shared: &mut Shared) -> nix::Result<()> {
+    let mut part = |dir: PathBuf| -> nix::Result<OwnedFd> {
+        let tree = match shared.remove(&dir) {
+            Some(tree) => tree,
+            None => clone_tree(AT_FDCWD, &dir, false)?,
+        };
         set_attributes(&tree, attrs, Some(Propagation::Private), false)?;
         Ok(tree)
     };
@@ -309,6 +341,7 @@ mod tests {
             attrs: MountAttrs::READ_ONLY | MountAttrs::NO_SUID,
             bind: true,
             recursive: true,
+            maps_ids: false,
             propagation: Some(Propagation::Slave),
             copies_up: false,
             data: vec!["mode=1777".to_owned(), "newinstance".to_owned()],

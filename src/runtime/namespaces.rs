@@ -1,14 +1,20 @@
 //! Which namespaces the first process of a container is in: new ones, those of other processes, and its parent's.
 
+use super::report::Report;
+use super::userns;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::sys::clone::{self, Child};
+use crate::sys::pidfd;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// The namespaces of a specification: listed without a path they are new, with one they are joined, and those that are
 /// not listed are the parent's (runtime-spec, config-linux.md).
@@ -16,6 +22,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Namespaces {
     new: CloneFlags,
     joined: Vec<(CloneFlags, OwnedFd)>,
+    /// The user namespace, when it is not the parent's: made before all others.
+    user: Option<Arc<File>>,
 }
 
 impl Namespaces {
@@ -25,7 +33,7 @@ impl Namespaces {
     /// `invalid` for a kind that is listed twice or a mount namespace that is not new, `not_found` when one to join is gone.
     pub fn of(spec: &Spec) -> Result<Self> {
         let listed = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
-        let mut namespaces = Self { new: CloneFlags::empty(), joined: Vec::new() };
+        let mut namespaces = Self { new: CloneFlags::empty(), joined: Vec::new(), user: None };
         for namespace in listed {
             let name = namespace.typ().to_string();
             let flag = flag_of(namespace.typ())?;
@@ -43,7 +51,11 @@ impl Namespaces {
                         }
                         other => other.doing(|| format!("cannot open the {name} namespace `{}`", path.display()))?,
                     };
-                    namespaces.joined.push((flag, file));
+                    if flag == CloneFlags::CLONE_NEWUSER {
+                        namespaces.user = Some(Arc::new(file.into()));
+                    } else {
+                        namespaces.joined.push((flag, file));
+                    }
                 }
             }
         }
@@ -52,8 +64,6 @@ impl Namespaces {
             return Err(Error::invalid("a container needs a new mount namespace")
                 .hint("list `{ \"type\": \"mount\" }` without a path in `linux.namespaces`"));
         }
-        // The user namespace first: it owns the others.
-        namespaces.joined.sort_by_key(|(flag, _)| *flag != CloneFlags::CLONE_NEWUSER);
         Ok(namespaces)
     }
 
@@ -67,6 +77,22 @@ impl Namespaces {
         Ok(())
     }
 
+    /// Makes the user namespace, if there is to be a new one, or takes that of the last run. Gives it to be kept.
+    pub fn make_user(&mut self, spec: &Spec, of_last_run: Option<Arc<File>>) -> Result<Option<Arc<File>>> {
+        if self.is_new(CloneFlags::CLONE_NEWUSER) {
+            self.user = Some(match of_last_run {
+                Some(user) => user,
+                None => Arc::new(userns::make(spec)?),
+            });
+        }
+        Ok(self.user.clone())
+    }
+
+    /// The user namespace, when it is not the parent's.
+    pub fn user(&self) -> Option<BorrowedFd<'_>> {
+        self.user.as_ref().map(|user| user.as_fd())
+    }
+
     /// Whether the container is the only one in this kind of namespace at its start.
     pub fn is_new(&self, kind: CloneFlags) -> bool {
         self.new.contains(kind)
@@ -74,14 +100,21 @@ impl Namespaces {
 
     /// Whether it is not the parent's namespace.
     pub fn is_own(&self, kind: CloneFlags) -> bool {
-        self.is_new(kind) || self.joined.iter().any(|(flag, _)| *flag == kind)
+        let joins_user = kind == CloneFlags::CLONE_NEWUSER && self.user.is_some();
+        joins_user || self.is_new(kind) || self.joined.iter().any(|(flag, _)| *flag == kind)
     }
 
     /// Makes the first process, in the new namespaces. It calls [`Self::join`] and [`Self::unshare_cgroup`] itself.
     ///
+    /// With a user namespace this is a process that prepares it: in a mount namespace of its own, with the host's
+    /// rights. It calls [`Self::enter_user`], and the first process is a child of this one that it reports.
+    ///
     /// Only for processes with one thread: see [`clone::spawn`].
     pub fn spawn(&self, cgroup: Option<BorrowedFd<'_>>, body: impl FnOnce() -> i32) -> Result<Child> {
         let doing = || "cannot make a process in new namespaces";
+        if self.user.is_some() {
+            return clone::spawn(CloneFlags::CLONE_NEWNS, cgroup, body).doing(doing);
+        }
         let flags = self.new.difference(CloneFlags::CLONE_NEWCGROUP);
         match self.joined.iter().find(|(flag, _)| *flag == CloneFlags::CLONE_NEWPID) {
             None => clone::spawn(flags, cgroup, body).doing(doing),
@@ -89,6 +122,30 @@ impl Namespaces {
                 spawn_in_pid_namespace(pid_namespace.as_fd(), || clone::spawn(flags, cgroup, body)).doing(doing)
             }
         }
+    }
+
+    /// The first process, when [`Self::spawn`] has made one that prepares it.
+    pub fn first_process(&self, made: Child, report: &File) -> Result<Child> {
+        if self.user.is_none() {
+            return Ok(made);
+        }
+        let pid = Report::read_created(report);
+        // It ends after its report, whatever that was.
+        let _ = waitpid(Pid::from_raw(made.pid), None);
+        let pid = pid?;
+        Ok(Child { pid, pidfd: pidfd::open(pid).doing(|| "cannot hold the first process")? })
+    }
+
+    /// Enters the user namespace, and then the others, which it owns; children of this process are in all of them.
+    pub fn enter_user(&self, user: BorrowedFd<'_>) -> Result<()> {
+        userns::enter(user)?;
+        unshare(self.new.difference(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWCGROUP))
+            .doing(|| "cannot make namespaces")?;
+        if let Some((flag, namespace)) = self.joined.iter().find(|(flag, _)| *flag == CloneFlags::CLONE_NEWPID) {
+            setns(namespace, *flag).doing(|| "cannot join the pid namespace")?;
+        }
+        self.join()?;
+        self.unshare_cgroup()
     }
 
     /// Enters the namespaces of others; in the first process.

@@ -12,7 +12,7 @@ use crate::sys::{keyring, signals};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, makedev, umask};
 use nix::unistd::{
@@ -289,7 +289,7 @@ fn identity(spec: &Spec, process: &Process, root: &Root, instead: Option<&str>) 
 }
 
 /// What this process can hand on: on some machines root lacks capabilities.
-fn available_capabilities() -> CapSet {
+pub fn available_capabilities() -> CapSet {
     (0..=sys_capability::LAST)
         .filter(|number| sys_capability::in_bounding(*number) == Some(true))
         .fold(0, |set, number| set | 1 << number)
@@ -301,8 +301,22 @@ fn set_variable(env: &mut Vec<String>, name: &str, value: &str) {
     env.push(prefix + value);
 }
 
+/// Raises a hard limit that is below what is asked for; the soft one stays.
+pub fn raise_limit(limit: &PosixRlimit) -> Result<()> {
+    let resource = resource(limit.typ());
+    let (soft, hard) = getrlimit(resource).doing(|| "cannot read a limit")?;
+    if hard >= limit.hard() {
+        return Ok(());
+    }
+    set_to(limit, soft)
+}
+
 fn set_limit(limit: &PosixRlimit) -> Result<()> {
-    let resource = match limit.typ() {
+    set_to(limit, limit.soft())
+}
+
+fn resource(kind: PosixRlimitType) -> Resource {
+    match kind {
         PosixRlimitType::RlimitCpu => Resource::RLIMIT_CPU,
         PosixRlimitType::RlimitFsize => Resource::RLIMIT_FSIZE,
         PosixRlimitType::RlimitData => Resource::RLIMIT_DATA,
@@ -319,10 +333,13 @@ fn set_limit(limit: &PosixRlimit) -> Result<()> {
         PosixRlimitType::RlimitNice => Resource::RLIMIT_NICE,
         PosixRlimitType::RlimitRtprio => Resource::RLIMIT_RTPRIO,
         PosixRlimitType::RlimitRttime => Resource::RLIMIT_RTTIME,
-    };
+    }
+}
+
+fn set_to(limit: &PosixRlimit, soft: u64) -> Result<()> {
     let name = limit.typ().to_string().to_lowercase();
     let name = name.strip_prefix("rlimit_").unwrap_or(&name);
-    match setrlimit(resource, limit.soft(), limit.hard()) {
+    match setrlimit(resource(limit.typ()), soft, limit.hard()) {
         Ok(()) => Ok(()),
         Err(Errno::EPERM) => Err(Error::new(
             ErrorKind::Denied,

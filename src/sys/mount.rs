@@ -137,6 +137,17 @@ pub fn set_attributes(
     set_attributes_at(mount.as_fd().as_raw_fd(), c"", set, propagation, recursive)
 }
 
+/// Maps the owners of all files in a mount that is attached nowhere as a user namespace does, with those below it when
+/// `recursive`.
+pub fn set_id_map(mount: impl AsFd, user_namespace: BorrowedFd<'_>, recursive: bool) -> nix::Result<()> {
+    let attr = MountAttr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        userns_fd: user_namespace.as_raw_fd().cast_unsigned().into(),
+        ..MountAttr::default()
+    };
+    mount_setattr(mount.as_fd().as_raw_fd(), c"", &attr, recursive)
+}
+
 /// Cuts the whole mount namespace off from the one it was copied from.
 pub fn make_root_private() -> nix::Result<()> {
     set_attributes_at(libc::AT_FDCWD, c"/", MountAttrs::empty(), Some(Propagation::Private), true)
@@ -149,14 +160,6 @@ fn set_attributes_at(
     propagation: Option<Propagation>,
     recursive: bool,
 ) -> nix::Result<()> {
-    /// `struct mount_attr` of mount_setattr(2), its first version.
-    #[repr(C)]
-    struct MountAttr {
-        attr_set: u64,
-        attr_clr: u64,
-        propagation: u64,
-        userns_fd: u64,
-    }
     // The access time modes are one field of the kernel: it is cleared before one of them is set.
     let atime = MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME;
     let attr = MountAttr {
@@ -171,6 +174,20 @@ fn set_attributes_at(
         },
         userns_fd: 0,
     };
+    mount_setattr(dir, path, &attr, recursive)
+}
+
+/// `struct mount_attr` of mount_setattr(2), its first version.
+#[repr(C)]
+#[derive(Default)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+fn mount_setattr(dir: RawFd, path: &CStr, attr: &MountAttr, recursive: bool) -> nix::Result<()> {
     let mut flags = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
     if recursive {
         flags |= libc::AT_RECURSIVE;
@@ -182,7 +199,7 @@ fn set_attributes_at(
             dir,
             path.as_ptr(),
             flags,
-            std::ptr::from_ref(&attr),
+            std::ptr::from_ref(attr),
             size_of::<MountAttr>(),
         )
     };

@@ -8,18 +8,19 @@ pub mod seccomp;
 
 pub use defaults::{masked_paths, read_only_paths};
 pub use devices::Devices;
-pub use mounts::{bind, tmpfs};
+pub use mounts::{bind, tmpfs, with_mapped_ids};
 pub use resources::{Limits, changed_limits};
 
 use super::bundle::{GROUPS_ANNOTATION, INIT_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
 use super::capability;
 use crate::error::{Error, Result};
-use crate::model::{SeccompProfile, Ulimit};
+use crate::model::{IdRange, SeccompProfile, Ulimit};
 use crate::sys::capability::CapSet;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    Capabilities, Capability, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, Mount,
-    PosixRlimit, PosixRlimitBuilder, PosixRlimitType, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+    Capabilities, Capability, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxIdMapping, LinuxIdMappingBuilder,
+    LinuxNamespaceBuilder, LinuxNamespaceType, Mount, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, ProcessBuilder,
+    RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -119,6 +120,8 @@ pub struct Options {
     pub shm: Shm,
     /// Devices of the host, beside the standard ones.
     pub devices: Devices,
+    /// Ids of users and groups in its own user namespace; `None`: it is in the host's.
+    pub id_maps: Option<(Vec<IdRange>, Vec<IdRange>)>,
     /// An init as the first process, which forwards signals and reaps.
     pub init: bool,
 }
@@ -151,6 +154,7 @@ impl Default for Options {
             ipc: Namespace::New,
             shm: Shm::Own,
             devices: Devices::default(),
+            id_maps: None,
             init: false,
         }
     }
@@ -235,7 +239,9 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
         .build()?;
     process.set_oom_score_adj(options.oom_score_adj);
 
+    let user = if options.id_maps.is_some() { Namespace::New } else { Namespace::Host };
     let kinds = [
+        (LinuxNamespaceType::User, &user),
         (LinuxNamespaceType::Mount, &Namespace::New),
         (LinuxNamespaceType::Pid, &options.pid),
         (LinuxNamespaceType::Uts, &Namespace::New),
@@ -264,6 +270,10 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
         .devices(options.devices.nodes.clone())
         .build()?;
     linux.set_seccomp(filter);
+    if let Some((uids, gids)) = &options.id_maps {
+        linux.set_uid_mappings(Some(id_mappings(uids)?));
+        linux.set_gid_mappings(Some(id_mappings(gids)?));
+    }
     let sysctls = sysctls(options);
     if !sysctls.is_empty() {
         linux.set_sysctl(Some(sysctls));
@@ -286,13 +296,21 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
 fn sysctls(options: &Options) -> HashMap<String, String> {
     let mut sysctls: HashMap<String, String> = options.sysctls.clone().into_iter().collect();
     if options.network == Namespace::New {
-        for (name, value) in
-            [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", "0 2147483647")]
-        {
+        // The second one takes groups that the user namespace has; there the capability for pings is a real one.
+        let own = [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", "0 2147483647")];
+        for (name, value) in own.into_iter().take(if options.id_maps.is_some() { 1 } else { 2 }) {
             sysctls.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
     }
     sysctls
+}
+
+fn id_mappings(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>, OciSpecError> {
+    let mapping = |range: &IdRange| {
+        let builder = LinuxIdMappingBuilder::default().container_id(range.inside);
+        builder.host_id(range.outside).size(range.count).build()
+    };
+    ranges.iter().map(mapping).collect()
 }
 
 fn capability_set(set: CapSet) -> Capabilities {

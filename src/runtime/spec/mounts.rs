@@ -14,6 +14,14 @@ pub fn bind(source: &Path, target: &Path, read_only: bool, propagation: Option<&
     made(mount(target, "bind", source, options))
 }
 
+/// The same mount with its owners mapped as the container's user namespace has them: root's files are root's inside.
+pub fn with_mapped_ids(mut mount: Mount) -> Mount {
+    let mut options = mount.options().clone().unwrap_or_default();
+    options.push("idmap".to_owned());
+    mount.set_options(Some(options));
+    mount
+}
+
 /// Memory; `size` in bytes, `mode` such as 0o1777, and options on top of `nosuid`, `nodev`, `noexec`. Without a mode it has
 /// that of the directory of the image, else 1777.
 pub fn tmpfs(target: &Path, size: Option<u64>, mode: Option<u32>, read_only: bool, more: &[String]) -> Mount {
