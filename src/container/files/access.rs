@@ -5,6 +5,7 @@ use crate::container::row::Row;
 use crate::container::{lock, lookup, state};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::model::UsernsSpec;
 use crate::runtime::control;
 use crate::runtime::rootfs::Root;
 use crate::store::Store;
@@ -45,7 +46,11 @@ impl Access {
     /// Opens the files of a container. One that does not run cannot be started until this is dropped.
     pub fn open(store: &Store, cx: &Context, mut row: Row, purpose: Purpose) -> Result<Self> {
         loop {
-            let lock = match settle(store, cx, &mut row)? {
+            let settled = settle(store, cx, &mut row)?;
+            if purpose == Purpose::Write {
+                check_owners(&settled, &row, "changed")?;
+            }
+            let lock = match settled {
                 Settled::Runs(process) => match opened(&process, "root")? {
                     Some(root) => {
                         let root = Root::new(root);
@@ -80,7 +85,9 @@ impl Access {
 /// does not run from being started.
 pub fn bare_root(store: &Store, cx: &Context, mut row: Row) -> Result<(OwnedFd, Option<FileLock>)> {
     loop {
-        match settle(store, cx, &mut row)? {
+        let settled = settle(store, cx, &mut row)?;
+        check_owners(&settled, &row, "exported")?;
+        match settled {
             Settled::Runs(process) => {
                 if let Some(namespace) = opened(&process, "ns/mnt")? {
                     return Ok((bare_root_in(namespace)?, None));
@@ -96,6 +103,18 @@ enum Settled {
     Runs(ProcessIdentity),
     /// The lock under which it stays so.
     Stopped(FileLock),
+}
+
+/// From outside the files of a container with a user namespace have the host's owners while it runs: none of ours.
+fn check_owners(settled: &Settled, row: &Row, what: &str) -> Result<()> {
+    if row.spec.userns == UsernsSpec::Host || matches!(settled, Settled::Stopped(_)) {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "the files of container `{}` cannot be {what} from outside while it runs in its own user namespace",
+        row.name
+    ))
+    .hint("stop it first, or do it inside with `exec`"))
 }
 
 /// Waits until a container runs, or does not and will not.
