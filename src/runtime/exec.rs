@@ -117,6 +117,7 @@ impl Exec<'_> {
         let user = userns::is_own(&spec);
         if user {
             step("raising limits", || userns::raise_limits(&spec))?;
+            userns::give_stdio(&spec);
         }
         step("entering the namespaces", || self.join(user))?;
         let program = step("reading the process", || self.program(&spec))?;

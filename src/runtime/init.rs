@@ -114,6 +114,7 @@ impl Init<'_> {
         step("opening the control groups", || mounts::open_groups(&group, &mut shared))?;
         let (root, nodes) = step("mounting the root", || userns::mount_root(self.rootfs, self.spec, user))?;
         step("raising limits", || userns::raise_limits(self.spec))?;
+        userns::give_stdio(self.spec);
         warnings.extend(step("setting the attributes of the process", || attributes::set(self.spec))?);
         step("entering the namespaces", || self.namespaces.enter_user(user))?;
         // A child of our parent, which waits for it (CLONE_PARENT).

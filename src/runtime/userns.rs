@@ -7,6 +7,7 @@ use super::device_nodes::{self, Ahead};
 use super::init::Rootfs;
 use super::overlay::Overlay;
 use super::program;
+use super::rootfs::is_kind;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::capability;
 use crate::sys::clone;
@@ -17,9 +18,9 @@ use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Gid, Pid, Uid, fchdir, pause, setfsgid, setfsuid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Pid, Uid, fchdir, fchown, pause, setfsgid, setfsuid, setgroups, setresgid, setresuid};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -183,6 +184,18 @@ pub fn map_ids(tree: &OwnedFd, user: BorrowedFd<'_>, recursive: bool, name: &str
                 .hint("leave `userns` out, or have the files on ext4, xfs or btrfs with Linux 5.19 or later"))
         }
         other => other.doing(|| format!("cannot map the owners in `{name}`")),
+    }
+}
+
+/// Gives the pipes of the program to the container's root, so that it can open `/dev/stdout`.
+pub fn give_stdio(spec: &Spec) {
+    let (uids, gids) = id_maps(spec);
+    let owner = (on_host(uids, 0).map(Uid::from_raw), on_host(gids, 0).map(Gid::from_raw));
+    let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let is_pipe = |fd: &BorrowedFd<'_>| fstat(fd).is_ok_and(|stat| is_kind(&stat, SFlag::S_IFIFO));
+    for fd in [input.as_fd(), output.as_fd(), error.as_fd()].into_iter().filter(is_pipe) {
+        // Where the kernel says no, the program finds out by itself when it opens one.
+        let _ = fchown(fd, owner.0, owner.1);
     }
 }
 

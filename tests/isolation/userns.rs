@@ -69,11 +69,12 @@ fn its_root_has_no_rights_outside() {
             mknod /null c 1 3 2>/dev/null || echo unmade
             mount -t tmpfs t /tmp 2>/dev/null || echo unmounted
             cp /bin/busybox /su && chown 1000 /su && chmod 4755 /su && echo setuid
+            echo opened > /dev/stdout
             echo x > /dev/null && head -c 3 /dev/zero | wc -c
         `, #{{ userns: {MAPS}, volumes: "{}:/secret", cap_add: ["MKNOD"] }}).text)"#,
         secret.display()
     );
-    shanty.eval(&code).prints("unread\nunwritten\nunowned\nunmade\nunmounted\nsetuid\n3\n");
+    shanty.eval(&code).prints("unread\nunwritten\nunowned\nunmade\nunmounted\nsetuid\nopened\n3\n");
     assert_eq!(std::fs::read_to_string(secret).unwrap(), "secret");
 }
 
