@@ -104,7 +104,7 @@ fn make(
     let (init, pipes) = in_step("making the first process", || spawn_init(&launch, fds, remains, None))?;
     if let Err(failure) = in_step("holding the mounts", || remains.hold(&init)) {
         // A child that has failed by now has no mounts any more: its report says why.
-        let gone = pidfd::has_ended(&init.pidfd);
+        let gone = !Path::new(&format!("/proc/{}/ns/mnt", init.pid)).exists();
         return Err(if gone { Report::read(pipes.report).failure.unwrap_or(failure) } else { failure });
     }
     let prepared = answer(Event::Prepared { pid: init.pid });

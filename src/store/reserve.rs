@@ -7,10 +7,13 @@ use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Enough for some hundred changes.
-const SIZE: i64 = 1 << 20;
-/// With less than this free, in bytes, the reserve is given up.
-const LITTLE: u64 = 256 << 10;
+/// Enough for some dozens of commands.
+const SIZE: i64 = 4 << 20;
+/// So much is given up at a time: enough to open the database and for some dozens of changes. A container that goes on
+/// writing takes what is free, so not all of it may be.
+const STEP: u64 = 128 << 10;
+/// With less than this free, in bytes, a part of the reserve is given up.
+const LITTLE: u64 = 64 << 10;
 /// It is made where at least this is free, in bytes.
 const PLENTY: u64 = 16 << 20;
 
@@ -28,10 +31,15 @@ pub fn keep(database: &Path) {
     }
 }
 
-/// Gives the reserve up when the disk is full.
+/// Gives a part of the reserve up when the disk is full.
 pub fn use_when_full(database: &Path) {
-    if free(database) < LITTLE {
-        // It may be gone already: then what follows fails as it must.
+    if free(database) >= LITTLE {
+        return;
+    }
+    // It may be gone already: then what follows fails as it must.
+    let Ok(file) = File::options().write(true).open(path(database)) else { return };
+    let left = file.metadata().map_or(0, |metadata| metadata.len()).saturating_sub(STEP);
+    if left == 0 || file.set_len(left).is_err() {
         let _ = fs::remove_file(path(database));
     }
 }
