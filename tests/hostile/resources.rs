@@ -36,6 +36,14 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
+        // After a failure its containers would go on writing.
+        let root = self.0.path().join("root");
+        if let Ok(database) = rusqlite::Connection::open(root.join("shanty.db"))
+            && let Ok(id) =
+                database.query_row("SELECT value FROM meta WHERE key = 'root_id'", [], |row| row.get::<_, String>(0))
+        {
+            crate::support::sweep(&root, &id[..8]);
+        }
         let _ = nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH);
     }
 }
