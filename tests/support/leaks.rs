@@ -152,12 +152,16 @@ fn leaks_of_every_kind_are_found_and_swept() {
     let mut process = Command::new("sleep").arg("1000").env("SHANTY_ROOT", root.path()).spawn().unwrap();
     fs::create_dir_all(run_dir(id8).join("container")).unwrap();
 
-    let found = leaks(root.path(), id8).join("\n");
+    let kinds = ["mount ", "control group ", "link ", "process ", "/run/shanty"];
+    let found = super::wait_for(std::time::Duration::from_secs(10), || {
+        let found = leaks(root.path(), id8).join("\n");
+        kinds.iter().all(|kind| found.contains(kind)).then_some(found)
+    });
     sweep(root.path(), id8);
     process.wait().unwrap();
     let left = leaks(root.path(), id8);
 
-    for kind in ["mount ", "control group ", "link ", "process ", "/run/shanty"] {
+    for kind in kinds {
         assert!(found.contains(kind), "no {kind}in:\n{found}");
     }
     assert_eq!(left, Vec::<String>::new());
