@@ -8,6 +8,7 @@ use super::whiteout::{self, OPAQUE_XATTR, OVERLAY_XATTRS};
 use super::writer::TarWriter;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::model::IdMaps;
 use crate::sys::node::{LOOK, Node, NodeKind};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
@@ -28,6 +29,8 @@ pub struct PackOptions<'a> {
     pub mtime: Option<Time>,
     /// What is left out, with all below it.
     pub excluded: &'a [Inside],
+    /// Whose ids the kernel shows for the owners; `None`: their own.
+    pub ids: Option<&'a IdMaps>,
     /// How much it may be.
     pub limits: Limits,
 }
@@ -132,6 +135,9 @@ impl<W: Write> Packer<'_, W> {
         let Some(mut member) = member(node, inside.clone()).doing(doing)? else { return Ok(()) };
         if let Some(time) = self.options.mtime {
             member.mtime = time;
+        }
+        if let Some(maps) = self.options.ids {
+            (member.uid, member.gid) = maps.in_container((member.uid, member.gid));
         }
         let is_folder = node.kind() == NodeKind::Folder;
         if !is_folder && node.stat().st_nlink > 1 {

@@ -1,14 +1,14 @@
 //! The OCI bundle of a container and the launch message of its monitor.
 
-use super::isolation::{self, IdMaps, Sharing};
+use super::isolation::{self, Sharing};
 use super::oci_runtime;
 use super::row::Row;
 use super::{etc, folder, input, monitor, propagation, resources};
 use crate::error::{Error, IoContext, Result};
-use crate::model::{MountKind, MountSpec, SeccompProfile, signal};
-use crate::runtime::bundle;
+use crate::model::{IdMaps, MountKind, MountSpec, SeccompProfile, signal};
 use crate::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
 use crate::runtime::spec::{self, Devices, Options, Seccomp};
+use crate::runtime::{bundle, userns};
 use crate::store::Store;
 use oci_spec::runtime::{Mount, Spec};
 use std::fs::DirBuilder;
@@ -42,6 +42,9 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         None => etc::write(&run_dir, row)?,
     }
     let (id_maps, lock) = isolation::id_maps(store, row)?;
+    if let Some(maps) = &id_maps {
+        etc::give(&run_dir, userns::root_of(maps))?;
+    }
     bundle::write(&run_dir, &runtime_spec(&run_dir, row, &rootfs.merged, sharing, id_maps)?)?;
     drop(lock);
     Ok(Launch {
@@ -96,7 +99,7 @@ fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing, id_maps:
         seccomp: seccomp(spec.seccomp.as_deref())?,
         no_new_privileges: spec.no_new_privileges,
         privileged: spec.privileged,
-        mounts: mounts(&files, row, id_maps.is_some())?,
+        mounts: mounts(&files, row)?,
         shm_size: spec.shm_size.unwrap_or(spec::DEFAULT_SHM_SIZE),
         limits: resources::limits(spec),
         ulimits: spec.ulimits.clone(),
@@ -121,14 +124,11 @@ fn seccomp(profile: Option<&str>) -> Result<Seccomp> {
 }
 
 /// The files under `/etc` and what was asked for, which may replace them.
-fn mounts(files: &Path, row: &Row, maps_ids: bool) -> Result<Vec<Mount>> {
+fn mounts(files: &Path, row: &Row) -> Result<Vec<Mount>> {
     let asked = row.spec.mounts.iter().map(mount).collect::<Result<Vec<_>>>()?;
     let is_asked_for = |target: &str| row.spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let own = etc::FILES.iter().filter(|(_, target)| !is_asked_for(target));
-    let own = own.map(|(name, target)| {
-        let mount = spec::bind(&files.join(name), Path::new(target), false, None);
-        if maps_ids { spec::with_mapped_ids(mount) } else { mount }
-    });
+    let own = own.map(|(name, target)| spec::bind(&files.join(name), Path::new(target), false, None));
     Ok(own.chain(asked).collect())
 }
 
@@ -146,7 +146,8 @@ fn mount(spec: &MountSpec) -> Result<Mount> {
             if let Some(wanted) = spec.propagation.as_deref() {
                 propagation::check(source, wanted)?;
             }
-            Ok(spec::bind(source, &spec.target, spec.read_only, spec.propagation.as_deref()))
+            let mount = spec::bind(source, &spec.target, spec.read_only, spec.propagation.as_deref());
+            Ok(if spec.idmap { spec::with_mapped_ids(mount) } else { mount })
         }
         MountKind::Volume => Err(Error::unsupported("volumes cannot be used yet")
             .hint("mount a folder of the host: a source that starts with `/` or `./`")),

@@ -2,10 +2,11 @@
 
 use super::row::Row;
 use crate::error::{IoContext, Result};
+use crate::model::Owner;
 use crate::network::{HostsFile, ResolvConf, host_hosts, host_resolv_conf};
 use crate::runtime::network::NetworkPlan;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 /// The files: name in the folder, path in the container.
@@ -29,6 +30,15 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     for (name, _) in FILES {
         let (from, to) = (from.join(name), to.join(name));
         fs::copy(&from, &to).doing(|| format!("cannot copy `{}`", from.display()))?;
+    }
+    Ok(())
+}
+
+/// Gives them to the root of a user namespace. Memory cannot have its owners mapped before Linux 6.3.
+pub fn give(folder: &Path, (uid, gid): Owner) -> Result<()> {
+    for (name, _) in FILES {
+        let path = folder.join(name);
+        chown(&path, Some(uid), Some(gid)).doing(|| format!("cannot give `{}` away", path.display()))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::row::Row;
 use super::{ids, lookup, monitor, oci_runtime, state};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerSpec, IdRange, NamespaceMode, Status, UsernsSpec, sysctl};
+use crate::model::{ContainerSpec, IdMaps, NamespaceMode, Status, UsernsSpec, sysctl};
 use crate::runtime::capability;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::spec::{self, Namespace, Shm};
@@ -41,6 +41,12 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
     }
     if spec.userns != UsernsSpec::Host {
         check_with_userns(spec)?;
+    } else if let Some(mount) = spec.mounts.iter().find(|mount| mount.idmap) {
+        let target = mount.target.display();
+        return Err(Error::invalid(format!(
+            "the owners in `{target}` cannot be mapped: the container has the host's ids"
+        ))
+        .hint("leave `idmap` out of the mount, or set `userns`"));
     }
     if !spec.networks.iter().any(|network| network.starts_with(CONTAINER)) {
         return Ok(());
@@ -86,17 +92,14 @@ fn check_with_userns(spec: &ContainerSpec) -> Result<()> {
     Ok(())
 }
 
-/// Ids of users and groups.
-pub type IdMaps = (Vec<IdRange>, Vec<IdRange>);
-
 /// Ids of a container with a user namespace of its own, and the lock to be held until its bundle is written.
 pub fn id_maps(store: &Store, row: &Row) -> Result<(Option<IdMaps>, Option<FileLock>)> {
     match &row.spec.userns {
         UsernsSpec::Host => Ok((None, None)),
-        UsernsSpec::Maps { uid, gid } => Ok((Some((uid.clone(), gid.clone())), None)),
+        UsernsSpec::Maps(maps) => Ok((Some(maps.clone()), None)),
         UsernsSpec::Auto => {
             let (range, lock) = ids::choose(store.run_dir().parent().unwrap_or(store.run_dir()), &row.id)?;
-            Ok((Some((vec![range], vec![range])), Some(lock)))
+            Ok((Some(IdMaps { uid: vec![range], gid: vec![range] }), Some(lock)))
         }
     }
 }

@@ -39,6 +39,9 @@ pub struct MountSpec {
     /// Bind propagation: `rprivate` (default), `private`, `rshared`, `shared`, `rslave`, `slave`.
     #[serde(default)]
     pub propagation: Option<String>,
+    /// Show the owners in a bind as the container's user namespace has them.
+    #[serde(default)]
+    pub idmap: bool,
     /// Size limit of a tmpfs, bytes.
     #[serde(default)]
     pub size: Option<u64>,
@@ -100,6 +103,7 @@ impl MountSpec {
             create: false,
             nocopy: false,
             propagation: None,
+            idmap: false,
             size: None,
             mode: None,
             options: Vec::new(),
@@ -168,11 +172,13 @@ impl MountSpec {
             "rw" => self.read_only = false,
             "nocopy" if self.kind == MountKind::Volume => self.nocopy = true,
             "nocopy" => return Err(Error::invalid("`nocopy` is for volumes, and this is a bind")),
+            "idmap" if self.kind == MountKind::Bind => self.idmap = true,
+            "idmap" => return Err(Error::invalid("`idmap` is for binds, and this is none")),
             option if IGNORED.contains(&option) => {}
             option if PROPAGATIONS.contains(&option) => return self.with_propagation(option),
             _ => {
                 return Err(Error::invalid(format!("`{option}` is not an option of a mount"))
-                    .hint("the options are `ro`, `rw`, `nocopy` and the propagations, such as `rshared`"));
+                    .hint("the options are `ro`, `rw`, `nocopy`, `idmap` and the propagations, such as `rshared`"));
             }
         }
         Ok(self)

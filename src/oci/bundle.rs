@@ -3,9 +3,7 @@
 use super::arguments::Options;
 use crate::error::{Error, IoContext, Result};
 use crate::runtime::bundle;
-use oci_spec::runtime::{
-    Linux, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxNamespaceType, Spec,
-};
+use oci_spec::runtime::{Linux, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, Spec};
 use std::path::{Component, Path, PathBuf};
 
 /// Parent of the control groups of containers whose bundle names none.
@@ -46,14 +44,6 @@ impl Bundle {
         let rootfs = rootfs.canonicalize().doing(|| format!("cannot find the root `{}`", rootfs.display()))?;
         let mut linux = spec.linux().clone().unwrap_or_default();
         refuse_what_cannot_be(&linux)?;
-        for mount in spec.mounts().iter().flatten() {
-            let is_mapped = |option: &String| matches!(option.as_str(), "idmap" | "ridmap");
-            if mount.options().iter().flatten().any(is_mapped) || mount.uid_mappings().is_some() {
-                let target = mount.destination().display();
-                return Err(Error::unsupported(format!("the mount on `{target}` is to have ids of its own"))
-                    .hint("leave `idmap` and `uidMappings` out"));
-            }
-        }
         add_device_rules(&mut linux)?;
         let cgroup = cgroup(linux.cgroups_path().as_deref(), id)?;
         spec.set_linux(Some(linux));
@@ -68,11 +58,6 @@ fn refuse_what_cannot_be(linux: &Linux) -> Result<()> {
         ("netDevices", linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty())),
         ("timeOffsets", linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty())),
     ];
-    let namespaces = linux.namespaces().as_deref().unwrap_or_default();
-    if namespaces.iter().any(|namespace| namespace.typ() == LinuxNamespaceType::User) {
-        return Err(Error::unsupported("a user namespace is something that this runtime cannot make for a bundle")
-            .hint("leave `user` out of `linux.namespaces`: with Docker `--userns host`, with Podman as root"));
-    }
     match unsupported.into_iter().find(|(_, is_there)| *is_there) {
         None => Ok(()),
         Some((name, _)) => Err(Error::unsupported(format!("`linux.{name}` is something that this runtime cannot do"))

@@ -12,7 +12,7 @@ use crate::runtime::init::{Init, Rootfs};
 use crate::runtime::namespaces::Namespaces;
 use crate::runtime::report::{Report, Reporter, Stage};
 use crate::runtime::unattended::Unattended;
-use crate::runtime::{bundle, capability, hooks};
+use crate::runtime::{bundle, capability, hooks, userns};
 use crate::sys::capability as sys_capability;
 use crate::sys::clone::Child;
 use crate::sys::pidfd;
@@ -101,14 +101,18 @@ impl Container {
         preserve: Vec<RawFd>,
         pid_file: Option<&Path>,
     ) -> Result<(Child, Option<OwnedFd>)> {
-        let spec = &bundle.spec;
+        let mut spec = bundle.spec.clone();
+        let mut namespaces = Namespaces::of(&spec)?;
+        namespaces.make_user(&spec, None)?;
+        if let Some(user) = namespaces.user() {
+            userns::complete_maps(&mut spec, user)?;
+        }
+        let spec = &spec;
         bundle::write(&self.dir, spec)?;
         self.save()?;
         let hierarchies = Hierarchies::discover()?;
         let group = Group { hierarchies: &hierarchies, path: &bundle.cgroup };
         let cgroup = group.open_v2()?;
-        let mut namespaces = Namespaces::of(spec)?;
-        namespaces.make_user(spec, None)?;
         let Taken { descriptors: stdio, console, master } = stdio.take()?;
         let doing = || "cannot make a pipe";
         let (go_read, go) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;

@@ -86,13 +86,12 @@ impl Init<'_> {
         let (spec, nothing) = (self.spec, Linux::default());
         let linux = spec.linux().as_ref().unwrap_or(&nothing);
 
-        let user = self.namespaces.user();
-        let shared =
-            step("opening shared mounts", || mounts::open_early(spec.mounts().as_deref().unwrap_or_default(), user))?;
+        let asked = spec.mounts().as_deref().unwrap_or_default();
+        let shared = step("opening shared mounts", || mounts::open_early(asked, self.namespaces))?;
         step("preparing the process", || self.prepare())?;
         step("setting the preference of the OOM killer", || set_oom_score(spec))?;
         let warnings = step("entering the control groups", || group.enter(linux.resources().as_ref()))?;
-        if let Some(user) = user {
+        if let Some(user) = self.namespaces.user() {
             return self.prepare_first_process(user, warnings, shared);
         }
         step("entering the namespaces", || {

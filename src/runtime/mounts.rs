@@ -2,6 +2,7 @@
 
 use super::cgroup::Group;
 use super::copy_up;
+use super::namespaces::Namespaces;
 use super::rootfs::{Missing, Root, is_kind};
 use super::userns;
 use crate::error::{Error, IoContext, Result};
@@ -14,36 +15,50 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use oci_spec::runtime::Mount;
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// The sources of mounts that are opened early, by their target.
 pub type Shared = HashMap<PathBuf, OwnedFd>;
 
 /// Opens the sources of mounts whose events are to spread: from a mount namespace that has been cut off from the host's
-/// it would be too late. With a user namespace all of them: its root may not go to every place of the host.
-pub fn open_early(mounts: &[Mount], user: Option<BorrowedFd<'_>>) -> Result<Shared> {
+/// it would be too late. With a user namespace all of them: its root may not go to every place of the host. And those
+/// whose owners are mapped, which takes the host's rights.
+pub fn open_early(mounts: &[Mount], namespaces: &Namespaces) -> Result<Shared> {
     let mut shared = Shared::new();
     for mount in mounts {
-        let options = Options::parse(mount.options().as_deref().unwrap_or_default());
+        let (target, mut options) =
+            (mount.destination(), Options::parse(mount.options().as_deref().unwrap_or_default()));
         let is_bind = options.bind || mount.typ().as_deref().is_none_or(|kind| kind == "bind");
+        if userns::maps_of_mount(mount).is_some() {
+            options.maps_ids.get_or_insert(IdMapping::Top);
+        }
         let spreads = matches!(options.propagation, Some(Propagation::Shared | Propagation::Slave));
-        if is_bind && (spreads && options.bind || user.is_some()) {
+        if is_bind && (spreads && options.bind || options.maps_ids.is_some() || namespaces.user().is_some()) {
             let tree = open_source(mount, &options)?;
-            if let Some(user) = user.filter(|_| options.maps_ids) {
+            if let Some(mapping) = options.maps_ids {
+                let user = namespaces.user_of_mount(target).ok_or_else(|| cannot_be_mapped(target))?;
                 let name = mount.source().as_deref().unwrap_or(Path::new("")).display().to_string();
-                userns::map_ids(&tree, user, options.recursive, &name)?;
+                userns::map_ids(&tree, user, mapping == IdMapping::Recursive, &name)?;
             }
-            shared.insert(mount.destination().clone(), tree);
-        } else if options.maps_ids {
-            return Err(Error::invalid(format!(
-                "the owners in `{}` cannot be mapped: the container has no user namespace of its own",
-                mount.destination().display()
+            shared.insert(target.clone(), tree);
+        } else if options.maps_ids.is_some() {
+            return Err(Error::unsupported(format!(
+                "the owners in `{}` cannot be mapped: it is no bind",
+                target.display()
             ))
-            .hint("leave `idmap` out of the mount, or set `userns`"));
+            .hint("leave `idmap` and `uidMappings` out of the mount"));
         }
     }
     Ok(shared)
+}
+
+fn cannot_be_mapped(target: &Path) -> Error {
+    Error::invalid(format!(
+        "the owners in `{}` cannot be mapped: the container has no user namespace of its own",
+        target.display()
+    ))
+    .hint("leave `idmap` out of the mount, or set `userns`")
 }
 
 /// Opens the container's control groups: the ways to them are barred to the root of a user namespace.
@@ -165,14 +180,23 @@ pub const OPTIONS: [&str; 48] = [
     "unbindable",
 ];
 
+/// In which mounts owners are mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IdMapping {
+    /// The one that is named.
+    Top,
+    /// Those below it, too.
+    Recursive,
+}
+
 /// What the options of a mount mean.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     attrs: MountAttrs,
     bind: bool,
     recursive: bool,
-    /// Owners are shown as the container's user namespace has them.
-    maps_ids: bool,
+    /// Owners are shown as a user namespace has them.
+    maps_ids: Option<IdMapping>,
     propagation: Option<Propagation>,
     /// What is there already is copied into it.
     copies_up: bool,
@@ -208,7 +232,8 @@ impl Options {
                 }
                 "bind" => parsed.bind = true,
                 "rbind" => (parsed.bind, parsed.recursive) = (true, true),
-                "idmap" | "ridmap" => parsed.maps_ids = true,
+                "idmap" => parsed.maps_ids = Some(IdMapping::Top),
+                "ridmap" => parsed.maps_ids = Some(IdMapping::Recursive),
                 "private" | "rprivate" => parsed.propagation = Some(Propagation::Private),
                 "slave" | "rslave" => parsed.propagation = Some(Propagation::Slave),
                 "shared" | "rshared" => parsed.propagation = Some(Propagation::Shared),
@@ -341,7 +366,7 @@ mod tests {
             attrs: MountAttrs::READ_ONLY | MountAttrs::NO_SUID,
             bind: true,
             recursive: true,
-            maps_ids: false,
+            maps_ids: None,
             propagation: Some(Propagation::Slave),
             copies_up: false,
             data: vec!["mode=1777".to_owned(), "newinstance".to_owned()],

@@ -12,8 +12,10 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The namespaces of a specification: listed without a path they are new, with one they are joined, and those that are
@@ -24,6 +26,8 @@ pub struct Namespaces {
     joined: Vec<(CloneFlags, OwnedFd)>,
     /// The user namespace, when it is not the parent's: made before all others.
     user: Option<Arc<File>>,
+    /// User namespaces that map the owners in one mount each, by its target.
+    of_mounts: HashMap<PathBuf, File>,
 }
 
 impl Namespaces {
@@ -33,7 +37,8 @@ impl Namespaces {
     /// `invalid` for a kind that is listed twice or a mount namespace that is not new, `not_found` when one to join is gone.
     pub fn of(spec: &Spec) -> Result<Self> {
         let listed = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
-        let mut namespaces = Self { new: CloneFlags::empty(), joined: Vec::new(), user: None };
+        let mut namespaces =
+            Self { new: CloneFlags::empty(), joined: Vec::new(), user: None, of_mounts: HashMap::new() };
         for namespace in listed {
             let name = namespace.typ().to_string();
             let flag = flag_of(namespace.typ())?;
@@ -78,12 +83,22 @@ impl Namespaces {
     }
 
     /// Makes the user namespace, if there is to be a new one, or takes that of the last run. Gives it to be kept.
+    ///
+    /// Those that only map the owners in a mount are made here, too: in the init's pid namespace the `/proc` folder of
+    /// who holds one would be somebody else's.
     pub fn make_user(&mut self, spec: &Spec, of_last_run: Option<Arc<File>>) -> Result<Option<Arc<File>>> {
         if self.is_new(CloneFlags::CLONE_NEWUSER) {
             self.user = Some(match of_last_run {
                 Some(user) => user,
-                None => Arc::new(userns::make(spec)?),
+                None => Arc::new(userns::make(&userns::maps_of(spec))?),
             });
+        }
+        for mount in spec.mounts().iter().flatten() {
+            if let Some(maps) = userns::maps_of_mount(mount) {
+                let made = userns::make(&maps);
+                let made = made.map_err(|error| error.context(format!("mapping `{}`", mount.destination().display())));
+                self.of_mounts.insert(mount.destination().clone(), made?);
+            }
         }
         Ok(self.user.clone())
     }
@@ -91,6 +106,11 @@ impl Namespaces {
     /// The user namespace, when it is not the parent's.
     pub fn user(&self) -> Option<BorrowedFd<'_>> {
         self.user.as_ref().map(|user| user.as_fd())
+    }
+
+    /// The user namespace that maps the owners in the mount on `target`: its own, or the container's.
+    pub fn user_of_mount(&self, target: &Path) -> Option<BorrowedFd<'_>> {
+        self.of_mounts.get(target).map(AsFd::as_fd).or(self.user())
     }
 
     /// Whether the container is the only one in this kind of namespace at its start.
@@ -136,15 +156,16 @@ impl Namespaces {
         Ok(Child { pid, pidfd: pidfd::open(pid).doing(|| "cannot hold the first process")? })
     }
 
-    /// Enters the user namespace, and then the others, which it owns; children of this process are in all of them.
+    /// Enters the namespaces of others, which may belong to nobody inside, then the user namespace, and the new ones,
+    /// which it owns; children of this process are in all of them.
     pub fn enter_user(&self, user: BorrowedFd<'_>) -> Result<()> {
-        userns::enter(user)?;
-        unshare(self.new.difference(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWCGROUP))
-            .doing(|| "cannot make namespaces")?;
+        self.join()?;
         if let Some((flag, namespace)) = self.joined.iter().find(|(flag, _)| *flag == CloneFlags::CLONE_NEWPID) {
             setns(namespace, *flag).doing(|| "cannot join the pid namespace")?;
         }
-        self.join()?;
+        userns::enter(user)?;
+        unshare(self.new.difference(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWCGROUP))
+            .doing(|| "cannot make namespaces")?;
         self.unshare_cgroup()
     }
 

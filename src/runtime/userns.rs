@@ -8,9 +8,11 @@ use super::init::Rootfs;
 use super::overlay::Overlay;
 use super::program;
 use super::rootfs::is_kind;
+use super::spec;
 use crate::error::{Error, IoContext, Result};
-use crate::sys::capability;
+use crate::model::{IdMaps, IdRange, Owner};
 use crate::sys::clone;
+use crate::sys::file_owner::FileOwner;
 use crate::sys::mount::{FsContext, MountAttrs, attach, clone_tree, set_id_map};
 use crate::sys::pidfd;
 use nix::errno::Errno;
@@ -20,11 +22,12 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Gid, Pid, Uid, fchdir, fchown, pause, setfsgid, setfsuid, setgroups, setresgid, setresuid};
-use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
+use nix::unistd::{Gid, Pid, Uid, fchdir, fchown, pause, pipe2, setgroups, setresgid, setresuid};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Mount, Spec};
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -34,12 +37,11 @@ pub fn is_own(spec: &Spec) -> bool {
     listed.iter().any(|namespace| namespace.typ() == LinuxNamespaceType::User)
 }
 
-/// Makes a user namespace with the maps of the specification.
+/// Makes a user namespace.
 ///
 /// Only for processes with one thread: see [`clone::spawn`].
-pub fn make(spec: &Spec) -> Result<File> {
-    let (uids, gids) = id_maps(spec);
-    let (uids, gids) = (map(uids, "uidMappings")?, map(gids, "gidMappings")?);
+pub fn make(maps: &IdMaps) -> Result<File> {
+    let (uids, gids) = (map(&maps.uid, "uidMappings")?, map(&maps.gid, "gidMappings")?);
     let doing = || "cannot make a user namespace";
     let holder = clone::spawn(CloneFlags::CLONE_NEWUSER, None, || {
         let _ = prctl::set_pdeathsig(Signal::SIGKILL);
@@ -63,28 +65,78 @@ pub fn make(spec: &Spec) -> Result<File> {
     made
 }
 
-fn id_maps(spec: &Spec) -> (&[LinuxIdMapping], &[LinuxIdMapping]) {
-    let Some(linux) = spec.linux() else { return (&[], &[]) };
-    (linux.uid_mappings().as_deref().unwrap_or_default(), linux.gid_mappings().as_deref().unwrap_or_default())
+/// The maps of the specification; none without a user namespace.
+pub fn maps_of(spec: &Spec) -> IdMaps {
+    let Some(linux) = spec.linux() else { return IdMaps::default() };
+    IdMaps { uid: ranges(linux.uid_mappings().as_deref()), gid: ranges(linux.gid_mappings().as_deref()) }
 }
 
-/// The host's id of an id of the container.
-fn on_host(ranges: &[LinuxIdMapping], id: u32) -> Option<u32> {
-    let of = |range: &LinuxIdMapping| {
-        let distance = id.checked_sub(range.container_id()).filter(|distance| *distance < range.size())?;
-        range.host_id().checked_add(distance)
-    };
-    ranges.iter().find_map(of)
+fn ranges(mappings: Option<&[LinuxIdMapping]>) -> Vec<IdRange> {
+    let range = |it: &LinuxIdMapping| IdRange { inside: it.container_id(), outside: it.host_id(), count: it.size() };
+    mappings.unwrap_or_default().iter().map(range).collect()
+}
+
+/// The maps that a mount has of its own.
+pub fn maps_of_mount(mount: &Mount) -> Option<IdMaps> {
+    let maps = IdMaps { uid: ranges(mount.uid_mappings().as_deref()), gid: ranges(mount.gid_mappings().as_deref()) };
+    (maps != IdMaps::default()).then_some(maps)
+}
+
+/// The maps that the user namespace of others has.
+///
+/// Only for processes with one thread: see [`clone::spawn`].
+fn maps_in(user: BorrowedFd<'_>) -> Result<IdMaps> {
+    let doing = || "cannot read the maps of the user namespace";
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
+    // Somebody inside sees the ids of the namespace around it: ours.
+    let reader = clone::spawn(CloneFlags::empty(), None, || {
+        let maps = setns(user, CloneFlags::CLONE_NEWUSER).map_err(std::io::Error::from).and_then(|()| {
+            Ok([std::fs::read("/proc/self/uid_map")?, b"\n".to_vec(), std::fs::read("/proc/self/gid_map")?].concat())
+        });
+        let written = maps.and_then(|maps| File::from(write).write_all(&maps));
+        i32::from(written.is_err())
+    });
+    let reader = reader.doing(doing)?;
+    let mut text = String::new();
+    let found = File::from(read).read_to_string(&mut text).doing(doing);
+    let _ = waitpid(Pid::from_raw(reader.pid), None);
+    found?;
+    let of = |text: &str| text.lines().filter_map(range).collect::<Vec<_>>();
+    match text.split_once("\n\n") {
+        Some((uids, gids)) => Ok(IdMaps { uid: of(uids), gid: of(gids) }),
+        None => Err(Error::invalid("the user namespace to join cannot be entered, or has no maps")
+            .hint("is the path in `linux.namespaces` one of a user namespace that this one contains?")),
+    }
+}
+
+/// Writes the maps of a user namespace that is joined into the specification, which need not have them.
+pub fn complete_maps(spec: &mut Spec, user: BorrowedFd<'_>) -> Result<()> {
+    if maps_of(spec) != IdMaps::default() {
+        return Ok(());
+    }
+    let maps = maps_in(user)?;
+    let bad = |error| Error::invalid(format!("the maps of the user namespace are of no use: {error}"));
+    let mut linux = spec.linux().clone().unwrap_or_default();
+    linux.set_uid_mappings(Some(spec::id_mappings(&maps.uid).map_err(bad)?));
+    linux.set_gid_mappings(Some(spec::id_mappings(&maps.gid).map_err(bad)?));
+    spec.set_linux(Some(linux));
+    Ok(())
+}
+
+/// A line of a map (user_namespaces(7)).
+fn range(line: &str) -> Option<IdRange> {
+    let mut numbers = line.split_whitespace().map(|number| number.parse().ok());
+    Some(IdRange { inside: numbers.next()??, outside: numbers.next()??, count: numbers.next()?? })
 }
 
 /// As the kernel takes it (user_namespaces(7)).
-fn map(ranges: &[LinuxIdMapping], field: &str) -> Result<String> {
+fn map(ranges: &[IdRange], field: &str) -> Result<String> {
     let mut text = String::new();
     for range in ranges {
-        let _ = writeln!(text, "{} {} {}", range.container_id(), range.host_id(), range.size());
+        let _ = writeln!(text, "{} {} {}", range.inside, range.outside, range.count);
     }
     if text.is_empty() {
-        return Err(Error::invalid(format!("`linux.{field}` is empty: a new user namespace needs it"))
+        return Err(Error::invalid(format!("`{field}` is empty: a new user namespace needs it"))
             .hint("add a range, or leave the `user` namespace out"));
     }
     Ok(text)
@@ -143,28 +195,26 @@ pub fn mount_root(rootfs: Rootfs<'_>, spec: &Spec, user: BorrowedFd<'_>) -> Resu
     let memory = FsContext::open(c"tmpfs").and_then(|memory| memory.mount(MountAttrs::NO_SUID)).doing(doing)?;
     attach(&memory, &place).doing(doing)?;
     let devices = spec.linux().as_ref().and_then(|linux| linux.devices().as_deref()).unwrap_or_default();
+    let maps = maps_of(spec);
     let nodes = device_nodes::make_ahead(&memory, devices, |(uid, gid)| {
-        let (uids, gids) = id_maps(spec);
-        let or_root = |ranges, id| on_host(ranges, id).or(on_host(ranges, 0)).unwrap_or(0);
-        (or_root(uids, uid), or_root(gids, gid))
+        let known = maps.on_host((uid, gid)).or(maps.on_host((uid, 0))).or(maps.on_host((0, gid)));
+        known.unwrap_or(root_of(&maps))
     })?;
     fchdir(&place).doing(doing)?;
     Ok((tree, nodes))
 }
 
-/// Runs something as the container's root, as far as files are concerned, with our own capabilities: overlayfs makes its
-/// own files as who mounts it, and those mounts have no owner that is not one of the container's.
+/// The container's root on the host.
+pub fn root_of(maps: &IdMaps) -> Owner {
+    maps.on_host((0, 0)).unwrap_or((0, 0))
+}
+
+/// Runs something as the container's root, as far as files are concerned: overlayfs makes its own files as who mounts
+/// it, and those mounts have no owner that is not one of the container's.
 fn as_owner<T>(spec: &Spec, run: impl FnOnce() -> Result<T>) -> Result<T> {
-    let (uids, gids) = id_maps(spec);
-    let root_of = |ranges| on_host(ranges, 0).unwrap_or(0);
-    let own = (setfsgid(Gid::from_raw(root_of(gids))), setfsuid(Uid::from_raw(root_of(uids))));
-    // Those that concern files go with the user id (capabilities(7)).
-    let all = program::available_capabilities();
-    capability::set(all, all, 0).doing(|| "cannot keep the capabilities")?;
-    let result = run();
-    setfsgid(own.0);
-    setfsuid(own.1);
-    result
+    let _owner = FileOwner::enter(root_of(&maps_of(spec)), program::available_capabilities())
+        .doing(|| "cannot keep the capabilities")?;
+    run()
 }
 
 fn map_over_itself(folder: &Path, user: BorrowedFd<'_>) -> Result<()> {
@@ -189,8 +239,8 @@ pub fn map_ids(tree: &OwnedFd, user: BorrowedFd<'_>, recursive: bool, name: &str
 
 /// Gives the pipes of the program to the container's root, so that it can open `/dev/stdout`.
 pub fn give_stdio(spec: &Spec) {
-    let (uids, gids) = id_maps(spec);
-    let owner = (on_host(uids, 0).map(Uid::from_raw), on_host(gids, 0).map(Gid::from_raw));
+    let owner = maps_of(spec).on_host((0, 0));
+    let owner = (owner.map(|(uid, _)| Uid::from_raw(uid)), owner.map(|(_, gid)| Gid::from_raw(gid)));
     let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let is_pipe = |fd: &BorrowedFd<'_>| fstat(fd).is_ok_and(|stat| is_kind(&stat, SFlag::S_IFIFO));
     for fd in [input.as_fd(), output.as_fd(), error.as_fd()].into_iter().filter(is_pipe) {

@@ -4,6 +4,7 @@ use crate::support::busybox::with_busybox;
 use crate::support::require;
 use crate::support::wait::wait_until;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::time::Duration;
 
 const MAPS: &str = r#"#{ uid: ["0:700000:1000", "1000:710000:64536"], gid: ["0:720000:65536"] }"#;
@@ -49,9 +50,6 @@ fn ids_inside_are_others_on_the_host() {
     shanty
         .eval(r#"for change in container("own").diff() { if change.path == "/file" { print(change.kind) } }"#)
         .prints("added\n");
-    // From outside the files of one that runs have the host's owners; those of one that does not run, their own.
-    shanty.eval(r#"container("own").write("/new", "x")"#).fails_with("unsupported");
-    shanty.eval(r#"let c = container("own"); print(c.read("/file")); c.kill(); c.wait(); c.write("/new", "y"); c.start(); print(c.sh("ls -ln /new | awk '{ print $3, $4 }'").text)"#).prints("x\n\n0 0\n");
     shanty.eval(r#"container("own").remove(#{ force: true })"#).ok();
 }
 
@@ -104,6 +102,130 @@ fn automatic_ids_are_nobody_elses_and_outlive_a_restart() {
     assert_ne!(first, again);
     assert_eq!((range(&again), link(&again)), (one, network));
     shanty.eval(r#"for c in containers() { c.remove(#{ force: true }) }"#).ok();
+}
+
+/// Owner and group of a file.
+fn owner(path: &std::path::Path) -> (u32, u32) {
+    let stat = std::fs::symlink_metadata(path).unwrap();
+    (stat.uid(), stat.gid())
+}
+
+#[test]
+fn files_keep_their_owners_on_the_way_in_and_out_whether_it_runs_or_not() {
+    let shanty = require!(with_busybox());
+    let host = shanty.work().join("tree");
+    std::fs::create_dir_all(host.join("folder")).unwrap();
+    std::fs::write(host.join("folder/file"), "x").unwrap();
+    std::os::unix::fs::symlink("file", host.join("folder/link")).unwrap();
+    std::os::unix::fs::chown(host.join("folder"), Some(1000), Some(7)).unwrap();
+    std::os::unix::fs::chown(host.join("folder/file"), Some(33), Some(44)).unwrap();
+    std::os::unix::fs::lchown(host.join("folder/link"), Some(5), Some(6)).unwrap();
+    shanty
+        .eval(&format!(r#"image("busybox:1").run("sleep 1000", #{{ name: "own", network: "none", userns: {MAPS} }})"#))
+        .ok();
+    for state in ["running", "stopped"] {
+        if state == "stopped" {
+            shanty.eval(r#"let c = container("own"); c.kill(); c.wait();"#).ok();
+        }
+        let code = format!(
+            r#"let c = container("own");
+            c.copy_to("{host}/folder", "/{state}");
+            c.copy_to("{host}/folder/file", "/{state}/given", #{{ owner: "user" }});
+            c.write("/{state}/written", "w");
+            c.write("/{state}/written", "more", #{{ append: true }});
+            c.write("/{state}/file", "kept");
+            c.copy_from("/{state}", "{host}/{state}");
+            c.copy_from("/{state}/file", "{host}/{state}-mine", #{{ owner: "0:0" }});
+            c.export_tar("{host}/{state}.tar");
+            c.read("/{state}/written")"#,
+            host = host.display()
+        );
+        assert_eq!(shanty.json(&code), "wmore", "{state}");
+        let copied = host.join(state);
+        assert_eq!(owner(&copied), (1000, 7), "{state}");
+        assert_eq!(owner(&copied.join("file")), (33, 44), "{state}: replacing what it holds keeps its owner");
+        assert_eq!(owner(&copied.join("link")), (5, 6), "{state}");
+        assert_eq!(owner(&copied.join("given")), (1000, 1000), "{state}");
+        assert_eq!(owner(&copied.join("written")), (0, 0), "{state}");
+        assert_eq!(owner(&host.join(format!("{state}-mine"))), (0, 0), "{state}");
+        let mut tar = Command::new("tar");
+        tar.arg("--numeric-owner").arg("-tvf").arg(host.join(format!("{state}.tar")));
+        let tar = String::from_utf8(tar.output().unwrap().stdout).unwrap();
+        for (name, ids) in [("file", "33/44"), ("written", "0/0"), ("given", "1000/1000")] {
+            let line = tar.lines().find(|line| line.ends_with(&format!("{state}/{name}"))).unwrap();
+            assert!(line.contains(&format!(" {ids} ")), "{state}: {line}");
+        }
+    }
+    // What the container itself sees of the first copy, and an id that it does not have.
+    let seen = shanty.json(
+        r#"let c = container("own"); c.start(); c.sh("ls -ln /running | awk 'NR > 1 { print $3, $4, $9 }' | sort").text"#,
+    );
+    assert_eq!(seen, "0 0 written\n1000 1000 given\n33 44 file\n5 6 link");
+    let refused = shanty.eval(r#"container("own").write("/nobody", "", #{ owner: "70000:0" })"#).fails_with("invalid");
+    assert!(refused.stderr.contains("70000:0") && refused.stderr.contains("hint"), "{refused}");
+    shanty.eval(r#"container("own").remove(#{ force: true })"#).ok();
+    shanty.assert_nothing_left();
+}
+
+#[test]
+fn owners_in_a_bind_are_mapped_when_that_is_asked_for() {
+    let shanty = require!(with_busybox());
+    let folder = shanty.work().join("data");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("mine"), "").unwrap();
+    std::os::unix::fs::chown(folder.join("mine"), Some(1000), Some(7)).unwrap();
+    for mount in [
+        format!(r#"volumes: "{}:/data:idmap""#, folder.display()),
+        format!(r#"mounts: [#{{ source: "{}", target: "/data", idmap: true }}]"#, folder.display()),
+    ] {
+        let code = format!(
+            r#"print(image("busybox:1").sh("ls -ln /data/mine | awk '{{ print $3, $4 }}'; touch /data/new; chown 5:6 /data/new", #{{ userns: {MAPS}, {mount} }}).text)"#
+        );
+        shanty.eval(&code).prints("1000 7\n");
+        assert_eq!(owner(&folder.join("new")), (5, 6));
+    }
+    let code = format!(r#"image("busybox:1").sh("true", #{{ volumes: "{}:/data:idmap" }})"#, folder.display());
+    let refused = shanty.eval(&code).fails_with("invalid");
+    assert!(refused.stderr.contains("/data") && refused.stderr.contains("userns"), "{refused}");
+    shanty.eval(r#"image("busybox:1").sh("true", #{ volumes: "data:/data:idmap" })"#).fails_with("invalid");
+}
+
+#[test]
+fn the_rest_of_a_containers_life_works_in_a_user_namespace() {
+    let shanty = require!(with_busybox());
+    let value = shanty.json(
+        r#"
+        let c = image("busybox:1").run(["sh", "-c", "tty; httpd -p 80 -h /etc; while :; do sleep 1; done"], #{
+            userns: "auto", init: true, tty: true, ports: ["127.0.0.1::80"], devices: ["/dev/fuse"], memory: "64m", pids: 50,
+            tmpfs: ["/memory"], ulimits: #{ nofile: 512 }, sysctls: #{ "net.ipv4.ip_forward": "1" },
+            healthcheck: #{ test: "test -e /memory/fine", interval: "50ms", retries: 1 },
+        });
+        eventually(|| c.health == "unhealthy");
+        c.sh("touch /memory/fine");
+        c.wait_for(#{ healthy: true });
+        let seen = #{
+            page: http::get("http://127.0.0.1:" + c.port(80).host_port + "/hostname").text.len(),
+            tty: c.logs().contains("/dev/pts/0"), device: c.sh("stat -c '%F %u' /dev/fuse").text,
+            limits: c.sh("ulimit -n; cat /proc/sys/net/ipv4/ip_forward").text,
+        };
+        c.pause(); seen.paused = c.status; c.unpause();
+        c.update(#{ memory: "32m" });
+        seen.memory = c.stats().memory_limit;
+        seen.top = c.top().len() > 0;
+        c.restart();
+        seen.again = c.sh("echo up; cat /proc/self/uid_map | awk '{ print $1, $3 }'").text;
+        c.remove(#{ force: true });
+        seen
+        "#,
+    );
+    assert_eq!(
+        value,
+        serde_json::json!({
+            "page": 13, "tty": true, "device": "character special file 0", "limits": "512\n1", "paused": "paused",
+            "memory": 32 << 20, "top": true, "again": "up\n0 65536",
+        })
+    );
+    shanty.assert_nothing_left();
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The way to the files of a container from outside.
 
+use super::place::Side;
 use super::stopped::{self, Mounted};
 use crate::container::row::Row;
-use crate::container::{lock, lookup, state};
+use crate::container::{lock, lookup, monitor, state};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::model::UsernsSpec;
-use crate::runtime::control;
+use crate::model::{IdMaps, UsernsSpec};
 use crate::runtime::rootfs::Root;
+use crate::runtime::{bundle, control, program, userns};
 use crate::store::Store;
+use crate::sys::file_owner::FileOwner;
 use crate::sys::lock::FileLock;
 use crate::sys::mount::clone_tree;
 use crate::sys::process::ProcessIdentity;
@@ -28,6 +30,8 @@ pub struct Access {
     pub root: Root,
     /// Its first process, when it runs.
     process: Option<ProcessIdentity>,
+    /// Whose ids its files have while it runs in a user namespace of its own; `None`: their own.
+    ids: Option<IdMaps>,
     // In this order: unmounted before the container may be started.
     _mounted: Option<Mounted>,
     _lock: Option<FileLock>,
@@ -47,14 +51,11 @@ impl Access {
     pub fn open(store: &Store, cx: &Context, mut row: Row, purpose: Purpose) -> Result<Self> {
         loop {
             let settled = settle(store, cx, &mut row)?;
-            if purpose == Purpose::Write {
-                check_owners(&settled, &row, "changed")?;
-            }
             let lock = match settled {
                 Settled::Runs(process) => match opened(&process, "root")? {
                     Some(root) => {
-                        let root = Root::new(root);
-                        return Ok(Self { root, process: Some(process), _mounted: None, _lock: None });
+                        let (root, ids) = (Root::new(root), ids_of_running(store, &row)?);
+                        return Ok(Self { root, process: Some(process), ids, _mounted: None, _lock: None });
                     }
                     None => continue,
                 },
@@ -63,12 +64,24 @@ impl Access {
             // One that was never started has no places for its mounts yet: they are made, as Docker does.
             let new = row.state.started.is_none() && !row.spec.mounts.is_empty();
             let (mounted, root) = stopped::mount(store, cx, &row, if new { Purpose::Write } else { purpose })?;
-            return Ok(Self { root, process: None, _mounted: Some(mounted), _lock: Some(lock) });
+            return Ok(Self { root, process: None, ids: None, _mounted: Some(mounted), _lock: Some(lock) });
         }
     }
 }
 
 impl Access {
+    /// As a side of a copy.
+    pub fn side(&self) -> Side<'_> {
+        Side { root: &self.root, place: "in the container", ids: self.ids.as_ref() }
+    }
+
+    /// Makes files as the container's root, who alone can, as long as the result lives: owners that its user namespace
+    /// does not have are none there.
+    pub fn as_root(&self) -> Result<Option<FileOwner>> {
+        let enter = |maps| FileOwner::enter(userns::root_of(maps), program::available_capabilities());
+        self.ids.as_ref().map(enter).transpose().doing(|| "cannot act as the container's root")
+    }
+
     /// Fails when the container has ended since: what was mounted in it went away meanwhile.
     pub fn check(&self) -> Result<()> {
         match &self.process {
@@ -81,19 +94,32 @@ impl Access {
     }
 }
 
-/// The root file system of a container without what is mounted in it, to be read; and the lock that keeps one that
-/// does not run from being started.
-pub fn bare_root(store: &Store, cx: &Context, mut row: Row) -> Result<(OwnedFd, Option<FileLock>)> {
+/// The root file system of a container without what is mounted in it, to be read.
+pub struct BareRoot {
+    /// It.
+    pub root: OwnedFd,
+    /// Whose ids its files have; `None`: their own.
+    pub ids: Option<IdMaps>,
+    /// Keeps one that does not run from being started.
+    pub lock: Option<FileLock>,
+}
+
+/// Opens the root file system of a container.
+pub fn bare_root(store: &Store, cx: &Context, mut row: Row) -> Result<BareRoot> {
     loop {
-        let settled = settle(store, cx, &mut row)?;
-        check_owners(&settled, &row, "exported")?;
-        match settled {
+        match settle(store, cx, &mut row)? {
             Settled::Runs(process) => {
                 if let Some(namespace) = opened(&process, "ns/mnt")? {
-                    return Ok((bare_root_in(namespace)?, None));
+                    return Ok(BareRoot {
+                        root: bare_root_in(namespace)?,
+                        ids: ids_of_running(store, &row)?,
+                        lock: None,
+                    });
                 }
             }
-            Settled::Stopped(lock) => return Ok((stopped::mount_bare(store, &row)?, Some(lock))),
+            Settled::Stopped(lock) => {
+                return Ok(BareRoot { root: stopped::mount_bare(store, &row)?, ids: None, lock: Some(lock) });
+            }
         }
     }
 }
@@ -105,16 +131,13 @@ enum Settled {
     Stopped(FileLock),
 }
 
-/// From outside the files of a container with a user namespace have the host's owners while it runs: none of ours.
-fn check_owners(settled: &Settled, row: &Row, what: &str) -> Result<()> {
-    if row.spec.userns == UsernsSpec::Host || matches!(settled, Settled::Stopped(_)) {
-        return Ok(());
+/// From outside the files of a container with a user namespace have the host's ids while it runs: those that its
+/// bundle maps.
+fn ids_of_running(store: &Store, row: &Row) -> Result<Option<IdMaps>> {
+    if row.spec.userns == UsernsSpec::Host {
+        return Ok(None);
     }
-    Err(Error::unsupported(format!(
-        "the files of container `{}` cannot be {what} from outside while it runs in its own user namespace",
-        row.name
-    ))
-    .hint("stop it first, or do it inside with `exec`"))
+    bundle::read(&monitor::run_dir(store, &row.id)).map(|spec| Some(userns::maps_of(&spec)))
 }
 
 /// Waits until a container runs, or does not and will not.

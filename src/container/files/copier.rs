@@ -3,10 +3,11 @@
 
 use super::content::{Temporary, copy_content};
 use super::late_progress::LateProgress;
-use super::place::{shown, split};
+use super::place::{Side, shown, split};
 use crate::archive::{Limits, MAX_DEPTH};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
+use crate::model::Owner;
 use crate::runtime::rootfs::Root;
 use crate::sys::node::{Node, NodeKind};
 use crate::sys::xattr;
@@ -27,8 +28,10 @@ use std::path::Path;
 pub struct Copier<'a> {
     cx: &'a Context,
     progress: LateProgress<'a>,
+    from: &'a Side<'a>,
+    to: &'a Side<'a>,
     /// Owner of everything; `None`: the source's.
-    owner: Option<(u32, u32)>,
+    owner: Option<Owner>,
     /// Mode of files; `None`: the source's.
     mode: Option<u32>,
     /// The folder that is copied into.
@@ -44,10 +47,17 @@ pub struct Copier<'a> {
 
 impl<'a> Copier<'a> {
     /// Copies into the folder `top`.
-    pub fn new(cx: &'a Context, top: &Node, owner: Option<(u32, u32)>, mode: Option<u32>) -> Result<Self> {
+    pub fn new(
+        cx: &'a Context,
+        (from, to): (&'a Side<'a>, &'a Side<'a>),
+        top: &Node,
+        owner: Option<Owner>,
+        mode: Option<u32>,
+    ) -> Result<Self> {
         let top = Root::new(top.as_fd().try_clone_to_owned().doing(|| "cannot copy a descriptor")?);
         let progress = LateProgress::new(cx, "copying");
-        Ok(Self { cx, progress, owner, mode, top, here: Vec::new(), links: HashMap::new(), made: None, entries: 0 })
+        let (here, links) = (Vec::new(), HashMap::new());
+        Ok(Self { cx, progress, from, to, owner, mode, top, here, links, made: None, entries: 0 })
     }
 
     /// Copies what `source` is to a name in a folder.
@@ -86,7 +96,7 @@ impl<'a> Copier<'a> {
             mknodat(folder.as_fd(), &*node, kind, Mode::empty(), stat.st_rdev).doing(doing)?;
         }
         let made = Temporary::of(folder.as_fd(), node);
-        let (uid, gid) = self.ids(stat);
+        let (uid, gid) = self.ids(stat)?;
         own(fchownat(folder.as_fd(), made.as_bytes(), Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW))
             .doing(doing)?;
         if source.kind() != NodeKind::Symlink {
@@ -195,7 +205,7 @@ impl<'a> Copier<'a> {
     /// Gives what was made the owner, mode, attributes and times of its source.
     fn attributes(&self, made: BorrowedFd<'_>, source: &Node, mode: u32) -> Result<()> {
         let doing = || "cannot set its attributes";
-        let (uid, gid) = self.ids(source.stat());
+        let (uid, gid) = self.ids(source.stat())?;
         // Changing the owner takes setuid and capabilities away, so it comes first.
         own(fchown(made, Some(uid), Some(gid))).doing(doing)?;
         fchmod(made, Mode::from_bits_truncate(mode)).doing(doing)?;
@@ -215,9 +225,8 @@ impl<'a> Copier<'a> {
         futimens(made, &accessed, &modified).doing(doing)
     }
 
-    fn ids(&self, stat: &FileStat) -> (Uid, Gid) {
-        let (uid, gid) = self.owner.unwrap_or((stat.st_uid, stat.st_gid));
-        (Uid::from_raw(uid), Gid::from_raw(gid))
+    fn ids(&self, stat: &FileStat) -> Result<(Uid, Gid)> {
+        self.to.kernel_ids(self.owner.unwrap_or_else(|| self.from.owner(stat)))
     }
 }
 

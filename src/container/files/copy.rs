@@ -8,7 +8,7 @@ use crate::container::events;
 use crate::container::row::Row;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::model::CopyOptions;
+use crate::model::{CopyOptions, Owner};
 use crate::runtime::rootfs::Root;
 use crate::runtime::user;
 use crate::store::Store;
@@ -32,10 +32,11 @@ pub fn copy_to(
 ) -> Result<()> {
     let written: Vec<&[u8]> = sources.iter().map(|path| path.as_os_str().as_bytes()).collect();
     let host_root = host_root()?;
-    let host = Side { root: &host_root, place: HOST };
+    let host = Side { root: &host_root, place: HOST, ids: None };
     let access = Access::open(store, cx, row.clone(), Purpose::Write)?;
     let owner = options.owner.as_deref().map(|owner| ids(&access.root, owner)).transpose()?;
-    let inside = Side { root: &access.root, place: "in the container" };
+    let inside = access.side();
+    let _root = access.as_root()?;
     copy(cx, (&host, &written), (&inside, target.as_bytes()), options, owner)
         .and_then(|()| access.check())
         .map_err(|error| error.context(format!("copying into container `{}`", row.name)))?;
@@ -58,10 +59,10 @@ pub fn copy_from(
 ) -> Result<()> {
     let written: Vec<&[u8]> = sources.iter().map(String::as_bytes).collect();
     let host_root = host_root()?;
-    let host = Side { root: &host_root, place: HOST };
+    let host = Side { root: &host_root, place: HOST, ids: None };
     let owner = options.owner.as_deref().map(|owner| ids(&host_root, owner)).transpose()?;
     let access = Access::open(store, cx, row.clone(), Purpose::Read)?;
-    let inside = Side { root: &access.root, place: "in the container" };
+    let inside = access.side();
     copy(cx, (&inside, &written), (&host, target.as_os_str().as_bytes()), options, owner)
         .and_then(|()| access.check())
         .map_err(|error| error.context(format!("copying out of container `{}`", row.name)))?;
@@ -76,7 +77,7 @@ fn host_root() -> Result<Root> {
 }
 
 /// The ids of an owner, looked up in the files of the side that is copied to.
-pub fn ids(root: &Root, owner: &str) -> Result<(u32, u32)> {
+pub fn ids(root: &Root, owner: &str) -> Result<Owner> {
     let identity = user::resolve(root, owner, &[])?;
     Ok((identity.uid, identity.gid))
 }
@@ -86,7 +87,7 @@ fn copy(
     (from, written): (&Side<'_>, &[&[u8]]),
     (to, target): (&Side<'_>, &[u8]),
     options: &CopyOptions,
-    owner: Option<(u32, u32)>,
+    owner: Option<Owner>,
 ) -> Result<()> {
     let mut paths = Vec::new();
     for written in written {
@@ -110,7 +111,7 @@ fn copy(
     let top = match &target {
         Target::Folder(folder) | Target::Taken { folder, .. } | Target::Free { folder, .. } => folder,
     };
-    let mut copier = Copier::new(cx, top, owner, options.mode)?;
+    let mut copier = Copier::new(cx, (from, to), top, owner, options.mode)?;
     for path in paths {
         let source = from.source(&path, options.follow_links)?;
         place(&mut copier, &source, &target, (target_path, to.place))?;

@@ -14,7 +14,7 @@ mod read;
 mod stopped;
 mod write;
 
-pub use access::bare_root;
+pub use access::{BareRoot, bare_root};
 pub use copy::{copy_from, copy_to};
 pub use read::read_file;
 pub use write::write_file;

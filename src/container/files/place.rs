@@ -1,10 +1,13 @@
 //! What a path means as a source and as a target of copying, by the rules of `docker cp`.
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::model::{IdMaps, Owner};
 use crate::runtime::rootfs::Root;
 use crate::sys::node::{Node, NodeKind};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::FileStat;
+use nix::unistd::{Gid, Uid};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -18,6 +21,8 @@ pub struct Side<'a> {
     pub root: &'a Root,
     /// How messages call it.
     pub place: &'static str,
+    /// Whose ids the kernel shows for its owners; `None`: their own.
+    pub ids: Option<&'a IdMaps>,
 }
 
 /// Something to copy.
@@ -40,6 +45,24 @@ pub enum Target {
 }
 
 impl Side<'_> {
+    /// The owner of what the kernel says that about, as this side has it.
+    pub fn owner(&self, stat: &FileStat) -> Owner {
+        let shown = (stat.st_uid, stat.st_gid);
+        self.ids.map_or(shown, |maps| maps.in_container(shown))
+    }
+
+    /// The ids to tell the kernel for an owner on this side.
+    ///
+    /// # Errors
+    /// `invalid` when the user namespace has no such id.
+    pub fn kernel_ids(&self, (uid, gid): Owner) -> Result<(Uid, Gid)> {
+        let found = self.ids.map_or(Some((uid, gid)), |maps| maps.on_host((uid, gid)));
+        found.map(|(uid, gid)| (Uid::from_raw(uid), Gid::from_raw(gid))).ok_or_else(|| {
+            Error::invalid(format!("the owner {uid}:{gid} has no id in the container's user namespace"))
+                .hint("give another `owner`, or start the container with a map that has it")
+        })
+    }
+
     /// What is at `path`; a link is itself, unless `follow` or a slash at the end says otherwise.
     pub fn source(&self, path: &[u8], follow: bool) -> Result<Source> {
         let (parent, name) = split(path);

@@ -1,7 +1,6 @@
 //! Reads one file of a container.
 
 use super::access::{Access, Purpose};
-use super::place::Side;
 use crate::container::row::Row;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
@@ -20,7 +19,7 @@ const MOST: u64 = 64 << 20;
 pub fn read_file(store: &Store, cx: &Context, row: Row, path: &str) -> Result<Vec<u8>> {
     let name = row.name.clone();
     let access = Access::open(store, cx, row, Purpose::Read)?;
-    let inside = Side { root: &access.root, place: "in the container" };
+    let inside = access.side();
     let read = || {
         let node = inside.open(path.as_bytes()).map_err(|errno| inside.failed(path.as_bytes(), errno))?;
         if node.kind() == NodeKind::Folder {

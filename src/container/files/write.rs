@@ -8,12 +8,12 @@ use super::place::{Side, Target};
 use crate::container::row::Row;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::model::WriteOptions;
+use crate::model::{Owner, WriteOptions};
 use crate::store::Store;
 use crate::sys::node::{Node, NodeKind};
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::{Gid, Uid, fchown};
+use nix::unistd::fchown;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -36,18 +36,12 @@ pub fn write_file(
     let name = row.name.clone();
     let access = Access::open(store, cx, row, Purpose::Write)?;
     let owner = options.owner.as_deref().map(|owner| ids(&access.root, owner)).transpose()?;
-    let inside = Side { root: &access.root, place: "in the container" };
-    write(&inside, path, content, options, owner)
+    let _root = access.as_root()?;
+    write(&access.side(), path, content, options, owner)
         .map_err(|error| error.context(format!("writing into container `{name}`")))
 }
 
-fn write(
-    inside: &Side<'_>,
-    path: &str,
-    content: &[u8],
-    options: &WriteOptions,
-    owner: Option<(u32, u32)>,
-) -> Result<()> {
+fn write(inside: &Side<'_>, path: &str, content: &[u8], options: &WriteOptions, owner: Option<Owner>) -> Result<()> {
     let doing = || format!("cannot write `{path}`");
     let (folder, name, existing) = match inside.target(path.as_bytes())? {
         Target::Folder(_) => return Err(Error::invalid(format!("`{path}` is a folder"))),
@@ -69,16 +63,16 @@ fn write(
         if let Some(flag) = in_place {
             let mut file = existing.open_file(OFlag::O_WRONLY | flag).doing(doing)?;
             file.write_all(content).doing(doing)?;
-            return attributes(&file, existing, options, owner, true).doing(doing);
+            return attributes(inside, &file, existing, options, owner, true).map_err(|error| error.context(doing()));
         }
     }
     let (temporary, mut file) = Temporary::create(folder.as_fd()).doing(doing)?;
     file.write_all(content).doing(doing)?;
     if let Some(existing) = &existing {
-        attributes(&file, existing, options, owner, false).doing(doing)?;
+        attributes(inside, &file, existing, options, owner, false).map_err(|error| error.context(doing()))?;
     } else {
-        let (uid, gid) = owner.unwrap_or((0, 0));
-        own(fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))).doing(doing)?;
+        let (uid, gid) = inside.kernel_ids(owner.unwrap_or((0, 0)))?;
+        own(fchown(&file, Some(uid), Some(gid))).doing(doing)?;
         fchmod(&file, Mode::from_bits_truncate(options.mode.unwrap_or(NEW_MODE))).doing(doing)?;
     }
     temporary.rename(&name).doing(doing)
@@ -86,19 +80,20 @@ fn write(
 
 /// What was asked for, else what the file had.
 fn attributes(
+    inside: &Side<'_>,
     file: &File,
     existing: &Node,
     options: &WriteOptions,
-    owner: Option<(u32, u32)>,
+    owner: Option<Owner>,
     in_place: bool,
-) -> nix::Result<()> {
-    let stat = existing.stat();
+) -> Result<()> {
+    let doing = || "cannot set its attributes";
     if owner.is_some() || !in_place {
-        let (uid, gid) = owner.unwrap_or((stat.st_uid, stat.st_gid));
-        own(fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))))?;
+        let (uid, gid) = inside.kernel_ids(owner.unwrap_or_else(|| inside.owner(existing.stat())))?;
+        own(fchown(file, Some(uid), Some(gid))).doing(doing)?;
     }
     if options.mode.is_some() || owner.is_some() || !in_place {
-        fchmod(file, Mode::from_bits_truncate(options.mode.unwrap_or(existing.mode())))?;
+        fchmod(file, Mode::from_bits_truncate(options.mode.unwrap_or(existing.mode()))).doing(doing)?;
     }
     Ok(())
 }

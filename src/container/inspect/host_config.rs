@@ -81,7 +81,7 @@ fn isolation(spec: &ContainerSpec) -> Value {
         "UsernsMode": match &spec.userns {
             UsernsSpec::Host => "",
             UsernsSpec::Auto => "auto",
-            UsernsSpec::Maps { .. } => "private",
+            UsernsSpec::Maps(_) => "private",
         },
         "Privileged": spec.privileged,
         "SecurityOpt": some(security(spec)),

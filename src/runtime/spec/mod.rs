@@ -14,7 +14,7 @@ pub use resources::{Limits, changed_limits};
 use super::bundle::{GROUPS_ANNOTATION, INIT_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
 use super::capability;
 use crate::error::{Error, Result};
-use crate::model::{IdRange, SeccompProfile, Ulimit};
+use crate::model::{IdMaps, IdRange, SeccompProfile, Ulimit};
 use crate::sys::capability::CapSet;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
@@ -121,7 +121,7 @@ pub struct Options {
     /// Devices of the host, beside the standard ones.
     pub devices: Devices,
     /// Ids of users and groups in its own user namespace; `None`: it is in the host's.
-    pub id_maps: Option<(Vec<IdRange>, Vec<IdRange>)>,
+    pub id_maps: Option<IdMaps>,
     /// An init as the first process, which forwards signals and reaps.
     pub init: bool,
 }
@@ -270,9 +270,9 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
         .devices(options.devices.nodes.clone())
         .build()?;
     linux.set_seccomp(filter);
-    if let Some((uids, gids)) = &options.id_maps {
-        linux.set_uid_mappings(Some(id_mappings(uids)?));
-        linux.set_gid_mappings(Some(id_mappings(gids)?));
+    if let Some(maps) = &options.id_maps {
+        linux.set_uid_mappings(Some(id_mappings(&maps.uid)?));
+        linux.set_gid_mappings(Some(id_mappings(&maps.gid)?));
     }
     let sysctls = sysctls(options);
     if !sysctls.is_empty() {
@@ -305,7 +305,8 @@ fn sysctls(options: &Options) -> HashMap<String, String> {
     sysctls
 }
 
-fn id_mappings(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>, OciSpecError> {
+/// Ranges of ids as the specification has them.
+pub fn id_mappings(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>, OciSpecError> {
     let mapping = |range: &IdRange| {
         let builder = LinuxIdMappingBuilder::default().container_id(range.inside);
         builder.host_id(range.outside).size(range.count).build()

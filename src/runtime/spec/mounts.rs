@@ -17,7 +17,7 @@ pub fn bind(source: &Path, target: &Path, read_only: bool, propagation: Option<&
 /// The same mount with its owners mapped as the container's user namespace has them: root's files are root's inside.
 pub fn with_mapped_ids(mut mount: Mount) -> Mount {
     let mut options = mount.options().clone().unwrap_or_default();
-    options.push("idmap".to_owned());
+    options.push("ridmap".to_owned());
     mount.set_options(Some(options));
     mount
 }

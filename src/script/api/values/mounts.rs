@@ -32,7 +32,7 @@ struct MountMap {
     /// Not writable.
     #[option(alias = "readonly", alias = "ro")]
     read_only: bool,
-    /// `ro`, `rw`, `nocopy` and propagations as in the short form; of a tmpfs its file mode, such as `1777`.
+    /// `ro`, `rw`, `nocopy`, `idmap` and propagations as in the short form; of a tmpfs its file mode, such as `1777`.
     mode: Dynamic,
     /// Makes a missing folder of the host.
     #[option(alias = "create_host_path")]
@@ -42,6 +42,8 @@ struct MountMap {
     nocopy: bool,
     /// How mounts below a bind spread: `rshared`, `rslave`, …
     propagation: Option<String>,
+    /// Shows the owners in a bind as the container's user namespace has them.
+    idmap: bool,
     /// Most bytes of a tmpfs.
     size: Option<Size>,
 }
@@ -110,6 +112,9 @@ fn by_map(map: MountMap) -> Result<MountSpec, Refusal> {
     mount.read_only |= map.read_only;
     if map.nocopy {
         mount = mount.with_options("nocopy")?;
+    }
+    if map.idmap {
+        mount = mount.with_options("idmap")?;
     }
     if let Some(propagation) = map.propagation {
         mount = mount.with_propagation(&propagation)?;

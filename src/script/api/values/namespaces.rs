@@ -1,7 +1,7 @@
 //! Whose namespaces a container is in.
 
 use super::{OneOrMany, script_value, string_or_refuse};
-use crate::model::{NamespaceMode, UsernsSpec};
+use crate::model::{IdMaps, NamespaceMode, UsernsSpec};
 use crate::script::binding::{Options, Refusal, options_from_map};
 use rhai::Dynamic;
 
@@ -55,7 +55,7 @@ struct Maps {
 fn read_userns(value: Dynamic) -> Result<Userns, Refusal> {
     if value.is_map() {
         let maps: Maps = options_from_map(value)?;
-        return Ok(Userns(UsernsSpec::maps(&maps.uid.0, &maps.gid.0)?));
+        return Ok(Userns(UsernsSpec::Maps(IdMaps::parse(&maps.uid.0, &maps.gid.0)?)));
     }
     Ok(Userns(UsernsSpec::named(&string_or_refuse(&value, "\"host\", \"auto\" or a map")?)?))
 }
