@@ -7,3 +7,4 @@ mod hooks;
 mod life;
 mod podman;
 mod process;
+mod userns;

@@ -21,7 +21,7 @@ pub fn run() -> Result<()> {
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
         "mountOptions": mounts::OPTIONS.as_slice(),
         "linux": {
-            "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "uts"],
+            "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"],
             "capabilities": capabilities,
             "cgroup": {
                 "v1": !hierarchies.v1.is_empty() || hierarchies.unified.is_none(),
@@ -50,7 +50,7 @@ pub fn run() -> Result<()> {
             "selinux": { "enabled": true },
             "intelRdt": { "enabled": false },
             "memoryPolicy": { "modes": [], "flags": [] },
-            "mountExtensions": { "idmap": { "enabled": false } },
+            "mountExtensions": { "idmap": { "enabled": true } },
             "netDevices": { "enabled": false },
         },
         "annotations": { "dev.shanty.version": env!("CARGO_PKG_VERSION") },

@@ -1,6 +1,6 @@
 //! Podman with `shanty-oci` as its runtime.
 
-use super::engine::{Engine, is_used_at_a_terminal, lives_a_whole_life, runtime};
+use super::engine::{Engine, IMAGE, is_used_at_a_terminal, lives_a_whole_life, runtime};
 use crate::support::fixtures::{Missing, program};
 use crate::support::require;
 use std::path::PathBuf;
@@ -50,4 +50,19 @@ fn podman_runs_its_containers_on_shanty() {
     let options = ["--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"];
     lives_a_whole_life(&podman, &options, |id| format!("libpod_parent/libpod-{id}"));
     is_used_at_a_terminal(&podman, &options);
+}
+
+#[test]
+fn podman_maps_ids_on_shanty() {
+    let podman = require!(Podman::new());
+    let options = ["--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"];
+    let maps = ["--uidmap", "0:700000:65536", "--gidmap", "0:700000:65536"];
+    let run = |more: &[&'static str]| podman.ok(&[&["run"], &options[..], &maps, more].concat());
+    let seen =
+        run(&["--rm", IMAGE, "sh", "-c", "awk '{ print $1, $2, $3 }' /proc/self/uid_map; echo x > /file; id -u"]);
+    assert_eq!(seen, "0 700000 65536\n0\n");
+    run(&["-d", "--name", "mapped", "--memory", "64m", IMAGE, "sleep", "1000"]);
+    assert_eq!(podman.ok(&["exec", "-u", "5:6", "mapped", "sh", "-c", "id -u; id -g"]), "5\n6\n");
+    assert_eq!(podman.ok(&["exec", "mapped", "sh", "-c", "ls -ln /bin/busybox | awk '{ print $3, $4 }'"]), "0 0\n");
+    podman.ok(&["rm", "--force", "--time", "0", "mapped"]);
 }
