@@ -9,7 +9,8 @@ use shanty::image;
 use shanty::model::{BuildPlan, BuildStep, Digest};
 use shanty::store::{BlobDownload, LayerSlot, Store, UnpackedInfo, chain_id};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
@@ -480,6 +481,63 @@ fn a_full_disk_is_io_with_a_hint_and_leaves_nothing_half() {
     // The space is there again.
     content.put_blob(&bytes[..1 << 20]).unwrap();
     fs::remove_dir_all(store.run_dir()).unwrap();
+}
+
+/// A container that fills the disk takes every block that is free at any moment: the database must not need one.
+#[test]
+fn the_database_needs_no_space_on_a_full_disk() {
+    let small = Small::new("32m");
+    let root = small.0.path();
+    let store = Store::open(root).unwrap();
+    make_image(&store, "app", &["x"]);
+    let run_dir = store.run_dir().to_owned();
+    // Its file has grown before, as that of any root in use.
+    let note = |store: &Store, note: &str| {
+        let sql = "INSERT OR REPLACE INTO meta VALUES ('note', ?1)";
+        store.write(|tx| Ok(tx.execute(sql, [note])?)).map(drop)
+    };
+    note(&store, &"x".repeat(1 << 20)).unwrap();
+    store.checkpoint_if_large().unwrap();
+    note(&store, "").unwrap();
+    drop(store);
+    fill(&root.join("full"));
+    let rows = |expected: i64| {
+        let store = Store::open(root).unwrap();
+        let rows =
+            store.read(|db| Ok(db.query_row("SELECT count(*) FROM containers", [], |row| row.get::<_, i64>(0))?));
+        assert_eq!(rows.unwrap(), expected);
+        store
+    };
+    // Each is the only process that has the database open.
+    for _ in 0..20 {
+        let status = role_command("a row", root, None).stdout(Stdio::null()).status().unwrap();
+        assert!(status.success());
+    }
+    let store = rows(20);
+    // More than the log may take: it is written from its beginning again and again, and keeps what it has.
+    for count in 0..3000 {
+        note(&store, &count.to_string()).unwrap();
+        store.checkpoint_if_large().unwrap();
+        fill(&root.join("more"));
+    }
+    fs::remove_file(root.join("full")).unwrap();
+    fs::remove_file(root.join("more")).unwrap();
+    // With space again it is made short, and gets its blocks back.
+    let log = || fs::metadata(root.join("shanty.db-wal")).unwrap();
+    assert!(store.log_is_large());
+    store.checkpoint_if_large().unwrap();
+    assert!(!store.log_is_large());
+    assert!(log().blocks() * 512 > log().len() + (2 << 20), "{} blocks", log().blocks());
+    drop(rows(20));
+    fs::remove_dir_all(run_dir).unwrap();
+}
+
+/// Takes all the space that there is.
+fn fill(path: &Path) {
+    let mut file = fs::File::options().create(true).append(true).open(path).unwrap();
+    for part in [64 << 10, 4 << 10, 1] {
+        while file.write_all(&vec![0; part]).is_ok() {}
+    }
 }
 
 #[test]

@@ -41,6 +41,7 @@ impl Database {
         if !path.exists() {
             return Ok(None);
         }
+        reserve::keep_index(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| opening(error.into(), path))?;
         let version = configure(&connection).map_err(|error| opening(error, path))?;
@@ -58,7 +59,7 @@ impl Database {
         if version < newest {
             migrate(&connection)?;
         }
-        reserve::keep(path);
+        reserve::keep_log(path);
         Ok(Some(Self { connection: Mutex::new(connection), path: path.to_owned() }))
     }
 
@@ -75,6 +76,7 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "wal")?;
         configure(&connection)?;
         migrate(&connection)?;
+        reserve::keep_log(path);
         Ok(Self { connection: Mutex::new(connection), path: path.to_owned() })
     }
 
@@ -98,9 +100,7 @@ impl Database {
     }
 
     pub fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let connection = self.lock();
-        reserve::use_when_full(&self.path);
-        transact(&connection, write)
+        transact(&self.lock(), write)
     }
 
     /// `synchronous=FULL` makes the commit wait until the log is on the disk, and with it all that
@@ -126,11 +126,15 @@ impl Database {
         let connection = self.lock();
         // Somebody reads or writes now: the next one who calls this will find it quiet.
         connection.busy_timeout(Duration::ZERO)?;
-        let busy: rusqlite::Result<i64> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        // On a full disk the log keeps its space, and is written from its beginning.
+        let kind = if reserve::is_plenty(&self.path) { "TRUNCATE" } else { "RESTART" };
+        let busy: rusqlite::Result<i64> =
+            connection.query_row(&format!("PRAGMA wal_checkpoint({kind})"), [], |row| row.get(0));
         connection.busy_timeout(BUSY_TIMEOUT)?;
         if !matches!(busy, Ok(0)) {
             return Ok(());
         }
+        reserve::keep_log(&self.path);
         // The first transaction in an empty log waits for its header to reach the disk: pay for that here.
         transact(&connection, |tx| {
             tx.execute("INSERT OR REPLACE INTO meta VALUES ('checkpointed', unixepoch())", [])?;

@@ -62,11 +62,16 @@ const LAST_RETRY: Duration = Duration::from_millis(1);
 /// # Errors
 /// `busy` when somebody has held it all the time.
 pub fn hold(file: &File, patience: Duration) -> Result<Held<'_>> {
+    wait_for(file, &whole_file(libc::F_WRLCK), patience)?;
+    Ok(Held(file))
+}
+
+fn wait_for(file: &File, lock: &libc::flock, patience: Duration) -> Result<()> {
     let started = Instant::now();
     let mut pause = FIRST_RETRY;
     loop {
-        match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
-            Ok(_) => return Ok(Held(file)),
+        match fcntl(file, FcntlArg::F_OFD_SETLK(lock)) {
+            Ok(_) => return Ok(()),
             Err(Errno::EACCES | Errno::EAGAIN) if started.elapsed() < patience => std::thread::sleep(pause),
             Err(Errno::EACCES | Errno::EAGAIN) => {
                 return Err(Error::new(ErrorKind::Busy, "another process holds the lock and does not go on"));
@@ -82,6 +87,24 @@ impl Drop for Held<'_> {
         // A lock that cannot be given back goes with the file.
         let _ = fcntl(self.0, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
     }
+}
+
+/// Takes the write lock on one byte, which belongs to this opening of the file; `false` when anybody else has a lock on it,
+/// this process by another opening included.
+pub fn try_exclude(file: &File, byte: i64) -> bool {
+    fcntl(file, FcntlArg::F_OFD_SETLK(&one_byte(libc::F_WRLCK, byte))).is_ok()
+}
+
+/// Waits for the read lock on one byte, in the same way; also instead of the write lock, with no moment between.
+///
+/// # Errors
+/// `busy` when somebody has excluded others all the time.
+pub fn share(file: &File, byte: i64, patience: Duration) -> Result<()> {
+    wait_for(file, &one_byte(libc::F_RDLCK, byte), patience)
+}
+
+fn one_byte(kind: i32, byte: i64) -> libc::flock {
+    libc::flock { l_start: byte, l_len: 1, ..whole_file(kind) }
 }
 
 fn whole_file(kind: i32) -> libc::flock {
