@@ -196,7 +196,7 @@ fn the_rest_of_a_containers_life_works_in_a_user_namespace() {
     let value = shanty.json(
         r#"
         let c = image("busybox:1").run(["sh", "-c", "tty; httpd -p 80 -h /etc; while :; do sleep 1; done"], #{
-            userns: "auto", init: true, tty: true, ports: ["127.0.0.1::80"], devices: ["/dev/fuse"], memory: "64m", pids: 50,
+            userns: "auto", init: true, tty: true, ports: ["127.0.0.1::80"], devices: ["/dev/zero:/dev/mine"], memory: "64m", pids: 50,
             tmpfs: ["/memory"], ulimits: #{ nofile: 512 }, sysctls: #{ "net.ipv4.ip_forward": "1" },
             healthcheck: #{ test: "test -e /memory/fine", interval: "50ms", retries: 1 },
         });
@@ -205,7 +205,7 @@ fn the_rest_of_a_containers_life_works_in_a_user_namespace() {
         c.wait_for(#{ healthy: true });
         let seen = #{
             page: http::get("http://127.0.0.1:" + c.port(80).host_port + "/hostname").text.len(),
-            tty: c.logs().contains("/dev/pts/0"), device: c.sh("stat -c '%F %u' /dev/fuse").text,
+            tty: c.logs().contains("/dev/pts/0"), device: c.sh("stat -c '%F %u' /dev/mine").text,
             limits: c.sh("ulimit -n; cat /proc/sys/net/ipv4/ip_forward").text,
         };
         c.pause(); seen.paused = c.status; c.unpause();
