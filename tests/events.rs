@@ -90,6 +90,28 @@ fn a_containers_life_is_written_down_in_dockers_words() {
 }
 
 #[test]
+fn a_restart_is_told_of_behind_the_end_and_the_start() {
+    let shanty = require!(with_busybox());
+    // The monitor answers before it writes.
+    let seen = |name: &str, expected: &[&str]| {
+        let read = || actions(&shanty.json(&format!(r#"events(#{{ filter: #{{ container: "{name}" }} }})"#)));
+        wait_until(LIMIT, || read().len() >= expected.len());
+        assert_eq!(read(), expected);
+    };
+    let web = r#"#{ name: "web", cmd: ["sleep", "1000"], network: "none", stop_signal: "KILL" }"#;
+    shanty.eval(&format!(r#"image("busybox:1").run({web}); container("web").restart()"#)).ok();
+    let stop = ["kill signal=9", "die exitCode=137", "stop"];
+    let restarted = [&["create", "start"][..], &stop, &["start", "restart"]].concat();
+    seen("web", &restarted);
+    // One that does not run is started.
+    shanty.eval(r#"container("web").stop().restart()"#).ok();
+    seen("web", &[&restarted[..], &stop, &["start", "restart"]].concat());
+    // What a policy does is not told so.
+    shanty.eval(r#"image("busybox:1").run(#{ name: "policy", cmd: ["false"], network: "none", restart: "on-failure:1" }); container("policy").wait()"#).ok();
+    seen("policy", &["create", "start", "die exitCode=1", "start", "die exitCode=1"]);
+}
+
+#[test]
 fn images_and_networks_have_events() {
     let shanty = require!(with_busybox());
     shanty

@@ -65,6 +65,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         input: input::path(store, &row.id, &row.spec),
         runtime: row.spec.runtime.as_deref().map(oci_runtime::find).transpose()?.flatten(),
         restart: row.spec.restart.clone(),
+        is_restart: false,
         health: row.plan.health.clone(),
         memory_is_limited: row.spec.memory.is_some_and(|bytes| bytes != 0),
         // Whoever holds the other ends of its output waits for it.

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, Id, Status, WindowSize};
 use crate::runtime::control::{self, Started, Summons};
-use crate::runtime::launch::StdioPlan;
+use crate::runtime::launch::{Launch, StdioPlan};
 use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
 use std::os::fd::OwnedFd;
@@ -23,8 +23,17 @@ pub enum Stdio {
     Terminal(OwnedFd, Option<WindowSize>),
 }
 
+/// Why a container is started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It is to run.
+    Start,
+    /// It was stopped to be started again.
+    Restart,
+}
+
 /// Starts a container that was made before; succeeds when it runs already.
-pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
+pub fn start(store: &Store, cx: &Context, mut row: Row, cause: Cause) -> Result<()> {
     let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else {
         return Err(lookup::not_found(&row.name, &[]));
     };
@@ -33,19 +42,19 @@ pub fn start(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
         Status::Paused => Err(Error::conflict(format!("container `{}` is paused", row.name))
             .hint(format!("let it go on: `container(\"{}\").unpause()`", row.name))),
         status if status.is_alive() => Ok(()),
-        _ => start_locked(store, cx, row),
+        _ => start_locked(store, cx, row, cause),
     }
 }
 
 /// The same for one that does not run; the caller holds its lock.
-pub fn start_locked(store: &Store, cx: &Context, mut row: Row) -> Result<()> {
+pub fn start_locked(store: &Store, cx: &Context, mut row: Row, cause: Cause) -> Result<()> {
     // The monitor of the last run may still be cleaning up.
     control::wait_until_gone(cx, &store.container_dir(row.id.as_str()))?;
     let before = row.state.clone();
     let monitor = summon(store, &row.id)?;
     row.state.status = Status::Running;
     store.write(|tx| row::set_state(tx, &row.id, &row.state))?;
-    match launch(store, cx, &mut row, Stdio::Log, monitor) {
+    match launch(store, cx, &mut row, Stdio::Log, cause, monitor) {
         Ok(_) => Ok(()),
         Err(error) => {
             row.state = before;
@@ -61,7 +70,7 @@ pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, st
     let id = Id::random()?;
     let monitor = summon(store, &id)?;
     let (mut row, _lock) = create::make(store, cx, id, spec, base, Status::Running)?;
-    match launch(store, cx, &mut row, stdio, monitor) {
+    match launch(store, cx, &mut row, stdio, Cause::Start, monitor) {
         Ok(started) => Ok((row, started)),
         Err(error) => {
             if spec.name.is_some() && error.exit_details().is_some() {
@@ -90,7 +99,7 @@ fn summon(store: &Store, id: &Id) -> Result<Summons> {
     control::summon(store.root(), store.root_id8(), id, store.run_dir())
 }
 
-fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, monitor: Summons) -> Result<Started> {
+fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, cause: Cause, monitor: Summons) -> Result<Started> {
     let (plan, sockets) = connect(store, row)?;
     row.plan.network = plan;
     if row.plan.network != NetworkPlan::None {
@@ -101,7 +110,7 @@ fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, monitor: Sum
         Stdio::Passed(descriptors) => (StdioPlan::Passed, descriptors.into()),
         Stdio::Terminal(socket, size) => (StdioPlan::Terminal { size }, vec![socket]),
     };
-    let launch = bundle::write(store, row, stdio_plan)?;
+    let launch = Launch { is_restart: cause == Cause::Restart, ..bundle::write(store, row, stdio_plan)? };
     let started = monitor.prepare(cx, &launch, descriptors, sockets)?.go(cx)?;
     for warning in &started.warnings {
         cx.progress.warn(warning);

@@ -1,6 +1,6 @@
 //! Starts again what should run and does not: after a reboot, and when a monitor was killed.
 
-use super::launch::start_locked;
+use super::launch::{Cause, start_locked};
 use super::row::{self, Row};
 use super::{lock, state};
 use crate::context::Context;
@@ -43,7 +43,7 @@ fn recover_one(store: &Store, cx: &Context, row: Row) -> Result<bool> {
         return Ok(false);
     }
     state::refresh_locked(store, &mut row)?;
-    start_locked(store, cx, row).map(|()| true)
+    start_locked(store, cx, row, Cause::Start).map(|()| true)
 }
 
 /// Docker's rules at the start of its daemon.

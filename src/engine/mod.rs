@@ -56,6 +56,8 @@ pub trait Engine: Send + Sync {
     fn start(&self, cx: &Context, container: &str) -> Result<()>;
     /// Asks it to stop, and kills it after `timeout` (`None`: its own, or 10 s). Succeeds when it has stopped already.
     fn stop(&self, cx: &Context, container: &str, timeout: Option<Duration>) -> Result<()>;
+    /// Stops it in the same way, and starts it.
+    fn restart(&self, cx: &Context, container: &str, timeout: Option<Duration>) -> Result<()>;
     /// Sends a signal (`TERM`, `SIGTERM` or a number) to its first process.
     fn kill(&self, cx: &Context, container: &str, signal: &str) -> Result<()>;
     /// Freezes all its processes.

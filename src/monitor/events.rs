@@ -25,6 +25,14 @@ impl Monitor {
         self.events.stop_asked = true;
     }
 
+    /// The program was executed for the first time.
+    pub fn started(&mut self) {
+        self.happened("start", &[]);
+        if self.container.launch.is_restart {
+            self.happened("restart", &[]);
+        }
+    }
+
     /// The program has ended.
     pub fn died(&mut self, code: i32) {
         self.happened("die", &[("exitCode", &code.to_string())]);

@@ -51,7 +51,7 @@ pub fn run(container: Container, remains: Remains, caller: Channel) -> i32 {
         events: Pending::default(),
         strays: Strays::default(),
     };
-    monitor.happened("start", &[]);
+    monitor.started();
     // What came together with `go` is in memory, where poll(2) does not see it.
     monitor.serve(0);
     monitor.begin_checks();

@@ -111,7 +111,11 @@ impl Engine for NativeEngine {
     }
 
     fn start(&self, cx: &Context, container: &str) -> Result<()> {
-        container::start(&self.store, cx, self.row(container)?)
+        container::start(&self.store, cx, self.row(container)?, container::Cause::Start)
+    }
+
+    fn restart(&self, cx: &Context, container: &str, timeout: Option<Duration>) -> Result<()> {
+        container::restart(&self.store, cx, self.row(container)?, timeout)
     }
 
     fn stop(&self, cx: &Context, container: &str, timeout: Option<Duration>) -> Result<()> {

@@ -58,6 +58,9 @@ pub struct Launch {
     /// What happens when it ends.
     #[serde(default)]
     pub restart: RestartPolicy,
+    /// Whether this start is the second half of a restart that somebody asked for: an event of its own.
+    #[serde(default)]
+    pub is_restart: bool,
     /// How its health is checked; `None`: not at all.
     #[serde(default)]
     pub health: Option<HealthPlan>,

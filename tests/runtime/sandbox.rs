@@ -105,6 +105,7 @@ impl Sandbox {
             memory_is_limited: false,
             runtime: None,
             restart: RestartPolicy::No,
+            is_restart: false,
             die_with_caller: false,
             remove: false,
             stop_signal: libc::SIGTERM,

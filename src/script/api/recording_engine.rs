@@ -211,6 +211,10 @@ impl Engine for RecordingEngine {
         self.called(format!("stop {container} {timeout:?}"));
         Ok(())
     }
+    fn restart(&self, _: &Context, container: &str, timeout: Option<Duration>) -> Result<()> {
+        self.called(format!("restart {container} {timeout:?}"));
+        Ok(())
+    }
     fn kill(&self, _: &Context, container: &str, signal: &str) -> Result<()> {
         self.called(format!("kill {container} {signal}"));
         Ok(())

@@ -42,7 +42,8 @@ impl Container {
         Ok(Self::new(self.reference()))
     }
 
-    /// Stops it and starts it again. Gives the container.
+    /// Stops it and starts it again; one that does not run is started. Gives the container. Its events are those of
+    /// `stop` and `start`, and `restart` behind them.
     ///
     /// # Example (engine)
     /// container("web").restart();
@@ -50,7 +51,8 @@ impl Container {
     /// # Errors
     /// Those of `stop` and `start`.
     pub fn restart(&self, call: &Call, options: StopOptions) -> Result<Container> {
-        self.stop(call, options)?.start(call)
+        call.engine()?.restart(&call.context(), self.reference(), options.timeout)?;
+        Ok(Self::new(self.reference()))
     }
 
     /// Sends a signal to its first process, KILL without an argument: `"TERM"`, `"SIGHUP"`, `9`. Gives the container.
@@ -87,8 +89,7 @@ mod tests {
         let expected = [
             "start web",
             "stop web Some(3s)",
-            "stop web None",
-            "start web",
+            "restart web None",
             "kill web KILL",
             "kill web SIGHUP",
             "kill web 9",
