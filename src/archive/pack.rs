@@ -2,6 +2,7 @@
 //!
 //! Every step is relative to a descriptor: a container may exchange folders for links while its files are read.
 
+use super::file_capability;
 use super::limits::{Limits, MAX_DEPTH};
 use super::member::{Member, MemberKind, Path as Inside, Time};
 use super::whiteout::{self, OPAQUE_XATTR, OVERLAY_XATTRS};
@@ -153,6 +154,10 @@ impl<W: Write> Packer<'_, W> {
         member.xattrs = attributes
             .into_iter()
             .map(|(name, value)| (name.into_bytes(), value))
+            .map(|(name, value)| match name.as_slice() {
+                file_capability::XATTR => (name, file_capability::for_any_root(value)),
+                _ => (name, value),
+            })
             .filter(|(name, _)| !OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)))
             .collect();
         if member.kind == MemberKind::File {

@@ -178,6 +178,10 @@ fn capabilities_and_attributes_of_files_come_into_the_image() {
     let capability = [[1, 0, 0, 2], [0, 0x20, 0, 0], [0; 4], [0; 4], [0; 4]].concat();
     set_at(folder.as_fd(), c"ping", c"security.capability", &capability).unwrap();
     set_at(folder.as_fd(), c"ping", c"user.note", b"kept").unwrap();
+    // The same of version 3, as somebody in a user namespace sets it: for the root that has the id 700000 here.
+    std::fs::write(tree.join("theirs"), "").unwrap();
+    let of_theirs = [&[1, 0, 0, 3], &capability[4..], &700_000u32.to_le_bytes()].concat();
+    set_at(folder.as_fd(), c"theirs", c"security.capability", &of_theirs).unwrap();
     shanty
         .eval(r#"let c = container("box"); c.copy_to("tree", "/tree"); c.commit("with:1").create(#{ name: "made", network: "none" }).copy_from("/tree", "back")"#)
         .ok();
@@ -185,4 +189,6 @@ fn capabilities_and_attributes_of_files_come_into_the_image() {
     attributes.sort();
     let expected = [(c"security.capability".to_owned(), capability), (c"user.note".to_owned(), b"kept".to_vec())];
     assert_eq!(attributes, expected);
+    // In an image it is for whoever is root in a container of it.
+    assert_eq!(list(&shanty.work().join("back/theirs")).unwrap(), expected[..1]);
 }
