@@ -4,7 +4,6 @@
 //! and refuses with `corrupt` what no honest archive has.
 
 mod compression;
-mod file_capability;
 mod header;
 mod limits;
 pub mod member;

@@ -2,7 +2,6 @@
 //!
 //! Every step is relative to a descriptor: a container may exchange folders for links while its files are read.
 
-use super::file_capability;
 use super::limits::{Limits, MAX_DEPTH};
 use super::member::{Member, MemberKind, Path as Inside, Time};
 use super::whiteout::{self, OPAQUE_XATTR, OVERLAY_XATTRS};
@@ -10,6 +9,7 @@ use super::writer::TarWriter;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::IdMaps;
+use crate::sys::file_capability;
 use crate::sys::node::{LOOK, Node, NodeKind};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};

@@ -8,6 +8,7 @@ pub mod clone;
 pub mod close_range;
 pub mod domain_name;
 pub mod fd_passing;
+pub mod file_capability;
 pub mod file_owner;
 pub mod fork;
 pub mod inode_flags;

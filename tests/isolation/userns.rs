@@ -3,6 +3,8 @@
 use crate::support::busybox::with_busybox;
 use crate::support::require;
 use crate::support::wait::wait_until;
+use shanty::sys::xattr::{list, set_at};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::Duration;
@@ -120,6 +122,11 @@ fn files_keep_their_owners_on_the_way_in_and_out_whether_it_runs_or_not() {
     std::os::unix::fs::chown(host.join("folder"), Some(1000), Some(7)).unwrap();
     std::os::unix::fs::chown(host.join("folder/file"), Some(33), Some(44)).unwrap();
     std::os::unix::fs::lchown(host.join("folder/link"), Some(5), Some(6)).unwrap();
+    // A program that may make raw sockets, whoever starts it.
+    std::fs::copy("/bin/busybox", host.join("folder/cat")).unwrap();
+    let capability = [[1, 0, 0, 2], [0, 0x20, 0, 0], [0; 4], [0; 4], [0; 4]].concat();
+    let folder = std::fs::File::open(host.join("folder")).unwrap();
+    set_at(folder.as_fd(), c"cat", c"security.capability", &capability).unwrap();
     shanty
         .eval(&format!(r#"image("busybox:1").run("sleep 1000", #{{ name: "own", network: "none", userns: {MAPS} }})"#))
         .ok();
@@ -141,6 +148,8 @@ fn files_keep_their_owners_on_the_way_in_and_out_whether_it_runs_or_not() {
             host = host.display()
         );
         assert_eq!(shanty.json(&code), "wmore", "{state}");
+        let attributes = list(&host.join(state).join("cat")).unwrap();
+        assert_eq!(attributes, [(c"security.capability".to_owned(), capability.clone())], "{state}");
         let copied = host.join(state);
         assert_eq!(owner(&copied), (1000, 7), "{state}");
         assert_eq!(owner(&copied.join("file")), (33, 44), "{state}: replacing what it holds keeps its owner");
@@ -160,7 +169,13 @@ fn files_keep_their_owners_on_the_way_in_and_out_whether_it_runs_or_not() {
     let seen = shanty.json(
         r#"let c = container("own"); c.start(); c.sh("ls -ln /running | awk 'NR > 1 { print $3, $4, $9 }' | sort").text"#,
     );
-    assert_eq!(seen, "0 0 written\n1000 1000 given\n33 44 file\n5 6 link");
+    assert_eq!(seen, "0 0 cat\n0 0 written\n1000 1000 given\n33 44 file\n5 6 link");
+    for state in ["running", "stopped"] {
+        let effective =
+            format!(r#"container("own").exec(["/{state}/cat", "/proc/self/status"], #{{ user: "user" }}).text"#);
+        let status = shanty.json(&effective);
+        assert!(status.as_str().unwrap().contains("CapEff:\t0000000000002000\n"), "{state}: {status}");
+    }
     let refused = shanty.eval(r#"container("own").write("/nobody", "", #{ owner: "70000:0" })"#).fails_with("invalid");
     assert!(refused.stderr.contains("70000:0") && refused.stderr.contains("hint"), "{refused}");
     shanty.eval(r#"container("own").remove(#{ force: true })"#).ok();

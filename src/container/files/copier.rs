@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::model::Owner;
 use crate::runtime::rootfs::Root;
+use crate::sys::file_capability;
 use crate::sys::node::{Node, NodeKind};
 use crate::sys::xattr;
 use nix::errno::Errno;
@@ -213,6 +214,7 @@ impl<'a> Copier<'a> {
             if !is_kept(name.to_bytes()) {
                 continue;
             }
+            let value = if name.to_bytes() == file_capability::XATTR { self.capability(value) } else { value };
             match xattr::set_open(made, &name, &value) {
                 // The file system that is copied to may not keep them, as Docker has it.
                 Err(error) if !xattr::is_unsupported(&error) && error.raw_os_error() != Some(libc::EPERM) => {
@@ -223,6 +225,15 @@ impl<'a> Copier<'a> {
         }
         let (accessed, modified) = times(source.stat());
         futimens(made, &accessed, &modified).doing(doing)
+    }
+
+    /// A file's capability is for the root of where it is, as its owner is one there.
+    fn capability(&self, value: Vec<u8>) -> Vec<u8> {
+        let value = if self.from.ids.is_some() { file_capability::for_any_root(value) } else { value };
+        match self.to.ids.and_then(|maps| maps.on_host((0, 0))) {
+            Some((root, _)) => file_capability::for_root(value, root),
+            None => value,
+        }
     }
 
     fn ids(&self, stat: &FileStat) -> Result<(Uid, Gid)> {
@@ -244,7 +255,7 @@ pub fn mounted_file(folder: &Node, name: &[u8]) -> Result<Option<Node>> {
 
 /// Attributes that mean the same in another place.
 fn is_kept(name: &[u8]) -> bool {
-    let kept: [&[u8]; 3] = [b"security.capability", b"system.posix_acl_access", b"system.posix_acl_default"];
+    let kept: [&[u8]; 3] = [file_capability::XATTR, b"system.posix_acl_access", b"system.posix_acl_default"];
     (name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")) || kept.contains(&name)
 }
 
