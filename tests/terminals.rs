@@ -33,7 +33,7 @@ fn a_container_with_a_terminal_logs_what_it_draws_and_has_a_console() {
     let shanty = require!(with_busybox());
     let value = shanty.json(
         r#"
-        let c = image("busybox:1").run(["sh", "-c", "tty; ls -l /dev/console | cut -c1; echo console >/dev/console; exec cat"], #{ tty: true, network: "none" });
+        let c = image("busybox:1").run(["sh", "-c", "tty; stty size; ls -l /dev/console | cut -c1; echo console >/dev/console; exec cat"], #{ tty: true, network: "none" });
         c.wait_for(#{ log: "console" });
         let log = c.logs();
         c.stop(#{ timeout: "0s" });
@@ -43,7 +43,7 @@ fn a_container_with_a_terminal_logs_what_it_draws_and_has_a_console() {
         log
         "#,
     );
-    assert_eq!(value, "/dev/pts/0\r\nc\r\nconsole\r\n");
+    assert_eq!(value, "/dev/pts/0\r\n24 80\r\nc\r\nconsole\r\n");
     shanty.assert_nothing_left();
 }
 

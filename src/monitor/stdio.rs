@@ -4,6 +4,7 @@ use super::cleanup::Remains;
 use super::handshake::Container;
 use super::output::Output;
 use crate::error::{IoContext, Result};
+use crate::model::WindowSize;
 use crate::runtime::launch::StdioPlan;
 use crate::runtime::terminal::{Console, receive_master};
 use nix::fcntl::OFlag;
@@ -39,7 +40,8 @@ impl Stdio {
             StdioPlan::Log { tty: true, .. } => {
                 let (ours, socket) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
                     .doing(|| "cannot make a socket pair")?;
-                stdio.console = Some(Console { socket, size: None });
+                // Nobody need ever attach, and programs that draw divide by it.
+                stdio.console = Some(Console { socket, size: Some(WindowSize::USUAL) });
                 stdio.master = Some(ours);
                 stdio.outputs = Some(["stdout", "stderr"].map(Output::silent));
             }

@@ -130,7 +130,7 @@ pub struct RunOptions {
     pub sysctls: Labels,
     /// A small init as process 1 that reaps and forwards signals.
     pub init: bool,
-    /// A terminal.
+    /// A terminal, of 24 rows by 80 columns until somebody is attached.
     pub tty: bool,
     /// The text that it reads, or `true`: standard input is held open.
     #[option(alias = "stdin_open", alias = "interactive")]
