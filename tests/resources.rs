@@ -174,6 +174,28 @@ fn a_process_over_the_memory_limit_is_killed_and_it_is_told() {
 }
 
 #[test]
+fn a_command_that_is_killed_for_want_of_memory_says_so() {
+    let shanty = require!(with_busybox());
+    let value = shanty.json(
+        "let limits = #{ memory: `16m`, memory_swap: `16m`, network: `none` };
+         let unchecked = limits + #{ check: false };
+         let busybox = image(`busybox:1`);
+         let c = busybox.run([`sleep`, `1000`], limits);
+         let thrown = |run| { try { run.call(); } catch (e) { return [e.code, e.oom_killed, e.message, e.hint]; } };
+         [busybox.exec([`tail`, `/dev/zero`], unchecked).oom_killed,
+          busybox.sh(`kill -KILL $$`, unchecked).oom_killed,
+          c.exec([`tail`, `/dev/zero`], #{ check: false }).oom_killed,
+          c.sh(`kill -KILL $$`, #{ check: false }).oom_killed,
+          thrown.call(|| busybox.exec([`tail`, `/dev/zero`], limits)),
+          thrown.call(|| c.exec([`tail`, `/dev/zero`]))]",
+    );
+    let told = |what: &str| {
+        json!([137, true, format!("{what} ended with code 137, killed for want of memory"), "give it more `memory`"])
+    };
+    assert_eq!(value, json!([true, false, true, false, told("`tail` in `busybox:1`"), told("`tail`")]));
+}
+
+#[test]
 fn no_more_processes_than_allowed_can_be_made() {
     let shanty = require!(with_busybox());
     let value = shanty.json(

@@ -5,8 +5,8 @@ use super::{monitor, seat, state};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::{ExecIo, ExecSpec, RunOutput, WindowSize};
-use crate::runtime::control::Connection;
 use crate::runtime::control::protocol::ExecRequest;
+use crate::runtime::control::{Connection, Exit};
 use crate::runtime::terminal::receive_master;
 use crate::store::Store;
 use crate::sys::pump;
@@ -31,9 +31,9 @@ pub fn exec(store: &Store, cx: &Context, row: &Row, spec: &ExecSpec, mut io: Exe
     let (mut pump, stdio) = pump::pipes(io.stdin.take())?;
     let execution = connection.exec(cx, request, stdio.into())?;
     pump.run(cx, execution.pollable(), &mut io)?;
-    let code = execution.wait(cx)?;
+    let Exit { code, oom_killed } = execution.wait(cx)?;
     let [stdout, stderr] = pump.collected;
-    Ok(RunOutput { code, stdout, stderr })
+    Ok(RunOutput { code, stdout, stderr, oom_killed })
 }
 
 /// The same in a terminal that nobody looks at; both outputs are one.
@@ -46,9 +46,9 @@ fn exec_in_terminal(connection: Connection, cx: &Context, spec: &ExecSpec, mut i
     let execution = connection.exec(cx, request(spec, Some(WindowSize::USUAL)), vec![theirs])?;
     let mut pump = pump::of_terminal(receive_master(ours.as_fd())?, io.stdin.take())?;
     pump.run(cx, execution.pollable(), &mut io)?;
-    let code = execution.wait(cx)?;
+    let Exit { code, oom_killed } = execution.wait(cx)?;
     let [stdout, stderr] = pump.collected;
-    Ok(RunOutput { code, stdout, stderr })
+    Ok(RunOutput { code, stdout, stderr, oom_killed })
 }
 
 /// What the monitor is asked for.

@@ -50,7 +50,7 @@ pub fn run_once(
     match ended {
         Ok(exit) => {
             let [stdout, stderr] = pump.collected;
-            Ok((RunOutput { code: exit.code, stdout, stderr }, Remains { row, started }))
+            Ok((RunOutput { code: exit.code, stdout, stderr, oom_killed: exit.oom_killed }, Remains { row, started }))
         }
         Err(error) => {
             // Cancelled, or the output could not be taken: the container goes, whatever it does.

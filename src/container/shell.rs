@@ -22,7 +22,7 @@ pub fn shell(store: &Store, cx: &Context, row: &Row, spec: &ExecSpec, keys: &Det
     let spec = ExecSpec { tty: seat.size().is_some(), ..spec.clone() };
     let execution = connection.exec(cx, request(&spec, seat.size()), theirs)?;
     match session::join(cx, seat.remote()?, execution.pollable(), keys)? {
-        End::Program => execution.wait(cx).map(Some),
+        End::Program => execution.wait(cx).map(|exit| Some(exit.code)),
         End::Detached => Ok(None),
     }
 }

@@ -107,6 +107,8 @@ pub struct ExitDetails {
     pub stdout: Vec<u8>,
     /// What it wrote to standard error, up to the capture limit.
     pub stderr: Vec<u8>,
+    /// A process of it was killed for want of memory.
+    pub oom_killed: bool,
 }
 
 /// A failure: kind, message, hint and the operations it happened in.

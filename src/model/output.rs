@@ -42,6 +42,8 @@ pub struct RunOutput {
     pub stdout: Vec<u8>,
     /// Standard error, up to 64 MiB.
     pub stderr: Vec<u8>,
+    /// A process of it was killed for want of memory.
+    pub oom_killed: bool,
 }
 
 /// Which lines of a log.

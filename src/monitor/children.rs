@@ -94,9 +94,13 @@ impl Monitor {
     }
 
     fn tell_exit(&mut self, index: usize, code: i32) {
-        let client = &mut self.clients[index];
-        let Some(execution) = client.execution.take() else { return };
-        client.tell(Event::Exited { code, oom_killed: false });
+        let Some(execution) = self.clients[index].execution.take() else { return };
+        let is_killed = code == 128 + libc::SIGKILL && self.container.launch.memory_is_limited;
+        if is_killed {
+            self.look_for_victims();
+        }
+        let oom_killed = is_killed && self.victims > execution.victims_before;
+        self.clients[index].tell(Event::Exited { code, oom_killed });
         self.execution_died(&execution.named().0, code);
     }
 

@@ -25,6 +25,8 @@ pub struct Execution {
     /// Names it in the container's events.
     id: Id,
     command: String,
+    /// How many processes of the container had been killed for want of memory before.
+    pub victims_before: u64,
 }
 
 impl Execution {
@@ -68,6 +70,7 @@ impl Execution {
             detach: request.detach,
             id: Id::random()?,
             command: request.argv.join(" "),
+            victims_before: 0,
         })
     }
 

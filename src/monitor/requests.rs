@@ -96,7 +96,8 @@ impl Monitor {
         };
         let warnings = &container.state.warnings;
         let group = self.remains.group();
-        let execution = Execution::start(request, stdio, &container.launch, group, None, init, warnings)?;
+        let mut execution = Execution::start(request, stdio, &container.launch, group, None, init, warnings)?;
+        execution.victims_before = self.victims;
         self.clients[index].execution = Some(execution);
         Ok(())
     }

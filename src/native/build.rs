@@ -8,7 +8,7 @@ use crate::engine::BuildPlan;
 use crate::error::{Error, ErrorKind, ExitDetails, Result};
 use crate::events::{self, Occurrence};
 use crate::image;
-use crate::model::{ContainerSpec, ExecIo, ImageInfo, Platform, Reference};
+use crate::model::{ContainerSpec, ExecIo, ImageInfo, Platform, Reference, RunOutput};
 
 impl NativeEngine {
     /// Builds an image; the base image is pulled when it is missing.
@@ -58,7 +58,8 @@ impl RunStep for NativeEngine {
         let command = step.argv.join(" ");
         let message = format!("`{command}` ended with code {}", output.code);
         let log = [&output.stdout[..], &output.stderr[..]].concat();
-        let details = ExitDetails { code: output.code, stdout: output.stdout, stderr: output.stderr };
+        let RunOutput { code, stdout, stderr, oom_killed } = output;
+        let details = ExitDetails { code, stdout, stderr, oom_killed };
         Err(Error::exit(message, details).log_tail(String::from_utf8_lossy(&log)))
     }
 }

@@ -155,7 +155,7 @@ impl Sandbox {
     pub fn exec(&self, launch: &Launch, request: control::protocol::ExecRequest) -> Result<Outcome> {
         let (stdio, output) = pipes();
         let connection = Connection::open(&launch.run_dir, &launch.container_dir)?.expect("it runs");
-        let code = connection.exec(&cx(), request, stdio.into())?.wait(&cx())?;
+        let Exit { code, .. } = connection.exec(&cx(), request, stdio.into())?.wait(&cx())?;
         Ok(output.outcome(code))
     }
 

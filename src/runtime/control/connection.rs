@@ -239,9 +239,9 @@ impl Execution {
         self.connection.pollable()
     }
 
-    /// Waits for its end; gives the exit code as a shell does.
-    pub fn wait(mut self, cx: &Context) -> Result<i32> {
-        Ok(self.connection.exit(cx)?.code)
+    /// Waits for its end.
+    pub fn wait(mut self, cx: &Context) -> Result<Exit> {
+        self.connection.exit(cx)
     }
 }
 

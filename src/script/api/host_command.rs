@@ -90,7 +90,7 @@ fn run(cx: &Context, mut command: Command, program: &str, mut io: ExecIo<'_>) ->
             // As a shell: 127 is not found, 126 not executable.
             let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
             let stderr = format!("cannot run `{program}`: {}\n", errno_text(&error)).into_bytes();
-            return Ok(RunOutput { code, stdout: Vec::new(), stderr });
+            return Ok(RunOutput { code, stderr, ..RunOutput::default() });
         }
     };
     // Its descriptors are in the command, and would keep the pipes open.
@@ -101,7 +101,7 @@ fn run(cx: &Context, mut command: Command, program: &str, mut io: ExecIo<'_>) ->
     let status = group.0.wait().doing(|| format!("cannot wait for `{program}`"))?;
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
     let [stdout, stderr] = std::mem::take(&mut pump.collected);
-    Ok(RunOutput { code, stdout, stderr })
+    Ok(RunOutput { code, stdout, stderr, oom_killed: false })
 }
 
 /// A program and what it has started; killed when we stop waiting for it.

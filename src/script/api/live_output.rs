@@ -69,7 +69,12 @@ mod tests {
     fn chunks_become_lines_and_this_is_the_receiver() {
         let engine = RecordingEngine::default();
         engine.with(|recording| {
-            recording.output = RunOutput { code: 0, stdout: b"first line\r\n\nlast".into(), stderr: b"oops\n".into() };
+            recording.output = RunOutput {
+                code: 0,
+                stdout: b"first line\r\n\nlast".into(),
+                stderr: b"oops\n".into(),
+                ..RunOutput::default()
+            };
         });
         let printed = engine.eval(
             r#"let c = container("web");

@@ -31,6 +31,12 @@ impl CommandResult {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 
+    /// Whether a process of it was killed for want of memory.
+    #[get]
+    pub fn oom_killed(&self) -> bool {
+        self.output.oom_killed
+    }
+
     /// Standard output without white space around it.
     #[get]
     pub fn text(&self) -> String {
@@ -64,13 +70,13 @@ impl CommandResult {
             Err(error) => error,
         };
         // What a callback threw goes on as it is.
-        let Some(ExitDetails { code, stdout, stderr }) =
+        let Some(ExitDetails { code, stdout, stderr, oom_killed }) =
             error.exit_details().filter(|_| check == Some(false) && error.payload().is_none()).cloned()
         else {
             return Err(error);
         };
         let stderr = if stderr.is_empty() { format!("{}\n", error.message()).into_bytes() } else { stderr };
-        Ok(RunOutput { code, stdout, stderr }.into())
+        Ok(RunOutput { code, stdout, stderr, oom_killed }.into())
     }
 
     /// Fails with `exit` when the code is not 0, unless `check` is `Some(false)`. `what` is what ran, for the message.
@@ -78,8 +84,13 @@ impl CommandResult {
         if check == Some(false) || self.output.code == 0 {
             return Ok(self);
         }
-        let RunOutput { code, stdout, stderr } = RunOutput::clone(&self.output);
-        let error = Error::exit(format!("{what} ended with code {code}"), ExitDetails { code, stdout, stderr });
-        Err(error.hint("give `check: false` to look at `.code` instead"))
+        let RunOutput { code, stdout, stderr, oom_killed } = RunOutput::clone(&self.output);
+        let (why, hint) = if oom_killed {
+            (", killed for want of memory", "give it more `memory`")
+        } else {
+            ("", "give `check: false` to look at `.code` instead")
+        };
+        let details = ExitDetails { code, stdout, stderr, oom_killed };
+        Err(Error::exit(format!("{what} ended with code {code}{why}"), details).hint(hint))
     }
 }

@@ -62,6 +62,7 @@ pub fn error_map(error: &Error) -> Map {
         set("code", i64::from(details.code).into());
         set("stdout", String::from_utf8_lossy(&details.stdout).into_owned().into());
         set("stderr", String::from_utf8_lossy(&details.stderr).into_owned().into());
+        set("oom_killed", details.oom_killed.into());
     }
     if let Some(log) = error.log_tail_text() {
         set("log", log.to_owned().into());
@@ -81,7 +82,9 @@ pub(super) fn error_from_value(value: &Dynamic, default: ErrorKind) -> Error {
     let mut error = match map.get("code").and_then(|code| code.as_int().ok()) {
         Some(code) if kind == ErrorKind::Exit => {
             let bytes = |key: &str| text(key).unwrap_or_default().into_bytes();
-            let details = ExitDetails { code: code as i32, stdout: bytes("stdout"), stderr: bytes("stderr") };
+            let oom_killed = map.get("oom_killed").and_then(|value| value.as_bool().ok()).unwrap_or(false);
+            let details =
+                ExitDetails { code: code as i32, stdout: bytes("stdout"), stderr: bytes("stderr"), oom_killed };
             Error::exit(message, details)
         }
         _ => Error::new(kind, message),

@@ -206,7 +206,7 @@ impl Wait<'_> {
                 .hint("start it first: `.start()`")),
             Status::Exited | Status::Removing | Status::Dead => {
                 let code = info.exit_code.unwrap_or_default();
-                let details = ExitDetails { code, ..ExitDetails::default() };
+                let details = ExitDetails { code, oom_killed: info.oom_killed, ..ExitDetails::default() };
                 let why = if info.oom_killed { ", killed for want of memory," } else { "" };
                 let message = format!("container `{}` ended with code {code}{why} and did not {condition}", info.name);
                 let error = Error::exit(message, details);

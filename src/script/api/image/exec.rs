@@ -130,7 +130,8 @@ mod tests {
     fn a_code_other_than_0_throws_with_the_output_unless_told_not_to() {
         let engine = RecordingEngine::default();
         engine.with(|recording| {
-            recording.output = RunOutput { code: 3, stdout: b"out\n".into(), stderr: b"bad\n".into() };
+            recording.output =
+                RunOutput { code: 3, stdout: b"out\n".into(), stderr: b"bad\n".into(), ..RunOutput::default() };
         });
         let error = engine.eval(r#"image("a").exec("x")"#).expect_err("code 3");
         assert!(error.is(ErrorKind::Exit) && error.message().ends_with("`x` in `a` ended with code 3"), "{error:?}");
