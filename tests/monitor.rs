@@ -56,6 +56,24 @@ fn everything_that_was_written_before_the_end_is_in_the_log() {
 }
 
 #[test]
+fn the_stack_of_the_start_is_given_back() {
+    let sandbox = Sandbox::new();
+    let (launch, mut started) = sandbox.start(program(&["sleep", "60"]));
+    let monitor = state::monitor_pid(&launch.container_dir).unwrap().unwrap();
+    let stack = || {
+        let maps = fs::read_to_string(format!("/proc/{monitor}/smaps")).unwrap();
+        let stack = maps.split_once("[stack]").unwrap().1;
+        let size = stack.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
+        size.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    // The start takes three times as much.
+    wait_for("the memory of its stack", || stack() <= 48);
+    sandbox.connect(&launch).stop(&cx(), Some(Duration::ZERO)).unwrap();
+    started.wait(&cx()).unwrap();
+    sandbox.wait_until_gone(&launch);
+}
+
+#[test]
 fn state_follows_the_life_of_a_container() {
     let sandbox = Sandbox::new();
     let (launch, prepared) = sandbox.prepare(program(&["sleep", "60"]));
