@@ -3,7 +3,7 @@
 use super::isolation::{self, Sharing};
 use super::oci_runtime;
 use super::row::Row;
-use super::{etc, folder, input, monitor, propagation, resources};
+use super::{etc, folder, input, monitor, propagation};
 use crate::error::{Error, IoContext, Result};
 use crate::model::{IdMaps, MountKind, MountSpec, SeccompProfile, signal};
 use crate::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
@@ -67,7 +67,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         restart: row.spec.restart.clone(),
         is_restart: false,
         health: row.plan.health.clone(),
-        memory_is_limited: row.spec.memory.is_some_and(|bytes| bytes != 0),
+        memory_is_limited: row.spec.limits.has_memory_limit(),
         // Whoever holds the other ends of its output waits for it.
         die_with_caller: row.spec.scope.is_some() || stdio.is_callers(),
         remove: row.spec.remove && !stdio.is_callers(),
@@ -102,7 +102,7 @@ fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing, id_maps:
         privileged: spec.privileged,
         mounts: mounts(&files, row)?,
         shm_size: spec.shm_size.unwrap_or(spec::DEFAULT_SHM_SIZE),
-        limits: resources::limits(spec),
+        limits: spec.limits.clone(),
         ulimits: spec.ulimits.clone(),
         oom_score_adj: isolation::oom_score_adj(spec),
         sysctls: spec.sysctls.clone(),

@@ -69,7 +69,7 @@ fn check(spec: &ContainerSpec, base: Base<'_>) -> Result<()> {
     }
     input::check(spec)?;
     isolation::check(spec)?;
-    resources::check(&resources::limits(spec))
+    resources::check(&spec.limits)
 }
 
 fn insert(store: &Store, row: &mut Row, base: Base<'_>) -> Result<()> {

@@ -1,8 +1,7 @@
 //! The limits of a container: as the runtime takes them, and which of them cannot be.
 
 use crate::error::{Error, IoContext, Result};
-use crate::model::{ContainerSpec, ContainerUpdate};
-use crate::runtime::spec::Limits;
+use crate::model::ResourceLimits;
 
 /// Docker's least memory limit, bytes: with less, nothing starts.
 const LEAST_MEMORY: u64 = 6 << 20;
@@ -11,37 +10,16 @@ const LEAST_CPUS: f64 = 0.01;
 /// The kernel's highest processor number is below this.
 const MOST_PROCESSORS: usize = 8192;
 
-/// The limits that a spec asks for.
-pub fn limits(spec: &ContainerSpec) -> Limits {
-    Limits {
-        cpus: spec.cpus,
-        cpu_shares: spec.cpu_shares,
-        cpuset: spec.cpuset.clone(),
-        memory: spec.memory,
-        memory_swap: spec.memory_swap,
-        memory_reservation: spec.memory_reservation,
-        pids: spec.pids,
-        io_weight: spec.io_weight,
-    }
-}
-
 /// Of limits that were put together, those that are set anew: memory and swap belong to each other.
-pub fn changes(changes: &ContainerUpdate, limits: &Limits) -> Limits {
-    let memory = changes.memory.is_some() || changes.memory_swap.is_some();
-    Limits {
-        cpus: changes.cpus,
-        cpu_shares: changes.cpu_shares,
-        cpuset: changes.cpuset.clone(),
-        memory: if memory { limits.memory } else { None },
-        memory_swap: if memory { limits.memory_swap } else { None },
-        memory_reservation: changes.memory_reservation,
-        pids: changes.pids,
-        io_weight: changes.io_weight,
+pub fn changes(changes: &ResourceLimits, limits: &ResourceLimits) -> ResourceLimits {
+    if changes.memory.is_none() && changes.memory_swap.is_none() {
+        return changes.clone();
     }
+    ResourceLimits { memory: limits.memory, memory_swap: limits.memory_swap, ..changes.clone() }
 }
 
 /// Refuses what the kernel would refuse in words that nobody understands, by Docker's rules.
-pub fn check(limits: &Limits) -> Result<()> {
+pub fn check(limits: &ResourceLimits) -> Result<()> {
     check_memory(limits)?;
     check_processors(limits)?;
     match limits.io_weight {
@@ -51,7 +29,7 @@ pub fn check(limits: &Limits) -> Result<()> {
     }
 }
 
-fn check_memory(limits: &Limits) -> Result<()> {
+fn check_memory(limits: &ResourceLimits) -> Result<()> {
     let given = |bytes: Option<u64>| bytes.filter(|bytes| *bytes != 0);
     let (memory, reservation) = (given(limits.memory), given(limits.memory_reservation));
     if let Some(bytes) = memory.filter(|bytes| *bytes < LEAST_MEMORY) {
@@ -83,7 +61,7 @@ fn check_memory(limits: &Limits) -> Result<()> {
     }
 }
 
-fn check_processors(limits: &Limits) -> Result<()> {
+fn check_processors(limits: &ResourceLimits) -> Result<()> {
     let cpuset = limits.cpuset.as_deref().map(str::trim).filter(|list| !list.is_empty());
     let cpus = limits.cpus.filter(|cpus| *cpus > 0.0);
     if let Some(shares) = limits.cpu_shares.filter(|shares| !matches!(shares, 0 | 2..=262_144)) {

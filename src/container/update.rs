@@ -25,10 +25,9 @@ pub fn update(store: &Store, cx: &Context, mut row: Row, changes: &ContainerUpda
         return Err(Error::conflict(format!("container `{}` removes itself at its end", row.name))
             .hint("a restart policy is for containers that stay: make it without `remove`"));
     }
-    let limits = resources::limits(&spec);
-    resources::check(&limits)?;
+    resources::check(&spec.limits)?;
     if state.is_some() {
-        let changes = resources::changes(changes, &limits);
+        let changes = resources::changes(&changes.limits, &spec.limits);
         let resources = spec::changed_limits(&changes);
         let hierarchies = Hierarchies::discover()?;
         let path = container_path(store.root_id8(), row.id.as_str());
@@ -39,8 +38,7 @@ pub fn update(store: &Store, cx: &Context, mut row: Row, changes: &ContainerUpda
         // Read again by the monitor when it starts the container anew.
         bundle::set_limits(&monitor::run_dir(store, &row.id), &resources)?;
         if let Some(mut connection) = monitor::connect(store, &row.id)? {
-            let is_limited = limits.memory.is_some_and(|bytes| bytes != 0);
-            connection.update(cx, changes_of_policy(&spec, &row.spec), is_limited)?;
+            connection.update(cx, changes_of_policy(&spec, &row.spec), spec.limits.has_memory_limit())?;
         }
     }
     store.write(|tx| row::set_spec(tx, &row.id, &spec))?;
@@ -54,14 +52,7 @@ fn changes_of_policy(spec: &ContainerSpec, before: &ContainerSpec) -> Option<Res
 
 fn merged(spec: &ContainerSpec, changes: &ContainerUpdate) -> ContainerSpec {
     ContainerSpec {
-        cpus: changes.cpus.or(spec.cpus),
-        cpu_shares: changes.cpu_shares.or(spec.cpu_shares),
-        cpuset: changes.cpuset.clone().or_else(|| spec.cpuset.clone()),
-        memory: changes.memory.or(spec.memory),
-        memory_swap: changes.memory_swap.or(spec.memory_swap),
-        memory_reservation: changes.memory_reservation.or(spec.memory_reservation),
-        pids: changes.pids.or(spec.pids),
-        io_weight: changes.io_weight.or(spec.io_weight),
+        limits: changes.limits.or(&spec.limits),
         restart: changes.restart.clone().unwrap_or_else(|| spec.restart.clone()),
         ..spec.clone()
     }

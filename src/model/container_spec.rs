@@ -1,7 +1,8 @@
 //! What a container is made from: the options of `run` and `create` after they were parsed.
 
 use super::{
-    DeviceSpec, LogSpec, MountSpec, NamespaceMode, OnUnhealthy, Platform, PortSpec, RestartPolicy, Ulimit, UsernsSpec,
+    DeviceSpec, LogSpec, MountSpec, NamespaceMode, OnUnhealthy, Platform, PortSpec, ResourceLimits, RestartPolicy,
+    Ulimit, UsernsSpec,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,22 +49,8 @@ pub struct ContainerSpec {
     pub dns_search: Vec<String>,
     /// Lines for `/etc/hosts`: (name, address).
     pub extra_hosts: Vec<(String, String)>,
-    /// Processor limit, in processors (1.5 is one and a half).
-    pub cpus: Option<f64>,
-    /// Relative weight, 2 to 262144; 1024 is the default.
-    pub cpu_shares: Option<u64>,
-    /// Processors to run on, such as `0-3,5`.
-    pub cpuset: Option<String>,
-    /// Memory limit, bytes (cgroup `memory.max`).
-    pub memory: Option<u64>,
-    /// Memory and swap together, bytes; -1: unlimited swap.
-    pub memory_swap: Option<i64>,
-    /// Soft memory limit, bytes.
-    pub memory_reservation: Option<u64>,
-    /// Most processes; `None` or 0: no limit (Docker's default).
-    pub pids: Option<u64>,
-    /// Block I/O weight, 10 to 1000.
-    pub io_weight: Option<u16>,
+    /// What it may use of the machine.
+    pub limits: ResourceLimits,
     /// Size of `/dev/shm`, bytes; `None`: 64 MiB.
     pub shm_size: Option<u64>,
     /// Resource limits of the process.

@@ -2,9 +2,10 @@
 
 use super::sandbox::{Sandbox, cx, program, shell};
 use shanty::error::ErrorKind;
+use shanty::model::ResourceLimits;
 use shanty::model::Ulimit;
 use shanty::runtime::control;
-use shanty::runtime::spec::{Limits, Options};
+use shanty::runtime::spec::Options;
 use std::fs;
 
 #[test]
@@ -102,8 +103,13 @@ fn limits_of_the_process_are_set_and_impossible_ones_are_refused() {
 #[test]
 fn control_groups_limit_it_and_no_group_is_left() {
     let sandbox = Sandbox::new();
-    let limits =
-        Limits { memory: Some(64 << 20), pids: Some(20), cpus: Some(0.5), cpu_shares: Some(512), ..Limits::default() };
+    let limits = ResourceLimits {
+        memory: Some(64 << 20),
+        pids: Some(20),
+        cpus: Some(0.5),
+        cpu_shares: Some(512),
+        ..ResourceLimits::default()
+    };
     let line = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; \
                 cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max; \
                 cat /sys/fs/cgroup/cpu*/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max";
@@ -116,7 +122,7 @@ fn control_groups_limit_it_and_no_group_is_left() {
 #[test]
 fn running_out_of_memory_is_told() {
     let sandbox = Sandbox::new();
-    let limits = Limits { memory: Some(8 << 20), ..Limits::default() };
+    let limits = ResourceLimits { memory: Some(8 << 20), ..ResourceLimits::default() };
     // `dd` itself is PID 1: a shell would survive its child.
     let (launch, mut started) =
         sandbox.start(Options { limits, ..program(&["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]) });

@@ -94,29 +94,29 @@ fn isolation(spec: &ContainerSpec) -> Value {
 
 fn resources(store: &Store, row: &Row) -> Value {
     let spec = &row.spec;
-    let memory = spec.memory.unwrap_or(0);
+    let memory = spec.limits.memory.unwrap_or(0);
     // As much swap again as memory, where nothing is said.
-    let swap = spec.memory_swap.unwrap_or_else(|| i64::try_from(memory.saturating_mul(2)).unwrap_or(i64::MAX));
+    let swap = spec.limits.memory_swap.unwrap_or_else(|| i64::try_from(memory.saturating_mul(2)).unwrap_or(i64::MAX));
     let group = container_path(store.root_id8(), row.id.as_str());
     json!({
-        "CpuShares": spec.cpu_shares.unwrap_or(0),
+        "CpuShares": spec.limits.cpu_shares.unwrap_or(0),
         "Memory": memory,
-        "NanoCpus": spec.cpus.map_or(0, |cpus| (cpus * 1e9).round() as i64),
+        "NanoCpus": spec.limits.cpus.map_or(0, |cpus| (cpus * 1e9).round() as i64),
         "Cgroup": "",
         "CgroupParent": group.parent().map(|parent| format!("/{}", parent.display())),
         "CpuPeriod": 0,
         "CpuQuota": 0,
         "CpuRealtimePeriod": 0,
         "CpuRealtimeRuntime": 0,
-        "CpusetCpus": spec.cpuset.as_deref().unwrap_or_default(),
+        "CpusetCpus": spec.limits.cpuset.as_deref().unwrap_or_default(),
         "CpusetMems": "",
         "KernelMemory": 0,
         "KernelMemoryTCP": 0,
-        "MemoryReservation": spec.memory_reservation.unwrap_or(0),
+        "MemoryReservation": spec.limits.memory_reservation.unwrap_or(0),
         "MemorySwap": swap,
         "MemorySwappiness": null,
         "OomKillDisable": false,
-        "PidsLimit": spec.pids,
+        "PidsLimit": spec.limits.pids,
         "Ulimits": spec.ulimits.iter().map(|limit| json!({
             "Name": limit.name,
             "Soft": limit.soft.cast_signed(),
@@ -138,7 +138,7 @@ fn devices(spec: &ContainerSpec) -> Value {
         })).collect::<Vec<_>>(),
         "DeviceCgroupRules": null,
         "DeviceRequests": null,
-        "BlkioWeight": spec.io_weight.unwrap_or(0),
+        "BlkioWeight": spec.limits.io_weight.unwrap_or(0),
         "BlkioWeightDevice": [],
         "BlkioDeviceReadBps": [],
         "BlkioDeviceWriteBps": [],

@@ -9,12 +9,12 @@ pub mod seccomp;
 pub use defaults::{masked_paths, read_only_paths};
 pub use devices::Devices;
 pub use mounts::{bind, tmpfs, with_mapped_ids};
-pub use resources::{Limits, changed_limits};
+pub use resources::changed_limits;
 
 use super::bundle::{GROUPS_ANNOTATION, INIT_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};
 use super::capability;
 use crate::error::{Error, Result};
-use crate::model::{IdMaps, IdRange, SeccompProfile, Ulimit};
+use crate::model::{IdMaps, IdRange, ResourceLimits, SeccompProfile, Ulimit};
 use crate::sys::capability::CapSet;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
@@ -103,7 +103,7 @@ pub struct Options {
     /// Size of `/dev/shm`, bytes.
     pub shm_size: u64,
     /// Limits of its control groups.
-    pub limits: Limits,
+    pub limits: ResourceLimits,
     /// Resource limits of the process; the others are the monitor's.
     pub ulimits: Vec<Ulimit>,
     /// The kernel's preference to kill it, -1000 to 1000.
@@ -145,7 +145,7 @@ impl Default for Options {
             privileged: false,
             mounts: Vec::new(),
             shm_size: DEFAULT_SHM_SIZE,
-            limits: Limits::default(),
+            limits: ResourceLimits::default(),
             ulimits: Vec::new(),
             oom_score_adj: None,
             sysctls: BTreeMap::new(),

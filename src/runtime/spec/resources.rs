@@ -1,6 +1,7 @@
 //! The limits of a container as the specification has them.
 
 use super::defaults;
+use crate::model::ResourceLimits;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
     LinuxBlockIo, LinuxBlockIoBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxMemory, LinuxPids, LinuxPidsBuilder,
@@ -12,30 +13,8 @@ const PERIOD: u64 = 100_000;
 /// The kernel's weight of a group.
 const DEFAULT_SHARES: u64 = 1024;
 
-/// Limits of the control groups; `None`: no limit.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Limits {
-    /// In processors: 1.5 is one and a half.
-    pub cpus: Option<f64>,
-    /// Relative weight, 2 to 262144; 1024 is the default.
-    pub cpu_shares: Option<u64>,
-    /// Processors to run on, such as `0-3,5`.
-    pub cpuset: Option<String>,
-    /// Bytes.
-    pub memory: Option<u64>,
-    /// Memory and swap together, bytes; -1: unlimited swap. `None` with `memory`: twice that, where swap
-    /// can be limited, as Docker.
-    pub memory_swap: Option<i64>,
-    /// Soft limit, bytes.
-    pub memory_reservation: Option<u64>,
-    /// Processes; 0: no limit.
-    pub pids: Option<u64>,
-    /// Block I/O weight, 10 to 1000.
-    pub io_weight: Option<u16>,
-}
-
 /// Limits that are set anew: zero takes one away.
-pub fn changed_limits(limits: &Limits) -> LinuxResources {
+pub fn changed_limits(limits: &ResourceLimits) -> LinuxResources {
     let mut resources = LinuxResources::default();
     resources.set_devices(None);
     let or_none = |bytes: u64| if bytes == 0 { -1 } else { i64::try_from(bytes).unwrap_or(i64::MAX) };
@@ -72,7 +51,11 @@ pub fn changed_limits(limits: &Limits) -> LinuxResources {
 }
 
 /// The limits and device rules of a container.
-pub fn of(limits: &Limits, privileged: bool, rules: &[LinuxDeviceCgroup]) -> Result<LinuxResources, OciSpecError> {
+pub fn of(
+    limits: &ResourceLimits,
+    privileged: bool,
+    rules: &[LinuxDeviceCgroup],
+) -> Result<LinuxResources, OciSpecError> {
     let mut devices = if privileged { defaults::all_devices()? } else { defaults::device_rules()? };
     if !privileged {
         devices.extend_from_slice(rules);

@@ -7,7 +7,9 @@ use super::values::{
 };
 use crate::engine::PullPolicy;
 use crate::error::{Error, IoContext, Result};
-use crate::model::{ContainerSpec, InputSpec, MountKind, MountSpec, OnUnhealthy, env, name, signal, sysctl};
+use crate::model::{
+    ContainerSpec, InputSpec, MountKind, MountSpec, OnUnhealthy, ResourceLimits, env, name, signal, sysctl,
+};
 use crate::script::binding::{Options, Size};
 use rhai::Dynamic;
 use std::collections::BTreeMap;
@@ -205,14 +207,16 @@ impl RunOptions {
             dns: addresses(&self.dns.0)?,
             dns_search: self.dns_search.0,
             extra_hosts: self.extra_hosts.0,
-            cpus: self.cpus.map(positive).transpose()?,
-            cpu_shares: self.cpu_shares,
-            cpuset: self.cpuset,
-            memory: self.memory.map(|Size(bytes)| bytes),
-            memory_swap: self.memory_swap.map(|Swap(bytes)| bytes),
-            memory_reservation: self.memory_reservation.map(|Size(bytes)| bytes),
-            pids: self.pids.map(|count| u64::try_from(count).unwrap_or(0)),
-            io_weight: self.io_weight,
+            limits: ResourceLimits {
+                cpus: self.cpus.map(positive).transpose()?,
+                cpu_shares: self.cpu_shares,
+                cpuset: self.cpuset,
+                memory: self.memory.map(|Size(bytes)| bytes),
+                memory_swap: self.memory_swap.map(|Swap(bytes)| bytes),
+                memory_reservation: self.memory_reservation.map(|Size(bytes)| bytes),
+                pids: self.pids.map(|count| u64::try_from(count).unwrap_or(0)),
+                io_weight: self.io_weight,
+            },
             shm_size: self.shm_size.map(|Size(bytes)| bytes),
             ulimits: self.ulimits.0,
             oom_score_adj: self.oom_score_adj,
@@ -283,7 +287,7 @@ impl RunOptions {
 mod tests {
     use crate::engine::PullPolicy;
     use crate::error::ErrorKind;
-    use crate::model::{ContainerSpec, HealthcheckSpec, MountKind, RestartPolicy, Ulimit};
+    use crate::model::{ContainerSpec, HealthcheckSpec, MountKind, ResourceLimits, RestartPolicy, Ulimit};
     use crate::script::api::recording_engine::RecordingEngine;
     use std::time::Duration;
 
@@ -329,10 +333,13 @@ mod tests {
             networks: vec!["none".into()],
             dns: vec!["1.1.1.1".parse().unwrap()],
             extra_hosts: vec![pair("db", "10.0.0.2")],
-            cpus: Some(1.5),
-            memory: Some(512 << 20),
-            memory_swap: Some(-1),
-            pids: Some(0),
+            limits: ResourceLimits {
+                cpus: Some(1.5),
+                memory: Some(512 << 20),
+                memory_swap: Some(-1),
+                pids: Some(0),
+                ..ResourceLimits::default()
+            },
             shm_size: Some(1024),
             cap_add: vec!["NET_ADMIN".into()],
             ulimits: vec![Ulimit { name: "nofile".into(), soft: 10, hard: 20 }],

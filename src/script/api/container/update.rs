@@ -2,7 +2,7 @@
 
 use super::Container;
 use crate::error::{Error, Result};
-use crate::model::ContainerUpdate;
+use crate::model::{ContainerUpdate, ResourceLimits};
 use crate::script::api::values::{Restart, Swap};
 use crate::script::binding::{Call, Options, Size, api};
 
@@ -53,14 +53,16 @@ impl Container {
             );
         }
         let changes = ContainerUpdate {
-            cpus: options.cpus,
-            cpu_shares: options.cpu_shares,
-            cpuset: options.cpuset,
-            memory: options.memory.map(|Size(bytes)| bytes),
-            memory_swap: options.memory_swap.map(|Swap(bytes)| bytes),
-            memory_reservation: options.memory_reservation.map(|Size(bytes)| bytes),
-            pids: options.pids.map(|count| u64::try_from(count).unwrap_or(0)),
-            io_weight: options.io_weight,
+            limits: ResourceLimits {
+                cpus: options.cpus,
+                cpu_shares: options.cpu_shares,
+                cpuset: options.cpuset,
+                memory: options.memory.map(|Size(bytes)| bytes),
+                memory_swap: options.memory_swap.map(|Swap(bytes)| bytes),
+                memory_reservation: options.memory_reservation.map(|Size(bytes)| bytes),
+                pids: options.pids.map(|count| u64::try_from(count).unwrap_or(0)),
+                io_weight: options.io_weight,
+            },
             restart: options.restart.map(|Restart(policy)| policy),
         };
         if changes == ContainerUpdate::default() {
