@@ -27,6 +27,7 @@ pub struct ResourceLimits {
 
 impl ResourceLimits {
     /// These, and where nothing is said those.
+    #[must_use]
     pub fn or(&self, those: &Self) -> Self {
         Self {
             cpus: self.cpus.or(those.cpus),
