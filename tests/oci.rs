@@ -5,6 +5,7 @@ mod docker;
 mod engine;
 mod hooks;
 mod life;
+mod limits;
 mod podman;
 mod process;
 mod userns;

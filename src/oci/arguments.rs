@@ -273,6 +273,18 @@ pub struct Update {
     /// Its processor time in a period, microseconds
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub cpu_quota: Option<i64>,
+    /// Processor time that it may use up later, microseconds
+    #[arg(long, value_name = "N")]
+    pub cpu_burst: Option<u64>,
+    /// 1: it gets what nobody else wants
+    #[arg(long, value_name = "0|1", allow_hyphen_values = true)]
+    pub cpu_idle: Option<i64>,
+    /// Period of the processor time of its real-time programs, microseconds
+    #[arg(long, value_name = "N")]
+    pub cpu_rt_period: Option<u64>,
+    /// Processor time of its real-time programs in a period, microseconds
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub cpu_rt_runtime: Option<i64>,
     /// Its share of the processors
     #[arg(long, value_name = "N")]
     pub cpu_share: Option<u64>,

@@ -28,7 +28,7 @@ pub fn run() -> Result<()> {
                 "v2": hierarchies.unified.is_some(),
                 "systemd": false,
                 "systemdUser": false,
-                "rdma": false,
+                "rdma": true,
             },
             "seccomp": {
                 "enabled": true,

@@ -1,7 +1,8 @@
 //! The bundle of a container: `config.json` in its directory.
 
 use crate::error::{Error, IoContext, Result};
-use oci_spec::runtime::{LinuxMemory, LinuxResources, Spec};
+use oci_spec::runtime::{LinuxResources, Spec};
+use serde_json::Value;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -44,36 +45,74 @@ pub fn write(container_dir: &Path, spec: &Spec) -> Result<()> {
 pub fn set_limits(container_dir: &Path, limits: &LinuxResources) -> Result<()> {
     let mut spec = read(container_dir)?;
     let mut linux = spec.linux().clone().unwrap_or_default();
-    let mut resources = linux.resources().clone().unwrap_or_default();
-    if let Some(new) = limits.memory() {
-        let mut memory = *resources.memory().as_ref().unwrap_or(&LinuxMemory::default());
-        if new.limit().is_some() || new.swap().is_some() {
-            memory.set_limit(new.limit());
-            memory.set_swap(new.swap());
-        }
-        memory.set_reservation(new.reservation().or(memory.reservation()));
-        resources.set_memory(Some(memory));
+    let mut before = linux.resources().clone().unwrap_or_default();
+    if let (Some(memory), Some(new)) = (before.memory(), limits.memory())
+        && (new.limit().is_some() || new.swap().is_some())
+    {
+        // The two belong together: the limit of both counts from that of memory.
+        let mut memory = *memory;
+        memory.set_limit(None);
+        memory.set_swap(None);
+        before.set_memory(Some(memory));
     }
-    if let Some(new) = limits.cpu() {
-        let mut cpu = resources.cpu().clone().unwrap_or_default();
-        cpu.set_shares(new.shares().or(cpu.shares()));
-        cpu.set_quota(new.quota().or(cpu.quota()));
-        cpu.set_period(new.period().or(cpu.period()));
-        cpu.set_cpus(new.cpus().clone().or_else(|| cpu.cpus().clone()));
-        resources.set_cpu(Some(cpu));
-    }
-    if limits.pids().is_some() {
-        resources.set_pids(*limits.pids());
-    }
-    if limits.block_io().is_some() {
-        resources.set_block_io(limits.block_io().clone());
-    }
-    linux.set_resources(Some(resources));
+    let invalid = |error| Error::invalid(format!("cannot write the limits: {error}"));
+    let mut merged = serde_json::to_value(&before).map_err(invalid)?;
+    merge(&mut merged, serde_json::to_value(limits).map_err(invalid)?);
+    linux.set_resources(Some(serde_json::from_value(merged).map_err(invalid)?));
     spec.set_linux(Some(linux));
     write(container_dir, &spec)
+}
+
+/// What is in `new` replaces what is in `before`, name by name.
+fn merge(before: &mut Value, new: Value) {
+    match (before, new) {
+        (Value::Object(before), Value::Object(new)) => {
+            for (name, value) in new {
+                merge(before.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (before, new) => *before = new,
+    }
 }
 
 /// An annotation of the specification.
 pub fn annotation<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
     spec.annotations().as_ref()?.get(name).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn limits_that_are_given_replace_those_that_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spec = Spec::default();
+        let of = |value: &Value| -> LinuxResources { serde_json::from_value(value.clone()).unwrap() };
+        let mut linux = oci_spec::runtime::Linux::default();
+        linux.set_resources(Some(of(&json!({
+            "devices": [{ "allow": false, "access": "rwm" }],
+            "memory": { "limit": 5, "swap": 9, "reservation": 3 }, "cpu": { "shares": 7, "mems": "0" },
+            "hugepageLimits": [{ "pageSize": "2MB", "limit": 1 }], "unified": { "memory.high": "1" },
+        }))));
+        spec.set_linux(Some(linux));
+        write(folder.path(), &spec).unwrap();
+        let new = json!({
+            "memory": { "limit": 6, "swappiness": 0 }, "cpu": { "mems": "1", "idle": 1 }, "pids": { "limit": 4 },
+            "blockIO": { "throttleReadBpsDevice": [{ "major": 8, "minor": 0, "rate": 1 }] },
+            "hugepageLimits": [{ "pageSize": "2MB", "limit": 2 }], "unified": { "pids.max": "3" },
+        });
+        set_limits(folder.path(), &of(&new)).unwrap();
+        let found = read(folder.path()).unwrap().linux().clone().unwrap().resources().clone().unwrap();
+        let expected = json!({
+            "devices": [{ "allow": false, "access": "rwm" }],
+            "memory": { "limit": 6, "reservation": 3, "swappiness": 0 },
+            "cpu": { "shares": 7, "mems": "1", "idle": 1 }, "pids": { "limit": 4 },
+            "blockIO": { "throttleReadBpsDevice": [{ "major": 8, "minor": 0, "rate": 1 }] },
+            "hugepageLimits": [{ "pageSize": "2MB", "limit": 2 }],
+            "unified": { "memory.high": "1", "pids.max": "3" },
+        });
+        assert_eq!(found, of(&expected));
+    }
 }

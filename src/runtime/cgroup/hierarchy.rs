@@ -82,6 +82,12 @@ impl Hierarchies {
 }
 
 impl Hierarchy {
+    /// A folder that stands for one.
+    #[cfg(test)]
+    pub(super) fn pretend(mount_point: PathBuf, controllers: &[&str], v2: bool) -> Self {
+        Self { mount_point, controllers: controllers.iter().map(|name| (*name).to_owned()).collect(), v2 }
+    }
+
     /// Whether it is cgroup2.
     pub fn is_v2(&self) -> bool {
         self.v2
@@ -125,11 +131,10 @@ impl Hierarchy {
     fn delegate(&self, group: &Path) -> Result<()> {
         let file = self.dir(group).join("cgroup.subtree_control");
         let enabled = std::fs::read_to_string(&file).doing(|| format!("cannot read `{}`", file.display()))?;
-        let wanted = ["cpu", "cpuset", "io", "memory", "pids"];
-        let missing: Vec<String> = wanted
+        let missing: Vec<String> = self
+            .controllers
             .iter()
-            .filter(|name| self.controllers.iter().any(|has| has == *name))
-            .filter(|name| !enabled.split_ascii_whitespace().any(|has| has == **name))
+            .filter(|name| !enabled.split_ascii_whitespace().any(|has| has == name.as_str()))
             .map(|name| format!("+{name}"))
             .collect();
         if missing.is_empty() {

@@ -1,35 +1,35 @@
 //! The limits of a container, in the words of cgroup v1 and v2.
 
-use super::{Group, Hierarchy};
+use super::{Group, Hierarchy, block_io, processor, rare_limits};
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources};
+use oci_spec::runtime::{LinuxMemory, LinuxResources};
 
 /// Sets all limits that were asked for. Gives warnings, of those that have no effect here as Docker has it.
 pub fn apply(group: &Group<'_>, resources: &LinuxResources) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     if let Some(memory) = resources.memory() {
         warnings.extend(apply_memory(group, memory)?);
+        warnings.extend(apply_rest_of_memory(group, memory)?);
     }
     if let Some(cpu) = resources.cpu() {
-        apply_cpu(group, cpu)?;
+        processor::apply(group, cpu)?;
     }
     if let Some(pids) = resources.pids() {
         let hierarchy = controller(group, "pids", "pids")?;
         set(group, hierarchy, "pids.max", "pids", &limit(pids.limit()))?;
     }
     if let Some(block_io) = resources.block_io() {
-        apply_block_io(group, block_io)?;
+        block_io::apply(group, block_io)?;
     }
-    if let (Some(unified), Some(hierarchy)) = (resources.unified(), &group.hierarchies.unified) {
-        for (file, value) in unified {
-            set(group, hierarchy, file, file, value)?;
-        }
-    }
+    rare_limits::apply(group, resources)?;
     Ok(warnings)
 }
 
 /// Refuses a limit of memory below what is in use: v1 would refuse it in other words, v2 would kill.
 pub fn check_usage(group: &Group<'_>, resources: &LinuxResources) -> Result<()> {
+    if resources.memory().as_ref().and_then(LinuxMemory::check_before_update) == Some(false) {
+        return Ok(());
+    }
     let limit = resources.memory().as_ref().and_then(LinuxMemory::limit).and_then(|limit| u64::try_from(limit).ok());
     let (Some(limit), Some(hierarchy)) = (limit, group.hierarchies.of("memory")) else { return Ok(()) };
     let (usage, cache) = if hierarchy.is_v2() {
@@ -119,93 +119,81 @@ fn set_swap(group: &Group<'_>, hierarchy: &Hierarchy, both: i64, memory: i64) ->
     }
 }
 
-fn apply_cpu(group: &Group<'_>, cpu: &LinuxCpu) -> Result<()> {
-    if let Some(shares) = cpu.shares().filter(|shares| *shares != 0) {
-        let hierarchy = controller(group, "cpu", "cpu_shares")?;
-        if hierarchy.is_v2() {
-            set(group, hierarchy, "cpu.weight", "cpu_shares", &weight_of_shares(shares).to_string())?;
-        } else {
-            set(group, hierarchy, "cpu.shares", "cpu_shares", &shares.to_string())?;
+/// What of memory is seldom set. Gives warnings, of what runc ignores as well.
+fn apply_rest_of_memory(group: &Group<'_>, memory: &LinuxMemory) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    // -1 as an unsigned number: as it is.
+    if let Some(swappiness) = memory.swappiness().filter(|swappiness| *swappiness != u64::MAX) {
+        if swappiness > 100 {
+            return Err(Error::invalid(format!("`memory.swappiness` cannot be {swappiness}")).hint("use 0 to 100"));
+        }
+        let hierarchy = v1_only(group, "memory", "memory.swappiness")?;
+        set(group, hierarchy, "memory.swappiness", "memory.swappiness", &swappiness.to_string())?;
+    }
+    match memory.disable_oom_killer() {
+        Some(true) => {
+            let hierarchy = v1_only(group, "memory", "memory.disableOOMKiller")?;
+            set(group, hierarchy, "memory.oom_control", "memory.disableOOMKiller", "1")?;
+        }
+        Some(false) => enable_oom_killer(group)?,
+        None => {}
+    }
+    // Deprecated by the specification: there is no other way to ask for it.
+    #[allow(deprecated)]
+    if memory.kernel().is_some_and(|bytes| bytes > 0) {
+        warnings.push("`memory.kernel` has no effect: Linux counts what the kernel uses as memory".to_owned());
+    }
+    if let Some(bytes) = memory.kernel_tcp().filter(|bytes| *bytes > 0) {
+        let file = "memory.kmem.tcp.limit_in_bytes";
+        match group.hierarchies.of("memory").filter(|hierarchy| hierarchy.dir(group.path).join(file).exists()) {
+            Some(hierarchy) => set(group, hierarchy, file, "memory.kernelTCP", &bytes.to_string())?,
+            None => warnings.push("`memory.kernelTCP` has no effect: this kernel does not limit it".to_owned()),
         }
     }
-    if let Some(quota) = cpu.quota().filter(|quota| *quota != 0) {
-        let hierarchy = controller(group, "cpu", "cpus")?;
-        let period = cpu.period().unwrap_or(100_000);
-        if hierarchy.is_v2() {
-            set(group, hierarchy, "cpu.max", "cpus", &format!("{} {period}", limit(quota)))?;
-        } else {
-            set(group, hierarchy, "cpu.cfs_period_us", "cpus", &period.to_string())?;
-            set(group, hierarchy, "cpu.cfs_quota_us", "cpus", &quota.to_string())?;
-        }
+    if memory.use_hierarchy() == Some(false) {
+        warnings.push("`memory.useHierarchy` has no effect: Linux counts groups below as part of their parents".into());
     }
-    for (value, file) in [(cpu.cpus(), "cpuset.cpus"), (cpu.mems(), "cpuset.mems")] {
-        if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
-            let hierarchy = controller(group, "cpuset", "cpuset")?;
-            set(group, hierarchy, file, "cpuset", value)?;
-        }
-    }
-    Ok(())
+    Ok(warnings)
 }
 
-fn apply_block_io(group: &Group<'_>, block_io: &LinuxBlockIo) -> Result<()> {
-    let Some(weight) = block_io.weight().filter(|weight| *weight != 0) else { return Ok(()) };
-    let Some(hierarchy) = group.hierarchies.of("blkio").or_else(|| group.hierarchies.of("io")) else {
-        return Err(missing("blkio", "io_weight"));
-    };
-    // A file can be there though no disk has the scheduler that looks at it.
-    let (bfq, cost) = (any_disk_schedules_by("bfq"), io_cost_is_enabled(hierarchy));
-    let files: [(&str, String, bool); 2] = if hierarchy.is_v2() {
-        // 10…1000 of the OCI spec into 1…10000, as runc does.
-        let scaled = 1 + u64::from(weight).saturating_sub(10) * 9999 / 990;
-        [("io.bfq.weight", weight.to_string(), bfq), ("io.weight", format!("default {scaled}"), cost)]
-    } else {
-        let cfq = any_disk_schedules_by("cfq");
-        [("blkio.bfq.weight", weight.to_string(), bfq), ("blkio.weight", weight.to_string(), cfq)]
-    };
-    let mut has_effect = false;
-    for (file, value, used) in files {
-        if used && hierarchy.dir(group.path).join(file).exists() {
-            set(group, hierarchy, file, "io_weight", &value)?;
-            has_effect = true;
-        }
-    }
-    if has_effect {
+/// Where it is enabled, as everywhere without anybody's doing, there is nothing to do.
+fn enable_oom_killer(group: &Group<'_>) -> Result<()> {
+    let Some(hierarchy) = group.hierarchies.of("memory").filter(|hierarchy| !hierarchy.is_v2()) else { return Ok(()) };
+    let text = std::fs::read_to_string(hierarchy.dir(group.path).join("memory.oom_control")).unwrap_or_default();
+    if !text.lines().any(|line| line == "oom_kill_disable 1") {
         return Ok(());
     }
-    Err(Error::unsupported("`io_weight` cannot be set: no disk of this machine has a scheduler with weights")
-        .hint("leave `io_weight` out, or choose the scheduler: `echo bfq > /sys/block/DISK/queue/scheduler`"))
+    set(group, hierarchy, "memory.oom_control", "memory.disableOOMKiller", "0")
 }
 
-/// Whether a disk of the machine has this scheduler: it stands in brackets.
-fn any_disk_schedules_by(name: &str) -> bool {
-    let disks = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
-    let schedulers = disks.filter_map(|disk| std::fs::read_to_string(disk.path().join("queue/scheduler")).ok());
-    let chosen = format!("[{name}]");
-    schedulers.into_iter().any(|schedulers| schedulers.split_ascii_whitespace().any(|it| it == chosen))
+/// The hierarchy of a controller for what cgroup2 has no word for.
+pub(super) fn v1_only<'a>(group: &Group<'a>, name: &str, option: &str) -> Result<&'a Hierarchy> {
+    let hierarchy = controller(group, name, option)?;
+    if hierarchy.is_v2() {
+        return Err(Error::unsupported(format!(
+            "`{option}` cannot be set: control groups of version 2 do not have it"
+        ))
+        .hint(format!("leave `{option}` out")));
+    }
+    Ok(hierarchy)
 }
 
-/// Whether the weights of cgroup2's own controller (`io.cost.qos`, one line a disk) are looked at.
-fn io_cost_is_enabled(hierarchy: &Hierarchy) -> bool {
-    let disks = std::fs::read_to_string(hierarchy.mount_point.join("io.cost.qos")).unwrap_or_default();
-    disks.split_ascii_whitespace().any(|setting| setting == "enable=1")
-}
-
-fn controller<'a>(group: &Group<'a>, name: &str, option: &str) -> Result<&'a Hierarchy> {
+pub(super) fn controller<'a>(group: &Group<'a>, name: &str, option: &str) -> Result<&'a Hierarchy> {
     group.hierarchies.of(name).ok_or_else(|| missing(name, option))
 }
 
-fn missing(controller: &str, option: &str) -> Error {
+pub(super) fn missing(controller: &str, option: &str) -> Error {
     Error::unsupported(format!("`{option}` cannot be limited: this machine has no `{controller}` controller"))
         .hint(format!("leave `{option}` out, or mount the `{controller}` control group hierarchy"))
 }
 
-fn set(group: &Group<'_>, hierarchy: &Hierarchy, file: &str, option: &str, value: &str) -> Result<()> {
+pub(super) fn set(group: &Group<'_>, hierarchy: &Hierarchy, file: &str, option: &str, value: &str) -> Result<()> {
     let path = hierarchy.file(group.path, file, option)?;
     super::try_write(&path, value).doing(|| format!("cannot set `{option}` to `{value}` (`{file}`)"))
 }
 
 /// A number as v2 writes it: negative means no limit.
-fn limit(value: i64) -> String {
+pub(super) fn limit(value: i64) -> String {
     if value < 0 { "max".to_owned() } else { value.to_string() }
 }
 
@@ -213,24 +201,11 @@ fn v1_or_v2(v2: bool, value: i64) -> String {
     if v2 { limit(value) } else { value.to_string() }
 }
 
-/// The weight of v2 (1 to 10000, 100 by default) for shares of v1 (2 to 262144, 1024 by default): a curve
-/// through the three points that belong together, as runc and crun have it since 2025.
-fn weight_of_shares(shares: u64) -> u64 {
-    let logarithm = (shares.clamp(2, 262_144) as f64).log2();
-    let exponent = (logarithm * logarithm + 125.0 * logarithm) / 612.0 - 7.0 / 34.0;
-    (10f64.powf(exponent).ceil() as u64).clamp(1, 10_000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_and_weights_agree_at_both_ends_and_the_defaults() {
-        for (shares, weight) in [(0, 1), (2, 1), (1024, 100), (262_144, 10_000), (1 << 40, 10_000)] {
-            assert_eq!(weight_of_shares(shares), weight, "{shares}");
-        }
-    }
+    use crate::runtime::cgroup::pretend::{Pretend, V1, V2};
+    use serde_json::json;
 
     #[test]
     fn a_limit_without_its_controller_is_unsupported() {
@@ -242,13 +217,63 @@ mod tests {
             r#"{"cpu":{"cpus":"0"}}"#,
             r#"{"pids":{"limit":5}}"#,
             r#"{"blockIO":{"weight":100}}"#,
+            r#"{"blockIO":{"leafWeight":100}}"#,
+            r#"{"blockIO":{"weightDevice":[{"major":8,"minor":0,"weight":100}]}}"#,
+            r#"{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1}]}}"#,
+            r#"{"memory":{"swappiness":10}}"#,
+            r#"{"memory":{"disableOOMKiller":true}}"#,
+            r#"{"cpu":{"idle":1}}"#,
+            r#"{"cpu":{"burst":1}}"#,
+            r#"{"cpu":{"period":1000}}"#,
+            r#"{"cpu":{"realtimeRuntime":1000}}"#,
+            r#"{"hugepageLimits":[{"pageSize":"2MB","limit":0}]}"#,
+            r#"{"rdma":{"mlx5_0":{"hcaHandles":1}}}"#,
+            r#"{"network":{"classID":1}}"#,
+            r#"{"network":{"priorities":[{"name":"lo","priority":1}]}}"#,
+            r#"{"unified":{"memory.high":"1000000"}}"#,
         ];
         for json in limits {
             let resources: LinuxResources = serde_json::from_str(json).unwrap();
-            let error = apply(&group, &resources).unwrap_err();
+            let error = apply(&group, &resources).expect_err(json);
             assert!(error.is(ErrorKind::Unsupported) && error.hint_text().is_some(), "{json}: {error:?}");
         }
-        let none: LinuxResources = serde_json::from_str(r#"{"memory":{},"cpu":{}}"#).unwrap();
-        assert!(apply(&group, &none).unwrap().is_empty());
+        let nothing = r#"{"memory":{"disableOOMKiller":false,"useHierarchy":true},"cpu":{"quota":0,"realtimePeriod":0},
+            "blockIO":{"weight":0,"leafWeight":0},"hugepageLimits":[],"rdma":{},"network":{"classID":0,"priorities":[]},
+            "unified":{}}"#;
+        let nothing: LinuxResources = serde_json::from_str(nothing).unwrap();
+        assert!(apply(&group, &nothing).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_rare_of_memory_is_set_or_told() {
+        let v1 = |memory: serde_json::Value| Pretend::new(V1, &["memory"]).set(&json!({ "memory": memory }));
+        let v2 = |memory: serde_json::Value| Pretend::new(V2, &["memory"]).set(&json!({ "memory": memory }));
+        assert_eq!(v1(json!({ "swappiness": 0 })).unwrap(), ["memory.swappiness=0"]);
+        assert!(v1(json!({ "swappiness": 101 })).unwrap_err().is(ErrorKind::Invalid));
+        assert_eq!(v1(json!({ "disableOOMKiller": true })).unwrap(), ["memory.oom_control=1"]);
+        assert_eq!(v1(json!({ "kernelTCP": 4096 })).unwrap(), ["memory.kmem.tcp.limit_in_bytes=4096"]);
+        assert!(v1(json!({ "disableOOMKiller": false, "useHierarchy": true })).unwrap().is_empty());
+        for memory in [json!({ "swappiness": 50 }), json!({ "disableOOMKiller": true })] {
+            let error = v2(memory).unwrap_err();
+            assert!(error.is(ErrorKind::Unsupported) && error.message().contains("version 2"), "{error:?}");
+        }
+        for (version, memory, option) in [
+            (V1, json!({ "kernel": 4096 }), "`memory.kernel`"),
+            (V2, json!({ "kernel": 4096 }), "`memory.kernel`"),
+            (V2, json!({ "kernelTCP": 4096 }), "`memory.kernelTCP`"),
+            (V1, json!({ "useHierarchy": false }), "`memory.useHierarchy`"),
+        ] {
+            let warnings = Pretend::new(version, &["memory"]).warnings(&json!({ "memory": memory })).unwrap();
+            assert!(warnings.len() == 1 && warnings[0].starts_with(option), "{option}: {warnings:?}");
+        }
+    }
+
+    #[test]
+    fn the_oom_killer_is_enabled_again() {
+        let v1 = Pretend::new(V1, &["memory"]);
+        v1.has("memory.oom_control", "oom_kill_disable 1\nunder_oom 0\n");
+        let written = v1.set(&json!({ "memory": { "disableOOMKiller": false } })).unwrap();
+        // A file of the kernel's is written as a whole, this one over its beginning.
+        assert!(written[0].starts_with("memory.oom_control=0om_kill"), "{written:?}");
     }
 }

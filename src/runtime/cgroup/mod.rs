@@ -3,11 +3,16 @@
 //! A container has the group `shanty/<id8>/<container>` in every hierarchy, counted from the
 //! hierarchy's root: below the caller's group, stopping a systemd unit would kill every container.
 
+mod block_io;
 mod devices;
 mod freeze;
 mod hierarchy;
 mod limits;
 mod oom;
+#[cfg(test)]
+mod pretend;
+mod processor;
+mod rare_limits;
 mod remove;
 mod stats;
 
