@@ -1,6 +1,7 @@
 //! The bundle of an engine, with what every runtime adds to it.
 
 use super::arguments::Options;
+use super::fields;
 use crate::error::{Error, IoContext, Result};
 use crate::runtime::bundle;
 use oci_spec::runtime::{Linux, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, Spec};
@@ -20,6 +21,8 @@ pub struct Bundle {
     pub rootfs: PathBuf,
     /// Its control group, below the root of each hierarchy.
     pub cgroup: PathBuf,
+    /// What of it changes nothing.
+    pub warnings: Vec<String>,
 }
 
 impl Bundle {
@@ -34,6 +37,7 @@ impl Bundle {
         }
         let dir = dir.canonicalize().doing(|| format!("cannot find the bundle `{}`", dir.display()))?;
         let mut spec = bundle::read(&dir)?;
+        let warnings = fields::check(&spec)?;
         let process = spec.process().as_ref().ok_or_else(|| Error::invalid("the bundle has no `process`"))?;
         if !process.cwd().is_absolute() {
             return Err(Error::invalid(format!("the working directory `{}` is not absolute", process.cwd().display()))
@@ -43,25 +47,10 @@ impl Bundle {
         let rootfs = dir.join(root.path());
         let rootfs = rootfs.canonicalize().doing(|| format!("cannot find the root `{}`", rootfs.display()))?;
         let mut linux = spec.linux().clone().unwrap_or_default();
-        refuse_what_cannot_be(&linux)?;
         add_device_rules(&mut linux)?;
         let cgroup = cgroup(linux.cgroups_path().as_deref(), id)?;
         spec.set_linux(Some(linux));
-        Ok(Self { dir, spec, rootfs, cgroup })
-    }
-}
-
-fn refuse_what_cannot_be(linux: &Linux) -> Result<()> {
-    let unsupported = [
-        ("intelRdt", linux.intel_rdt().is_some()),
-        ("memoryPolicy", linux.memory_policy().is_some()),
-        ("netDevices", linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty())),
-        ("timeOffsets", linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty())),
-    ];
-    match unsupported.into_iter().find(|(_, is_there)| *is_there) {
-        None => Ok(()),
-        Some((name, _)) => Err(Error::unsupported(format!("`linux.{name}` is something that this runtime cannot do"))
-            .hint(format!("leave `{name}` out"))),
+        Ok(Self { dir, spec, rootfs, cgroup, warnings })
     }
 }
 

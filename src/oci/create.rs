@@ -69,7 +69,8 @@ pub fn make(options: &Options, create: &Create, stays: bool, log: &Log) -> Resul
     let mut container = Container { dir, record };
     match container.make(&bundle, stdio, create, preserve, pid_file.as_deref()) {
         Ok((init, master)) => {
-            for warning in missing_capabilities(&bundle).iter().chain(&container.record.warnings) {
+            let missing = missing_capabilities(&bundle);
+            for warning in missing.iter().chain(&bundle.warnings).chain(&container.record.warnings) {
                 log.warning(warning);
             }
             Ok(Created { container, init, master })

@@ -2,6 +2,7 @@
 
 use super::arguments::{Exec as Arguments, Options};
 use super::container::{Container, Status, write_whole};
+use super::fields;
 use super::foreground::Foreground;
 use super::log::Log;
 use super::stdio::{self, Stdio, Taken};
@@ -38,6 +39,9 @@ pub fn run(options: &Options, exec: &Arguments, log: &Log) -> Result<u8> {
     }
     let mut spec = container.spec()?;
     let mut process = process(spec.process().as_ref(), exec)?;
+    for warning in fields::check_process(&process)? {
+        log.warning(&warning);
+    }
     if process.oom_score_adj().is_none() {
         // As runc: what holds for the container holds for what is executed in it, not the engine's own.
         process.set_oom_score_adj(spec.process().as_ref().and_then(Process::oom_score_adj));

@@ -11,6 +11,7 @@ mod delete;
 mod events;
 mod exec;
 mod features;
+mod fields;
 mod foreground;
 mod kill;
 mod list;

@@ -1,12 +1,12 @@
 //! What the kernel keeps of a process beside its rights: how it is scheduled, its personality, its security label.
 
+use super::labels;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::scheduling::{self, Scheduling};
 use nix::errno::Errno;
 use oci_spec::runtime::{
-    IOPriorityClass, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy, Process, Scheduler, Spec,
+    IOPriorityClass, LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy, Scheduler, Spec,
 };
-use std::path::Path;
 
 /// Sets all that the specification asks for on this process, for the program that it becomes. Needs the host's `/proc`.
 /// Returns warnings, of what has no effect on this machine.
@@ -44,7 +44,7 @@ pub fn set(spec: &Spec) -> Result<Vec<String>> {
         };
         scheduling::set_personality(persona).doing(|| "cannot set `linux.personality`")?;
     }
-    label(process)
+    labels::of_process(process)
 }
 
 fn refused(errno: Errno) -> std::io::Error {
@@ -83,31 +83,4 @@ fn scheduling_of(scheduler: &Scheduler) -> Result<Scheduling> {
         period: scheduler.period().unwrap_or(0),
         ..Scheduling::default()
     })
-}
-
-/// The label that the program gets when it is executed: a child inherits it until then.
-fn label(process: &Process) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
-    let wanted = |label: &Option<String>| label.clone().filter(|label| !label.is_empty() && label != "unconfined");
-    if let Some(profile) = wanted(process.apparmor_profile()) {
-        let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
-        if enabled.starts_with('Y') {
-            let own = Path::new("/proc/self/attr/apparmor/exec");
-            let file = if own.exists() { own } else { Path::new("/proc/self/attr/exec") };
-            std::fs::write(file, format!("exec {profile}"))
-                .doing(|| format!("cannot take the AppArmor profile `{profile}`"))
-                .map_err(|error| error.hint("load it first: `apparmor_parser FILE`"))?;
-        } else {
-            warnings.push(format!("the AppArmor profile `{profile}` has no effect: this machine has no AppArmor"));
-        }
-    }
-    if let Some(label) = wanted(process.selinux_label()) {
-        if Path::new("/sys/fs/selinux/enforce").exists() {
-            std::fs::write("/proc/self/attr/exec", &label)
-                .doing(|| format!("cannot take the SELinux label `{label}`"))?;
-        } else {
-            warnings.push(format!("the SELinux label `{label}` has no effect: this machine has no SELinux"));
-        }
-    }
-    Ok(warnings)
 }

@@ -25,6 +25,12 @@ const LINKS: [(&str, &str); 6] = [
     ("/proc/kcore", "core"),
 ];
 
+/// Of those, what the bundle does not describe itself: its owner and mode count.
+fn default_of(devices: &[LinuxDevice]) -> impl Iterator<Item = (&'static str, u64, u64)> {
+    let is_listed = |name: &str| devices.iter().any(|device| device.path().strip_prefix("/dev") == Ok(Path::new(name)));
+    DEFAULT.into_iter().filter(move |(name, _, _)| !is_listed(name))
+}
+
 /// Nodes that were made ahead, by their path: in a user namespace nobody can make one.
 pub type Ahead = HashMap<PathBuf, OwnedFd>;
 
@@ -44,7 +50,7 @@ pub fn make_ahead(
         ahead.insert(path.to_owned(), node);
         Ok::<_, Error>(())
     };
-    for (name, major, minor) in DEFAULT {
+    for (name, major, minor) in default_of(devices) {
         add(&Path::new("/dev").join(name), SFlag::S_IFCHR, 0o666, makedev(major, minor), (0, 0))?;
     }
     for device in devices.iter().filter(|device| device.typ() != LinuxDeviceType::P) {
@@ -74,7 +80,7 @@ fn take(root: &Root, path: &Path, ahead: &mut Ahead) -> Result<bool> {
 /// Fills `/dev`. The caller's umask must be 0.
 pub fn make(root: &Root, devices: &[LinuxDevice], ahead: &mut Ahead) -> Result<()> {
     let dev = root.open_or_create(Path::new("/dev"), Missing::Directory)?;
-    for (name, major, minor) in DEFAULT {
+    for (name, major, minor) in default_of(devices) {
         if take(root, &Path::new("/dev").join(name), ahead)? {
             continue;
         }

@@ -16,7 +16,7 @@ use super::report::{Reporter, Stage};
 use super::rootfs::{Missing, Root};
 use super::terminal::Console;
 use super::unattended::Unattended;
-use super::{attributes, capability, masks, no_pivot, reaper, userns};
+use super::{attributes, capability, labels, masks, no_pivot, reaper, userns};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::sysctl::{self, SysctlNamespace};
 use crate::sys::clone::{self, exit_now};
@@ -165,8 +165,9 @@ impl Init<'_> {
                 set_attributes(&*root, MountAttrs::NO_DEV, None, false).doing(|| "cannot set the root to `nodev`")
             })?;
         }
+        let label = labels::of_mounts(linux, &mut warnings);
         for mount in spec.mounts().iter().flatten() {
-            step("mounting", || mounts::mount(&root, mount, &group, &mut shared))?;
+            step("mounting", || mounts::mount(&root, mount, &group, &mut shared, label.as_deref()))?;
         }
         step("making `/dev`", || {
             device_nodes::make(&root, linux.devices().as_deref().unwrap_or_default(), &mut nodes)
@@ -315,9 +316,10 @@ impl Init<'_> {
         }
         fchdir(root).doing(doing)?;
         if self.unattended.as_ref().is_some_and(|unattended| unattended.no_pivot) {
-            return no_pivot::move_into_working_directory().doing(doing);
+            no_pivot::move_into_working_directory().doing(doing)?;
+        } else {
+            pivot_into_working_directory().doing(doing)?;
         }
-        pivot_into_working_directory().doing(doing)?;
         let propagation = match self.spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref()) {
             Some("shared" | "rshared") => Propagation::Shared,
             Some("unbindable" | "runbindable") => Propagation::Unbindable,

@@ -12,6 +12,7 @@ pub mod external;
 pub mod health;
 pub mod hooks;
 pub mod init;
+mod labels;
 pub mod launch;
 pub mod log;
 mod masks;

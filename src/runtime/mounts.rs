@@ -2,11 +2,13 @@
 
 use super::cgroup::Group;
 use super::copy_up;
+use super::labels::{self, Labelled};
 use super::namespaces::Namespaces;
 use super::rootfs::{Missing, Root, is_kind};
 use super::userns;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, c_path, clone_tree, set_attributes};
+use crate::sys::xattr;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::sched::{CloneFlags, setns};
@@ -71,8 +73,24 @@ pub fn open_groups(group: &Group<'_>, shared: &mut Shared) -> Result<()> {
     Ok(())
 }
 
-/// Attaches one mount of the spec.
-pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>, shared: &mut Shared) -> Result<()> {
+/// What of the options of a mount changes nothing, though it says something.
+pub fn without_effect(mount: &Mount) -> Vec<String> {
+    let options = Options::parse(mount.options().as_deref().unwrap_or_default());
+    let kind = mount.typ().as_deref().unwrap_or("bind");
+    let (bind, cgroup) = (options.bind || kind == "bind", matches!(kind, "cgroup" | "cgroup2"));
+    // Those of a file system that is there already, or of one that takes none.
+    let mut without = if bind || cgroup { options.data } else { Vec::new() };
+    if options.copies_up && (bind || kind != "tmpfs") {
+        without.push("tmpcopyup".to_owned());
+    }
+    if cgroup && !bind && options.propagation.is_some_and(|propagation| propagation != Propagation::Private) {
+        without.push("shared, slave or unbindable".to_owned());
+    }
+    without
+}
+
+/// Attaches one mount of the spec; `label` is that of what is made anew.
+pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>, shared: &mut Shared, label: Option<&str>) -> Result<()> {
     let target = mount.destination();
     let options = Options::parse(mount.options().as_deref().unwrap_or_default());
     let kind = mount.typ().as_deref().unwrap_or("bind");
@@ -80,6 +98,10 @@ pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>, shared: &mut Shared)
         return bind(root, mount, &options, shared.remove(target));
     }
     let mut options = options;
+    let label = label.map(|label| (label, labels::way_of(kind)));
+    if let Some((label, Labelled::ByOption)) = label {
+        options.data.push(format!("context={label}"));
+    }
     if kind == "tmpfs" && !options.data.iter().any(|option| option.starts_with("mode=")) {
         // As runc: a directory of the image keeps its mode.
         let there = root.open(target, OFlag::O_PATH).and_then(|dir| fstat(&dir)).ok();
@@ -91,9 +113,17 @@ pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>, shared: &mut Shared)
     };
     let doing = || format!("cannot mount {kind} on `{}`", target.display());
     let made = match kind {
-        "cgroup" | "cgroup2" => return cgroups(&place, group, options.attrs, shared).doing(doing),
+        "cgroup" | "cgroup2" => {
+            return cgroups(&place, group, &options, shared, label.map(|(label, _)| label)).doing(doing);
+        }
         _ => new_file_system(kind, mount.source().as_deref(), &options).doing(doing)?,
     };
+    if let Some((label, Labelled::ByAttribute)) = label {
+        xattr::set_open(made.as_fd(), c"security.selinux", label.as_bytes()).doing(doing)?;
+    }
+    if let Some(propagation) = options.propagation {
+        set_attributes(&made, MountAttrs::empty(), Some(propagation), false).doing(doing)?;
+    }
     if options.copies_up && kind == "tmpfs" {
         let before = root.open(target, OFlag::O_RDONLY | OFlag::O_DIRECTORY).doing(doing)?;
         copy_up::copy(before.as_fd(), made.as_fd()).doing(|| format!("cannot copy `{}`", target.display()))?;
@@ -129,7 +159,7 @@ const LXCFS: [&str; 10] = [
 ];
 
 /// The options that `Options::parse` knows; others are handed to the file system.
-pub const OPTIONS: [&str; 48] = [
+pub const OPTIONS: [&str; 53] = [
     "async",
     "atime",
     "bind",
@@ -144,6 +174,7 @@ pub const OPTIONS: [&str; 48] = [
     "nodev",
     "nodiratime",
     "noexec",
+    "norelatime",
     "nostrictatime",
     "nosuid",
     "nosymfollow",
@@ -159,6 +190,8 @@ pub const OPTIONS: [&str; 48] = [
     "rnodev",
     "rnodiratime",
     "rnoexec",
+    "rnorelatime",
+    "rnostrictatime",
     "rnosuid",
     "rnosymfollow",
     "ro",
@@ -170,12 +203,14 @@ pub const OPTIONS: [&str; 48] = [
     "rslave",
     "rstrictatime",
     "rsuid",
+    "rsymfollow",
     "runbindable",
     "rw",
     "shared",
     "slave",
     "strictatime",
     "suid",
+    "symfollow",
     "tmpcopyup",
     "unbindable",
 ];
@@ -227,7 +262,8 @@ impl Options {
                 "strictatime" | "rstrictatime" => {
                     parsed.attrs = (parsed.attrs - MountAttrs::NO_ATIME) | MountAttrs::STRICT_ATIME;
                 }
-                "relatime" | "atime" | "nostrictatime" | "rrelatime" | "ratime" => {
+                "relatime" | "atime" | "nostrictatime" | "norelatime" | "rrelatime" | "ratime" | "rnostrictatime"
+                | "rnorelatime" => {
                     parsed.attrs -= MountAttrs::NO_ATIME | MountAttrs::STRICT_ATIME;
                 }
                 "bind" => parsed.bind = true,
@@ -239,8 +275,9 @@ impl Options {
                 "shared" | "rshared" => parsed.propagation = Some(Propagation::Shared),
                 "unbindable" | "runbindable" => parsed.propagation = Some(Propagation::Unbindable),
                 "nosymfollow" | "rnosymfollow" => parsed.attrs |= MountAttrs::NO_SYM_FOLLOW,
+                "symfollow" | "rsymfollow" => parsed.attrs -= MountAttrs::NO_SYM_FOLLOW,
                 "tmpcopyup" => parsed.copies_up = true,
-                "defaults" | "notmpcopyup" | "silent" | "loud" | "" => {}
+                "async" | "defaults" | "notmpcopyup" | "silent" | "loud" | "" => {}
                 data => parsed.data.push(data.to_owned()),
             }
         }
@@ -327,7 +364,14 @@ fn plain_directory(root: &Root, path: &Path) -> Result<OwnedFd> {
 }
 
 /// The container's own groups: the one of cgroup2, or a directory with one of each v1 hierarchy.
-fn cgroups(place: &OwnedFd, group: &Group<'_>, attrs: MountAttrs, shared: &mut Shared) -> nix::Result<()> {
+fn cgroups(
+    place: &OwnedFd,
+    group: &Group<'_>,
+    options: &Options,
+    shared: &mut Shared,
+    label: Option<&str>,
+) -> nix::Result<()> {
+    let attrs = options.attrs;
     let mut part = |dir: PathBuf| -> nix::Result<OwnedFd> {
         let tree = match shared.remove(&dir) {
             Some(tree) => tree,
@@ -342,6 +386,9 @@ fn cgroups(place: &OwnedFd, group: &Group<'_>, attrs: MountAttrs, shared: &mut S
     }
     let context = FsContext::open(c"tmpfs")?;
     context.set(c"mode", c"755")?;
+    if let Some(label) = label {
+        context.set(c"context", &CString::new(label).map_err(|_| Errno::EINVAL)?)?;
+    }
     let writable = attrs.difference(MountAttrs::READ_ONLY);
     let top = context.mount(writable)?;
     attach(&top, place)?;
@@ -372,5 +419,22 @@ mod tests {
             data: vec!["mode=1777".to_owned(), "newinstance".to_owned()],
         };
         assert_eq!(Options::parse(&options), expected);
+    }
+
+    #[test]
+    fn options_that_change_nothing_are_known() {
+        for (kind, options, without) in [
+            ("bind", &["rbind", "ro", "rprivate", "async"][..], &[][..]),
+            ("bind", &["rbind", "size=1m", "z"], &["size=1m", "z"]),
+            ("none", &["bind", "tmpcopyup"], &["tmpcopyup"]),
+            ("tmpfs", &["tmpcopyup", "size=1m", "rshared"], &[]),
+            ("proc", &["tmpcopyup"], &["tmpcopyup"]),
+            ("cgroup", &["ro", "relatime", "rprivate"], &[]),
+            ("cgroup", &["name=x", "rslave"], &["name=x", "shared, slave or unbindable"]),
+        ] {
+            let mount = serde_json::json!({ "destination": "/x", "type": kind, "options": options });
+            let mount: Mount = serde_json::from_value(mount).unwrap();
+            assert_eq!(without_effect(&mount), without, "{kind} {options:?}");
+        }
     }
 }

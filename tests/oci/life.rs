@@ -58,7 +58,7 @@ fn one_that_was_never_started_can_be_killed_and_deleted() {
 #[test]
 fn what_cannot_be_is_told_and_leaves_nothing() {
     let bundle = require!(Bundle::new(&["true"]));
-    let cases: [(&str, Value, &str); 10] = [
+    let cases: [(&str, Value, &str); 14] = [
         ("/linux/namespaces", json!([{ "type": "mount" }, { "type": "user" }]), "user namespace"),
         ("/process/args", json!(["nothing-such"]), "exec: \"nothing-such\": executable file not found in $PATH"),
         ("/process/args", json!(["/proc"]), "exec: \"/proc\": is a directory"),
@@ -68,6 +68,10 @@ fn what_cannot_be_is_told_and_leaves_nothing() {
         ("/root/path", json!("nowhere"), "cannot find the root"),
         ("/linux/cgroupsPath", json!("../../x"), "leads upwards"),
         ("/linux/intelRdt", json!({ "closID": "x" }), "`linux.intelRdt`"),
+        ("/linux/rootfsPropagation", json!("sharde"), "`linux.rootfsPropagation` has no `sharde`"),
+        ("/linux/personality", json!({ "domain": "LINUX", "flags": ["x"] }), "`linux.personality.flags`"),
+        ("/process/execCPUAffinity", json!({ "initial": "0" }), "`process.execCPUAffinity`"),
+        ("/vm", json!({ "kernel": { "path": "/k" } }), "`vm`"),
         ("/linux/namespaces", json!([{ "type": "mount" }, { "type": "network", "path": "/nowhere" }]), "is gone"),
     ];
     let before = fs::read_to_string(bundle.file("config.json")).unwrap();

@@ -58,6 +58,12 @@ fn the_process_finds_what_the_bundle_says() {
             "crw-r----- 1 3 4 1, 5",
         ),
         (
+            "/linux/devices",
+            json!([{ "path": "/dev/full", "type": "c", "major": 1, "minor": 7, "fileMode": 0o600, "uid": 3, "gid": 4 }]),
+            "ls -ln /dev/full | tr -s ' ' | cut -d' ' -f1-6",
+            "crw------- 1 3 4 1, 7",
+        ),
+        (
             "/linux/seccomp",
             json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28 }] }),
             "mkdir /y 2>&1",
@@ -69,6 +75,7 @@ fn the_process_finds_what_the_bundle_says() {
             "cat /etc/deep/file; touch /etc/new && echo new",
             "imagenew",
         ),
+        ("/mounts/-", tmpfs(&["rshared", "size=1m"]), "grep -c ' /etc .* shared:' /proc/self/mountinfo", "1"),
         ("/mounts/-", tmpfs(&["rro", "nosymfollow", "size=1m"]), "ls /etc; touch /etc/x 2>/dev/null || echo no", "no"),
         (
             "/mounts/-",
@@ -118,11 +125,13 @@ fn labels_that_this_machine_does_not_know_are_told() {
     bundle.change(|spec| {
         spec["process"]["apparmorProfile"] = json!("some-profile");
         spec["process"]["selinuxLabel"] = json!("some-label");
+        spec["linux"]["mountLabel"] = json!("some-context");
     });
     let output = bundle.oci(&["run", "c1"]);
     assert_eq!(output.code, 0);
     assert!(output.stderr.contains("`some-profile` has no effect"), "{output:?}");
     assert!(output.stderr.contains("`some-label` has no effect"), "{output:?}");
+    assert!(output.stderr.contains("`some-context` of the mounts has no effect"), "{output:?}");
 }
 
 #[test]
@@ -291,8 +300,13 @@ fn descriptors_are_handed_on_and_no_others() {
 
 #[test]
 fn the_root_is_changed_without_pivot_root_too() {
-    let bundle = require!(Bundle::new(&["sh", "-c", "ls /; mount | grep -c ' on /proc '; ls /proc/1/root/"]));
+    let bundle = require!(Bundle::new(&[
+        "sh",
+        "-c",
+        "ls /; mount | grep -c ' on /proc '; ls /proc/1/root/; grep -c 'rootfs / .* shared:' /proc/self/mountinfo"
+    ]));
+    bundle.change(|spec| spec["linux"]["rootfsPropagation"] = json!("rshared"));
     let output = bundle.oci(&["run", "--no-pivot", "c1"]);
     let names = "bin\ndev\nproc\nsys\ntmp\n";
-    assert_eq!((output.code, output.stdout), (0, format!("{names}1\n{names}")), "{}", output.stderr);
+    assert_eq!((output.code, output.stdout), (0, format!("{names}1\n{names}1\n")), "{}", output.stderr);
 }
