@@ -2,6 +2,7 @@
 
 use super::call::{Call, Output};
 use super::leaks::{leaks, sweep};
+use super::wait::patience;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -115,7 +116,7 @@ impl Shanty {
         let started = Instant::now();
         loop {
             let left = self.leaks();
-            if left.is_empty() || started.elapsed() > Duration::from_secs(10) {
+            if left.is_empty() || started.elapsed() > Duration::from_secs(10) * patience() {
                 return left;
             }
             std::thread::sleep(Duration::from_millis(20));

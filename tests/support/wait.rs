@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+/// How many times longer everything may take than on a usual machine: `SHANTY_TEST_PATIENCE`, which an emulated one sets.
+pub fn patience() -> u32 {
+    std::env::var("SHANTY_TEST_PATIENCE").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 /// Waits until the condition holds; fails the test when the limit passes first.
 #[track_caller]
 pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) {
@@ -11,7 +16,7 @@ pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) {
 /// Waits until there is a value; fails the test when the limit passes first.
 #[track_caller]
 pub fn wait_for<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
+    let (started, limit) = (Instant::now(), limit * patience());
     loop {
         if let Some(value) = look() {
             return value;
