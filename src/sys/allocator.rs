@@ -5,9 +5,8 @@ use nix::unistd::{SysconfVar, sysconf};
 use std::ffi::c_void;
 use std::ops::Range;
 
-/// What is left of the stack below the caller's frame, bytes: more than the functions here need for their own frames, and
-/// what the next turns of a monitor's loop need most often.
-const MARGIN: usize = 16 << 10;
+/// What is left of the stack below the caller's frame, bytes: more than the functions here need for their own frames.
+const MARGIN: usize = 4 << 10;
 
 /// Returns free heap pages to the kernel, where the C library can (malloc_trim(3), glibc), and the pages of the stack that
 /// an earlier, deeper call has used.
