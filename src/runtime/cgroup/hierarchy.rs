@@ -1,9 +1,13 @@
 //! Which hierarchies of control groups this machine has, and groups in them.
 
-use super::{make_dir, try_write, write};
+use super::{make_dir, try_write};
 use crate::error::{Error, IoContext, Result};
-use std::io::ErrorKind;
+use nix::errno::Errno;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+/// How often a group is made anew whose parents are taken away meanwhile.
+const MOST_TRIES: u32 = 100;
 
 /// One mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,30 +105,52 @@ impl Hierarchy {
     /// Makes a group and what is missing above it, ready for processes and limits.
     pub fn create(&self, group: &Path) -> Result<PathBuf> {
         let dir = self.dir(group);
-        let doing = || format!("cannot make the control group `{}`", dir.display());
-        let made = loop {
-            match make_dir(&dir) {
-                Ok(made) => break made,
-                // The parents go with the last container of a root, which may be at this moment.
-                Err(error) if error.kind() == ErrorKind::NotFound => match group.parent() {
-                    Some(parent) if parent != Path::new("") => drop(self.create(parent)?),
-                    _ => return Err(error).doing(doing),
-                },
-                Err(error) => return Err(error).doing(doing),
-            }
-        };
-        if made && self.controllers.iter().any(|controller| controller == "cpuset") && !self.v2 {
-            // A new group of v1 has no processors and no memory: nothing could run in it.
-            for file in ["cpuset.cpus", "cpuset.mems"] {
-                let parent = self.dir(group.parent().unwrap_or(Path::new(""))).join(file);
-                let value = std::fs::read_to_string(&parent).doing(doing)?;
-                write(&dir.join(file), value.trim())?;
+        let mut tries = 0;
+        loop {
+            match self.try_create(group) {
+                // The parents go with the last container of a root: at any moment until this group is in them.
+                Err(error) if is_gone(&error) && tries < MOST_TRIES => tries += 1,
+                result => break result.doing(|| format!("cannot make the control group `{}`", dir.display()))?,
             }
         }
         if self.v2 {
             self.delegate(group.parent().unwrap_or(Path::new("")))?;
         }
         Ok(dir)
+    }
+
+    fn try_create(&self, group: &Path) -> io::Result<()> {
+        let dir = self.dir(group);
+        let made = match make_dir(&dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => match group.parent() {
+                Some(parent) if parent != Path::new("") => {
+                    self.try_create(parent)?;
+                    make_dir(&dir)?
+                }
+                _ => return Err(error),
+            },
+            other => other?,
+        };
+        if made && !self.v2 && self.controllers.iter().any(|controller| controller == "cpuset") {
+            self.inherit_cpuset(group)?;
+        }
+        Ok(())
+    }
+
+    /// A new group of v1 has no processors and no memory: nothing could run in it.
+    fn inherit_cpuset(&self, group: &Path) -> io::Result<()> {
+        let parent = group.parent().unwrap_or(Path::new(""));
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            let path = self.dir(parent).join(file);
+            let mut value = std::fs::read_to_string(&path)?;
+            if value.trim().is_empty() && parent != Path::new("") {
+                // Whoever made it has not come to it yet.
+                self.inherit_cpuset(parent)?;
+                value = std::fs::read_to_string(&path)?;
+            }
+            try_write(&self.dir(group).join(file), value.trim())?;
+        }
+        Ok(())
     }
 
     /// Hands the controllers down to the groups below `group` and everything above it.
@@ -160,6 +186,11 @@ impl Hierarchy {
         Err(Error::unsupported(format!("`{option}` cannot be set: this kernel has no `{name}`"))
             .hint(format!("leave `{option}` out")))
     }
+}
+
+/// Whether a group was taken away: between the look at it and the opening of a file, or while that was open.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ENODEV as i32)
 }
 
 /// Whether an option of a v1 mount is a controller, or the name that stands for none.
@@ -211,5 +242,31 @@ mod tests {
 
         let pure = Hierarchies::parse("30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
         assert!(pure.v1.is_empty() && pure.unified.unwrap().is_v2());
+    }
+
+    /// As containers that begin and end at the same time do it.
+    #[test]
+    fn groups_are_made_while_others_take_the_parents_away() {
+        let hierarchies = Hierarchies::discover().unwrap();
+        let parent = PathBuf::from(format!("shanty-test-{}", std::process::id()));
+        for hierarchy in hierarchies.all().filter(|it| it.v2 || it.controllers.iter().any(|name| name == "cpuset")) {
+            std::thread::scope(|scope| {
+                for name in ["a", "b", "c", "d"] {
+                    let group = parent.join(name);
+                    scope.spawn(move || {
+                        for _ in 0..100 {
+                            let dir = hierarchy.create(&group).unwrap();
+                            if !hierarchy.v2 {
+                                let processors = std::fs::read_to_string(dir.join("cpuset.cpus")).unwrap();
+                                assert!(!processors.trim().is_empty(), "{} has none", dir.display());
+                            }
+                            std::fs::remove_dir(&dir).unwrap();
+                            let _ = std::fs::remove_dir(dir.parent().unwrap());
+                        }
+                    });
+                }
+            });
+            assert!(!hierarchy.dir(&parent).exists());
+        }
     }
 }
