@@ -72,7 +72,7 @@ impl Event {
 /// Options of `events`.
 #[derive(Default, Options)]
 pub struct EventsOptions {
-    /// Events from this time on. With a callback and without it, only those that happen from now on.
+    /// Events from this time on, such as `"10m"` ago. With a callback and without it, only those that happen from now on.
     pub since: Option<jiff::Timestamp>,
     /// Events before this time; following ends when it has come.
     #[option(alias = "until")]
@@ -109,7 +109,7 @@ pub struct FilterOptions {
 /// last ten to twenty megabytes is forgotten.
 ///
 /// # Example (engine)
-/// for e in events(#{ since: "2026-01-31T12:00:00Z", filter: #{ type: "container" } }) { print(e) }
+/// for e in events(#{ since: "10m", filter: #{ type: "container" } }) { print(e) }
 /// events(#{ filter: #{ action: "die" } }, |e| { print(`${e.name}: ${e.attributes.exitCode}`); false });
 ///
 /// # Errors

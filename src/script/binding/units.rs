@@ -93,24 +93,44 @@ impl IntoScript for Duration {
     }
 }
 
-/// RFC 3339 text, or a `Time`.
+/// A `Time`, or text as Docker takes it: RFC 3339, a date with or without a time of this machine, or `10m` for ten minutes
+/// ago; or a `Duration` ago.
 impl FromScript for jiff::Timestamp {
     fn type_name() -> String {
         Time::NAME.to_owned()
     }
     fn accepts(value: &Dynamic) -> bool {
-        Time::accepts(value) || value.is_string()
+        Time::accepts(value) || Span::accepts(value) || value.is_string()
     }
     fn from_script(value: Dynamic) -> Result<Self, Refusal> {
+        if Span::accepts(&value) {
+            return Ok(ago(Span::from_script(value)?.unsigned()?)?);
+        }
         if value.is_string() {
-            let text = value.into_string().unwrap_or_default();
-            return text.parse().map_err(|_| {
-                let error = Error::invalid(format!("`{text}` is not a time"));
-                Refusal::Value(error.hint("write it as `2026-01-31T12:00:00Z`, or give a `Time`"))
-            });
+            return Ok(time(&value.into_string().unwrap_or_default())?);
         }
         Time::from_script(value).map(|time| time.0)
     }
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let local =
+        text.parse().ok().and_then(|date: jiff::civil::DateTime| date.to_zoned(jiff::tz::TimeZone::system()).ok());
+    match (local, duration::parse(text)) {
+        (Some(zoned), _) => Ok(zoned.timestamp()),
+        (None, Ok(span)) => ago(span),
+        (None, Err(_)) => Err(Error::invalid(format!("`{text}` is not a time"))
+            .hint("write it as `2026-01-31T12:00:00Z`, as `10m` for ten minutes ago, or give a `Time`")),
+    }
+}
+
+fn ago(span: Duration) -> Result<jiff::Timestamp> {
+    jiff::Timestamp::now()
+        .checked_sub(span)
+        .map_err(|_| Error::invalid(format!("{} ago is before all times", duration::format(span))))
 }
 
 impl IntoScript for jiff::Timestamp {
@@ -119,5 +139,26 @@ impl IntoScript for jiff::Timestamp {
     }
     fn into_script(self) -> Result<Dynamic> {
         Time(self).into_script()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn times_are_written_as_docker_takes_them() {
+        let zoned = |text: &str| text.parse::<jiff::civil::DateTime>().unwrap().to_zoned(jiff::tz::TimeZone::system());
+        assert_eq!(time("2026-01-31T12:00:00.5Z").unwrap().to_string(), "2026-01-31T12:00:00.5Z");
+        assert_eq!(time("2026-01-31T12:00:00+02:00").unwrap().to_string(), "2026-01-31T10:00:00Z");
+        for text in ["2026-01-31", "2026-01-31T12:30", "2026-01-31 12:30:01"] {
+            assert_eq!(time(text).unwrap(), zoned(text).unwrap().timestamp(), "{text}");
+        }
+        let since = jiff::Timestamp::now().duration_since(time("1h30m").unwrap());
+        assert!((5400..5410).contains(&since.as_secs()), "{since:?}");
+        for text in ["", "yesterday", "2026-13-01", "-5m"] {
+            assert!(time(text).unwrap_err().is(ErrorKind::Invalid), "{text}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct LogsOptions {
     /// Only the last so many lines.
     pub tail: Option<usize>,
-    /// Only lines from this time on.
+    /// Only lines from this time on: `"2026-01-31T12:00:00Z"`, `"10m"` ago, or a `Time`.
     pub since: Option<jiff::Timestamp>,
     /// Only lines before this time.
     #[option(alias = "until")]
