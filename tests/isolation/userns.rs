@@ -3,6 +3,7 @@
 use crate::support::busybox::with_busybox;
 use crate::support::require;
 use crate::support::wait::wait_until;
+use serde_json::json;
 use shanty::sys::xattr::{list, set_at};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -199,7 +200,24 @@ fn owners_in_a_bind_are_mapped_when_that_is_asked_for() {
         shanty.eval(&code).prints("1000 7\n");
         assert_eq!(owner(&folder.join("new")), (5, 6));
     }
-    let code = format!(r#"image("busybox:1").sh("true", #{{ volumes: "{}:/data:idmap" }})"#, folder.display());
+    // Without it the owner is nobody inside, and still keeps what is written from outside.
+    let bind = |option: &str| format!(r#""{}:/data{option}""#, folder.display());
+    let code = format!(
+        r#"let c = image("busybox:1").run("sleep 1000", #{{ userns: {MAPS}, network: "none", volumes: {} }});
+        c.write("/data/mine", "x");
+        let seen = c.sh("ls -ln /data/mine | awk '{{ print $3, $4 }}'").text;
+        c.remove(#{{ force: true }});
+        let mapped = image("busybox:1").create(#{{ userns: {MAPS}, network: "none", volumes: {} }});
+        let binds = mapped.inspect().HostConfig.Binds;
+        mapped.remove();
+        [seen, binds]"#,
+        bind(""),
+        bind(":idmap"),
+    );
+    let binds = json!([format!("{}:/data:idmap", folder.display())]);
+    assert_eq!(shanty.json(&code), json!(["65534 65534", binds]));
+    assert_eq!(owner(&folder.join("mine")), (1000, 7));
+    let code = format!(r#"image("busybox:1").sh("true", #{{ volumes: {} }})"#, bind(":idmap"));
     let refused = shanty.eval(&code).fails_with("invalid");
     assert!(refused.stderr.contains("/data") && refused.stderr.contains("userns"), "{refused}");
     shanty.eval(r#"image("busybox:1").sh("true", #{ volumes: "data:/data:idmap" })"#).fails_with("invalid");
@@ -235,7 +253,7 @@ fn the_rest_of_a_containers_life_works_in_a_user_namespace() {
     );
     assert_eq!(
         value,
-        serde_json::json!({
+        json!({
             "page": 13, "tty": true, "device": "character special file 0", "limits": "512\n1", "paused": "paused",
             "memory": 32 << 20, "top": true, "again": "up\n0 65536",
         })

@@ -13,7 +13,7 @@ use crate::store::Store;
 use crate::sys::node::{Node, NodeKind};
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::fchown;
+use nix::unistd::{Gid, Uid, fchown};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -89,7 +89,9 @@ fn attributes(
 ) -> Result<()> {
     let doing = || "cannot set its attributes";
     if owner.is_some() || !in_place {
-        let (uid, gid) = inside.kernel_ids(owner.unwrap_or_else(|| inside.owner(existing.stat())))?;
+        // Kept as the kernel has it: in a bind it may be an owner that the container does not have.
+        let kept = || Ok((Uid::from_raw(existing.stat().st_uid), Gid::from_raw(existing.stat().st_gid)));
+        let (uid, gid) = owner.map_or_else(kept, |owner| inside.kernel_ids(owner))?;
         own(fchown(file, Some(uid), Some(gid))).doing(doing)?;
     }
     if options.mode.is_some() || owner.is_some() || !in_place {

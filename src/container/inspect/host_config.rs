@@ -158,7 +158,7 @@ fn security(spec: &ContainerSpec) -> Vec<String> {
 }
 
 fn bind(mount: &MountSpec) -> String {
-    let options = [mount.read_only.then_some("ro"), mount.propagation.as_deref()];
+    let options = [mount.read_only.then_some("ro"), mount.idmap.then_some("idmap"), mount.propagation.as_deref()];
     let options: Vec<_> = options.into_iter().flatten().collect();
     let paths = format!("{}:{}", mount.source, mount.target.display());
     if options.is_empty() { paths } else { format!("{paths}:{}", options.join(",")) }
