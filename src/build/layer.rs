@@ -1,11 +1,12 @@
 //! A tar becomes a layer: compressed into a blob, hashed, unpacked.
 
 use super::cache::BuiltLayer;
-use crate::archive::{Compression, Limits, diff_id, unpack};
+use crate::archive::{Compression, diff_id};
 use crate::context::Context;
 use crate::error::{IoContext, Result};
+use crate::image::place_layer;
 use crate::model::{Descriptor, Digest};
-use crate::store::{Content, LayerSlot, NewBlob, UnpackedInfo, chain_id};
+use crate::store::{Content, NewBlob};
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -58,14 +59,7 @@ fn place(
 ) -> Result<BuiltLayer> {
     let size = blob.size();
     let digest = blob.commit()?;
-    let layer = match content.layer(&chain_id(below, &diff_id), &cx.cancel)? {
-        LayerSlot::Present(layer) => layer,
-        LayerSlot::Needed(draft) => {
-            let source = content.store().open_blob(&digest)?;
-            let unpacked = unpack(source, &draft.folder(), &Limits::default(), cx)?;
-            draft.commit(UnpackedInfo { diff_id: unpacked.diff_id, size: unpacked.size, entries: unpacked.entries })?
-        }
-    };
+    let layer = place_layer(content, below, &diff_id, &digest, cx)?;
     Ok(BuiltLayer { layer, blob: Descriptor { media_type: media_type.to_owned(), digest, size } })
 }
 

@@ -2,13 +2,13 @@
 
 use super::commit::{CommittedLayer, NewImage, commit};
 use super::config::{MAX_CONFIG, parse_config};
-use crate::archive::{Limits, unpack};
+use super::layer::unpack_layer;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result, carried};
 use crate::events::{self, Occurrence};
 use crate::model::{Descriptor, Digest, Platform, Reference};
 use crate::registry::{BlobStream, Client, Received};
-use crate::store::{BlobDownload, BlobWriter, Content, Layer, LayerSlot, Store, UnpackedInfo, chain_id};
+use crate::store::{BlobDownload, BlobWriter, Content, Layer, LayerDraft, LayerSlot, Store, chain_id};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -147,41 +147,27 @@ impl Pull<'_> {
                 self.blob(wanted.blob, cx).map_err(doing)?;
                 Ok(layer)
             }
-            LayerSlot::Needed(draft) => {
-                let unpacked = self.unpack(wanted.blob, &draft.folder(), cx).map_err(doing)?;
-                if unpacked.diff_id != wanted.diff_id {
-                    let text =
-                        format!("its diff id is `{}`, not `{}` as the config says", unpacked.diff_id, wanted.diff_id);
-                    return Err(doing(Error::corrupt(text)));
-                }
-                draft.commit(unpacked)
-            }
+            LayerSlot::Needed(draft) => self.unpack(wanted, draft, cx).map_err(doing),
         }
     }
 
     /// Unpacks a blob: from the store, or while it arrives.
-    fn unpack(&self, blob: &Descriptor, folder: &std::path::Path, cx: &Context) -> Result<UnpackedInfo> {
-        let limits = Limits::default();
-        let unpacked = match self.content.download_blob(&blob.digest, blob.size, &cx.cancel)? {
-            BlobDownload::Present => unpack(self.content.store().open_blob(&blob.digest)?, folder, &limits, cx)?,
+    fn unpack(&self, wanted: &PlannedLayer<'_>, draft: LayerDraft, cx: &Context) -> Result<Layer> {
+        let blob = wanted.blob;
+        match self.content.download_blob(&blob.digest, blob.size, &cx.cancel)? {
+            BlobDownload::Present => {
+                unpack_layer(draft, self.content.store().open_blob(&blob.digest)?, &wanted.diff_id, cx)
+            }
             BlobDownload::Needed(writer) => {
                 let mut arriving = self.start(writer, blob, cx)?;
-                let unpacked = unpack(&mut arriving, folder, &limits, cx);
+                let unpacked = unpack_layer(draft, &mut arriving, &wanted.diff_id, cx);
                 // A wrong blob is the cause of what the archive seems to lack.
-                match unpacked {
-                    Err(error) if error.is(ErrorKind::Corrupt) => {
-                        arriving.finish()?;
-                        return Err(error);
-                    }
-                    Err(error) => return Err(error),
-                    Ok(unpacked) => {
-                        arriving.finish()?;
-                        unpacked
-                    }
+                if unpacked.as_ref().err().is_none_or(|error| error.is(ErrorKind::Corrupt)) {
+                    arriving.finish()?;
                 }
+                unpacked
             }
-        };
-        Ok(UnpackedInfo { diff_id: unpacked.diff_id, size: unpacked.size, entries: unpacked.entries })
+        }
     }
 
     /// Fetches a blob unless it is here.
