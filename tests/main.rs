@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
 mod architecture;
+mod archives;
 mod attach;
 mod build;
 mod cli;

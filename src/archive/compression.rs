@@ -41,6 +41,17 @@ impl Compression {
     }
 }
 
+impl Compression {
+    /// The OCI's media type of a layer that is compressed so.
+    pub const fn layer_type(self) -> &'static str {
+        match self {
+            Self::None => "application/vnd.oci.image.layer.v1.tar",
+            Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Self::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        }
+    }
+}
+
 /// The uncompressed bytes of `source`.
 pub fn decompress<'a>(source: impl Read + Send + 'a) -> Result<Box<dyn Read + Send + 'a>> {
     let mut source = Prefetched::new(BufReader::with_capacity(INPUT_BUFFER, source));

@@ -17,9 +17,10 @@ mod view;
 pub mod whiteout;
 mod writer;
 
-pub use compression::Compression;
+pub use compression::{Compression, decompress};
 pub use limits::{Limits, MAX_DEPTH};
 pub use pack::{PackOptions, exactly, member_of, names, pack, pack_folder};
+pub use reader::TarReader;
 pub use unpack::{Unpacked, diff_id, unpack};
 pub use view::{Seen, View};
 pub use writer::TarWriter;

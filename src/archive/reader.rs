@@ -25,11 +25,13 @@ struct Extended {
 }
 
 impl<R: BufRead> TarReader<R> {
+    /// Reads from `source` at most what `limits` allow.
     pub fn new(source: R, limits: &Limits) -> Self {
         Self { source, data: 0, padding: 0, left: *limits }
     }
 
     /// The next member; `None` at the end.
+    #[allow(clippy::should_implement_trait)] // a member is read from what follows, so it is no iterator
     pub fn next(&mut self) -> Result<Option<Member>> {
         let mut extended = Extended::default();
         loop {

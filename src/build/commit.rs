@@ -99,7 +99,8 @@ fn take_config(state: &mut State, row: &Row) -> Result<()> {
     Ok(())
 }
 
-fn apply_changes(state: &mut State, lines: &[String]) -> Result<()> {
+/// Takes in lines of a Dockerfile.
+pub(super) fn apply_changes(state: &mut State, lines: &[String]) -> Result<()> {
     for line in lines {
         let env = state.run_config().get("Env").cloned().unwrap_or_default();
         let variable = |name: &str| {

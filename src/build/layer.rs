@@ -9,8 +9,7 @@ use crate::model::{Descriptor, Digest};
 use crate::store::{Content, NewBlob};
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Write};
 
 /// Of the layers that we write.
 pub const MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -32,20 +31,21 @@ pub fn from_tar(
 }
 
 /// Makes a layer on top of `below` from an archive as it is.
-pub fn from_archive(content: &Content<'_>, below: Option<&Digest>, mut file: File, cx: &Context) -> Result<BuiltLayer> {
+pub fn from_archive(
+    content: &Content<'_>,
+    below: Option<&Digest>,
+    mut source: impl Read + Send,
+    cx: &Context,
+) -> Result<BuiltLayer> {
     let doing = || "cannot read the archive";
     let mut start = Vec::new();
-    (&mut file).take(8).read_to_end(&mut start).doing(doing)?;
-    let media_type = match Compression::detect(&start)? {
-        Compression::Gzip => MEDIA_TYPE,
-        Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
-        Compression::None => "application/vnd.oci.image.layer.v1.tar",
-    };
-    file.seek(SeekFrom::Start(0)).doing(doing)?;
+    (&mut source).take(8).read_to_end(&mut start).doing(doing)?;
+    let media_type = Compression::detect(&start)?.layer_type();
+    let mut source = Cursor::new(start).chain(source);
     let mut blob = content.new_blob()?;
-    let diff_id = diff_id(Copying { from: &mut file, to: &mut blob })?;
+    let diff_id = diff_id(Copying { from: &mut source, to: &mut blob, cx })?;
     // What follows the compressed stream belongs to the blob too.
-    io::copy(&mut file, &mut blob).doing(doing)?;
+    io::copy(&mut Copying { from: &mut source, to: &mut blob, cx }, &mut io::sink()).doing(doing)?;
     place(content, below, diff_id, blob, media_type, cx)
 }
 
@@ -81,13 +81,15 @@ impl<W: Write> Write for Hashing<W> {
 }
 
 /// Writes down what is read.
-struct Copying<'a> {
-    from: &'a mut File,
+struct Copying<'a, R> {
+    from: &'a mut R,
     to: &'a mut NewBlob,
+    cx: &'a Context,
 }
 
-impl Read for Copying<'_> {
+impl<R: Read> Read for Copying<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cx.check().map_err(io::Error::other)?;
         let count = self.from.read(buffer)?;
         self.to.write_all(&buffer[..count])?;
         Ok(count)

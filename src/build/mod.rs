@@ -10,16 +10,18 @@ mod copy;
 mod elf;
 mod glob;
 mod host_program;
+mod import;
 mod layer;
 mod libraries;
 mod state;
 
 pub use commit::commit;
+pub use import::import;
 
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::image;
-use crate::model::{BuildPlan, BuildStep, Digest, Reference};
+use crate::model::{BuildPlan, BuildStep, Digest, Platform, Reference};
 use crate::store::{Content, Store};
 use canvas::{Canvas, Source};
 use oci_spec::image::ImageConfiguration;
@@ -59,7 +61,7 @@ pub fn build(store: &Store, plan: &BuildPlan, runner: &dyn RunStep, cx: &Context
     let names = plan.tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Reference>>>()?;
     let content = store.content(&cx.cancel)?;
     let mut state = match plan.from.as_str() {
-        "scratch" => State::scratch(),
+        "scratch" => State::scratch(&Platform::host()),
         base => State::from_image(store, &image::require(store, base)?)?,
     };
     for (index, step) in plan.steps.iter().enumerate() {
@@ -119,7 +121,7 @@ impl Step<'_> {
 
     fn add_tar(&self, state: &mut State, path: &Path, text: &str) -> Result<()> {
         let file = File::open(path).doing(|| format!("cannot open `{}`", path.display()))?;
-        state.add_archive(self.content, file, text, self.cx)
+        state.add_archive(self.content, file, serde_json::json!({ "created_by": text }), self.cx)
     }
 
     fn run(&self, state: &mut State, argv: &[String], text: &str) -> Result<()> {

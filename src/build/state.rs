@@ -10,8 +10,7 @@ use crate::store::{Content, Store};
 use oci_spec::image::ImageConfiguration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 /// An image in the making.
@@ -25,20 +24,19 @@ pub struct State {
     pub fresh: Vec<(String, BuiltLayer)>,
 }
 
-const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
-
 impl State {
-    /// Nothing yet, for this machine's platform.
-    pub fn scratch() -> Self {
-        let platform = Platform::host();
-        let config = json!({
+    /// Nothing yet, for this platform.
+    pub fn scratch(platform: &Platform) -> Self {
+        let mut config = json!({
             "architecture": platform.architecture,
             "os": platform.os,
             "config": {},
             "rootfs": { "type": "layers", "diff_ids": [] },
             "history": [],
         });
+        if let Some(variant) = &platform.variant {
+            config["variant"] = variant.as_str().into();
+        }
         Self { config, layers: Vec::new(), cmd_is_set: false, fresh: Vec::new() }
     }
 
@@ -135,15 +133,27 @@ impl State {
         }
     }
 
+    /// Says what it is.
+    pub fn set_comment(&mut self, comment: &str) {
+        self.object().insert("comment".to_owned(), comment.into());
+    }
+
     /// Adds a line for the builds of images that are made from this one.
     pub fn add_trigger(&mut self, line: String) {
         array_in(self.run_config(), "OnBuild").push(line.into());
     }
 
     /// Puts an archive on top as it is.
-    pub fn add_archive(&mut self, content: &Content<'_>, file: File, text: &str, cx: &Context) -> Result<()> {
-        let built = layer::from_archive(content, self.chain(), file, cx)?;
-        self.push(built, text);
+    pub fn add_archive(
+        &mut self,
+        content: &Content<'_>,
+        source: impl Read + Send,
+        history: Value,
+        cx: &Context,
+    ) -> Result<()> {
+        let built = layer::from_archive(content, self.chain(), source, cx)?;
+        self.push_layer(built);
+        array_in(self.object(), "history").push(history);
         Ok(())
     }
 
@@ -160,13 +170,8 @@ impl State {
     pub fn commit(&self, content: &Content<'_>, names: &[Reference]) -> Result<Digest> {
         let config_bytes = self.config.to_string().into_bytes();
         let config = content.put_blob(&config_bytes)?;
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST_TYPE,
-            "config": { "mediaType": CONFIG_TYPE, "digest": config, "size": config_bytes.len() },
-            "layers": self.layers.iter().map(|built| &built.blob).collect::<Vec<_>>(),
-        });
-        let manifest = content.put_blob(manifest.to_string().as_bytes())?;
+        let blobs: Vec<Descriptor> = self.layers.iter().map(|built| built.blob.clone()).collect();
+        let manifest = content.put_blob(&image::write_manifest(&config, config_bytes.len() as u64, &blobs))?;
         let layers: Vec<_> = self
             .layers
             .iter()

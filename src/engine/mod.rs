@@ -9,17 +9,17 @@ mod types;
 pub use types::{BuildPlan, BuildStep, PullOptions, PullPolicy};
 
 pub use crate::model::{
-    CommitSpec, ContainerFilter, CopyOptions, Event, EventQuery, ExecIo, FileChange, ImageFilter, LogLine, LogOptions,
-    OutputSink, RunOutput, Stream, WriteOptions,
+    ArchiveFormat, CommitSpec, ContainerFilter, CopyOptions, Event, EventQuery, ExecIo, FileChange, ImageFilter,
+    ImportSpec, LogLine, LogOptions, OutputSink, RunOutput, Stream, WriteOptions,
 };
 
 use crate::context::Context;
 use crate::error::Result;
 use crate::model::{
-    ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, ExecSpec, ImageInfo, ProcessInfo,
-    Recovered,
+    ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, ExecSpec, ImageInfo, Platform,
+    ProcessInfo, Recovered,
 };
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +41,25 @@ pub trait Engine: Send + Sync {
     fn untag_image(&self, cx: &Context, reference: &str, name: &str) -> Result<ImageInfo>;
     /// Takes a name away; the image goes with its last name. `force` also takes an id with several names.
     fn remove_image(&self, cx: &Context, reference: &str, force: bool) -> Result<()>;
+    /// Writes images, straight from the store, into an archive whose blobs are as they were pulled. Together with
+    /// [`Self::load_images`] of another engine, over a pipe, it copies images without a registry.
+    fn save_images(
+        &self,
+        cx: &Context,
+        references: &[String],
+        format: ArchiveFormat,
+        output: &mut dyn Write,
+    ) -> Result<()>;
+    /// Loads all images of an archive, Docker's or the OCI's, as it streams in; after an error none of them. Where it has several
+    /// platforms this one is chosen; `None`: this machine's.
+    fn load_images(
+        &self,
+        cx: &Context,
+        input: &mut (dyn Read + Send),
+        platform: Option<&Platform>,
+    ) -> Result<Vec<ImageInfo>>;
+    /// Makes an image from the tar of a file system.
+    fn import_image(&self, cx: &Context, input: &mut (dyn Read + Send), spec: &ImportSpec) -> Result<ImageInfo>;
     /// Builds an image from steps.
     fn build(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo>;
 

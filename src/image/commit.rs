@@ -4,7 +4,7 @@ use super::config::{MAX_CONFIG, parse_config};
 use crate::error::{Error, Result};
 use crate::model::{Digest, Reference};
 use crate::store::rusqlite::{Transaction, params};
-use crate::store::{Content, Layer, chain_id};
+use crate::store::{Content, Layer, Store, chain_id};
 
 /// An image about to be.
 #[derive(Debug)]
@@ -36,7 +36,28 @@ pub struct CommittedLayer {
 /// # Errors
 /// `corrupt` when the layers are not those that the config names.
 pub fn commit(content: &Content<'_>, image: &NewImage<'_>) -> Result<Digest> {
-    let store = content.store();
+    commit_all(content, std::slice::from_ref(image))?;
+    Ok(image.config.clone())
+}
+
+/// The same with several: all of them, or none.
+pub fn commit_all(content: &Content<'_>, images: &[NewImage<'_>]) -> Result<()> {
+    let mut created = Vec::with_capacity(images.len());
+    let mut all_known = true;
+    for image in images {
+        created.push(check(content.store(), image)?);
+        for layer in image.layers {
+            all_known &= content.store().layer(&layer.layer.chain_id)?.is_some();
+        }
+    }
+    if !all_known {
+        content.sync_layers()?;
+    }
+    content.store().write_durable(|tx| images.iter().zip(created).try_for_each(|(image, time)| insert(tx, image, time)))
+}
+
+/// Whether all of it is here; gives when it was made.
+fn check(store: &Store, image: &NewImage<'_>) -> Result<Option<jiff::Timestamp>> {
     let config = parse_config(&store.read_blob(&image.config, MAX_CONFIG)?)?;
     check_layers(image, config.rootfs().diff_ids())?;
     for blob in image.layers.iter().map(|layer| &layer.blob).chain([&image.manifest]) {
@@ -44,16 +65,7 @@ pub fn commit(content: &Content<'_>, image: &NewImage<'_>) -> Result<Digest> {
             return Err(Error::corrupt(format!("blob `{blob}` of the image is missing")));
         }
     }
-    let mut all_known = true;
-    for layer in image.layers {
-        all_known &= store.layer(&layer.layer.chain_id)?.is_some();
-    }
-    if !all_known {
-        content.sync_layers()?;
-    }
-    let created = config.created().as_ref().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    store.write_durable(|tx| insert(tx, image, created))?;
-    Ok(image.config.clone())
+    Ok(config.created().as_ref().and_then(|text| text.parse::<jiff::Timestamp>().ok()))
 }
 
 fn check_layers(image: &NewImage<'_>, diff_ids: &[String]) -> Result<()> {

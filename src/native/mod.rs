@@ -1,5 +1,6 @@
 //! The engine of this machine: the nouns, joined to the trait that scripts talk to.
 
+mod archives;
 mod build;
 mod clean_up;
 mod commit;
@@ -15,9 +16,9 @@ use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::Result;
 use crate::events;
 use crate::model::{
-    CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, CopyOptions,
-    DetachKeys, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, LogLine, LogOptions,
-    ProcessInfo, Recovered, RunOutput, WriteOptions,
+    ArchiveFormat, CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate,
+    CopyOptions, DetachKeys, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, ImportSpec,
+    LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, WriteOptions,
 };
 use crate::registry::Client;
 use crate::store::Store;
@@ -26,7 +27,7 @@ pub use clean_up::clean_up;
 use reaper::Reaper;
 use recover::Recovery;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -87,6 +88,29 @@ impl Engine for NativeEngine {
         image::remove(&self.store, reference, force)?;
         self.reaper.image_removed();
         Ok(())
+    }
+
+    fn save_images(
+        &self,
+        cx: &Context,
+        references: &[String],
+        format: ArchiveFormat,
+        output: &mut dyn Write,
+    ) -> Result<()> {
+        image::save(&self.store, references, format, output, cx)
+    }
+
+    fn load_images(
+        &self,
+        cx: &Context,
+        input: &mut (dyn Read + Send),
+        platform: Option<&Platform>,
+    ) -> Result<Vec<ImageInfo>> {
+        self.load_archive(cx, input, platform)
+    }
+
+    fn import_image(&self, cx: &Context, input: &mut (dyn Read + Send), spec: &ImportSpec) -> Result<ImageInfo> {
+        self.import_tar(cx, input, spec)
     }
 
     fn build(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo> {

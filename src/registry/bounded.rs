@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 /// At most `MAX` items; parsing stops with an error at the first one too many.
 #[derive(Debug)]
-pub(super) struct Bounded<T, const MAX: usize>(pub(super) Vec<T>);
+pub struct Bounded<T, const MAX: usize>(pub Vec<T>);
 
 impl<T, const MAX: usize> Default for Bounded<T, MAX> {
     fn default() -> Self {

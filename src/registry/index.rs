@@ -14,25 +14,31 @@ const MAX_NAMED: usize = 12;
 
 /// The manifests of one image for several platforms.
 #[derive(Debug)]
-pub(super) struct Index {
-    entries: Vec<Entry>,
+pub struct Index {
+    /// In the order of the document.
+    pub entries: Vec<Entry>,
 }
 
 /// One manifest of an index.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub struct Entry {
     #[serde(default)]
     media_type: String,
-    pub(super) digest: Digest,
-    pub(super) size: u64,
-    platform: Option<Platform>,
+    /// Of the manifest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it is for; `None` when the index does not say.
+    pub platform: Option<Platform>,
+    /// Such as the name of the image.
     #[serde(default)]
-    annotations: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Index {
-    pub(super) fn parse(body: &[u8]) -> Result<Self> {
+    /// Reads an index of at most 1024 manifests.
+    pub fn parse(body: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Body {
             manifests: Bounded<Entry, MAX_ENTRIES>,
@@ -42,7 +48,7 @@ impl Index {
     }
 
     /// The best manifest for the platform; of equally good ones the first, as the specification has it.
-    pub(super) fn choose(&self, wanted: &Platform) -> Result<&Entry> {
+    pub fn choose(&self, wanted: &Platform) -> Result<&Entry> {
         let images: Vec<&Entry> = self.entries.iter().filter(|entry| entry.is_image()).collect();
         let ranked = images.iter().filter_map(|entry| match &entry.platform {
             Some(platform) => suitability(platform, wanted).map(|rank| (rank, *entry)),
@@ -56,10 +62,14 @@ impl Index {
 impl Entry {
     /// Attestations sit among the images, for the platform `unknown/unknown`.
     fn is_image(&self) -> bool {
-        let known_type = [OCI_MANIFEST, DOCKER_MANIFEST, ""].contains(&self.media_type.as_str());
+        [OCI_MANIFEST, DOCKER_MANIFEST, ""].contains(&self.media_type.as_str()) && self.is_no_attestation()
+    }
+
+    /// Whether it is, or leads to, an image.
+    pub fn is_no_attestation(&self) -> bool {
         let attestation = self.annotations.contains_key("vnd.docker.reference.digest");
         let unknown = self.platform.as_ref().is_some_and(|platform| platform.os == "unknown");
-        known_type && !attestation && !unknown
+        !attestation && !unknown
     }
 }
 

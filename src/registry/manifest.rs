@@ -1,6 +1,7 @@
 //! Image manifests: OCI and Docker schema 2.
 
 use super::bounded::Bounded;
+use super::index::Index;
 use crate::error::{Error, Result};
 use crate::model::Descriptor;
 use serde::Deserialize;
@@ -19,7 +20,7 @@ pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
 /// overlayfs stacks at most 500 lower layers (`OVL_MAX_STACK`).
-pub(super) const MAX_LAYERS: usize = 500;
+pub const MAX_LAYERS: usize = 500;
 
 const CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
@@ -53,7 +54,7 @@ pub(super) fn kind(header: Option<&str>, body: &[u8]) -> Result<(Kind, String)> 
     if let (Some(header), Some(declared)) = (header, declared)
         && header != declared
     {
-        return Err(Error::corrupt(format!("the registry sent a `{header}` that calls itself `{declared}`")));
+        return Err(Error::corrupt(format!("the manifest is said to be a `{header}` and calls itself `{declared}`")));
     }
     let shape = match (head.manifests.is_some(), head.layers.is_some() || head.config.is_some()) {
         (true, true) => return Err(Error::corrupt("the document is both a manifest and an index")),
@@ -65,7 +66,7 @@ pub(super) fn kind(header: Option<&str>, body: &[u8]) -> Result<(Kind, String)> 
         OCI_MANIFEST | DOCKER_MANIFEST => Kind::Manifest,
         OCI_INDEX | DOCKER_LIST => Kind::Index,
         other => {
-            return Err(Error::unsupported(format!("the registry sent a `{other}`, which is no container image")));
+            return Err(Error::unsupported(format!("it is a `{other}`, which is no container image")));
         }
     };
     if (kind == Kind::Index) != (shape == OCI_INDEX) {
@@ -119,8 +120,32 @@ impl Manifest {
     }
 }
 
+/// What a manifest or an index says.
+#[derive(Debug)]
+pub enum ImageDocument {
+    /// One image; its layers are at most [`MAX_LAYERS`], and of types that can be unpacked.
+    Manifest {
+        /// Of a type that is a container image's.
+        config: Descriptor,
+        /// The bottom one first.
+        layers: Vec<Descriptor>,
+    },
+    /// Manifests for several platforms.
+    Index(Index),
+}
+
+/// Reads a manifest or an index; `media_type` is what is said about it elsewhere.
+pub fn read_document(media_type: Option<&str>, body: &[u8]) -> Result<ImageDocument> {
+    match kind(media_type, body)?.0 {
+        Kind::Manifest => {
+            Manifest::parse(body).map(|Manifest { config, layers }| ImageDocument::Manifest { config, layers })
+        }
+        Kind::Index => Index::parse(body).map(ImageDocument::Index),
+    }
+}
+
 pub(super) fn broken(what: &str, why: &serde_json::Error) -> Error {
-    Error::corrupt(format!("the registry sent a broken {what}: {why}"))
+    Error::corrupt(format!("the image has a broken {what}: {why}"))
 }
 
 #[cfg(test)]

@@ -27,7 +27,10 @@ mod tags;
 mod transport;
 
 pub use blob::{BlobStream, Received};
+pub use bounded::Bounded;
 pub use client::Client;
 pub use credentials::{AuthFile, Credential, CredentialProvider, NoCredentials, Secret};
+pub use index::{Entry as IndexEntry, Index};
+pub use manifest::{ImageDocument, MAX_LAYERS, read_document};
 pub use options::{Options, Retry};
 pub use resolve::{Document, Resolved};

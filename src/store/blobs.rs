@@ -1,5 +1,6 @@
 //! Writing blobs: to another name, verified, synced, renamed. A broken download can be resumed.
 
+use super::parked::ParkedBlob;
 use super::{Content, Store, layout};
 use crate::context::CancelToken;
 use crate::error::{Error, IoContext, Result};
@@ -198,16 +199,15 @@ impl NewBlob {
 
     /// Makes it last, under its digest.
     pub fn commit(self) -> Result<Digest> {
+        self.park().commit()
+    }
+
+    /// Complete, and not to last yet: others decide whether it is wanted.
+    pub fn park(self) -> ParkedBlob {
         let digest = Digest::from_sha256(&self.hasher.finalize());
         let target = self.folder.join(digest.hex());
-        if target.exists() {
-            return Ok(digest);
-        }
-        let (file, path) = self.file.into_parts();
-        settle(&file, &path, &target)?;
-        // The name is gone, so there is nothing for it to remove.
-        let _ = path.keep();
-        Ok(digest)
+        // Its descriptor goes: there may be thousands.
+        ParkedBlob { path: self.file.into_temp_path(), target, digest, size: self.size }
     }
 }
 
@@ -226,7 +226,7 @@ impl Write for NewBlob {
 
 /// Content before name, name before the return: at no point of a power loss does the final name
 /// mean anything but the whole blob.
-fn settle(file: &File, from: &Path, to: &Path) -> Result<()> {
+pub(super) fn settle(file: &File, from: &Path, to: &Path) -> Result<()> {
     let doing = || format!("cannot store blob `{}`", to.display());
     file.sync_all().doing(doing)?;
     fs::rename(from, to).doing(doing)?;

@@ -10,6 +10,7 @@ mod content;
 mod database;
 mod layers;
 mod layout;
+mod parked;
 mod reserve;
 pub mod scopes;
 mod sweep;
@@ -17,6 +18,7 @@ mod sweep;
 pub use blobs::{BlobDownload, BlobWriter, NewBlob};
 pub use content::Content;
 pub use layers::{Layer, LayerDraft, LayerForm, LayerSlot, UnpackedInfo, chain_id};
+pub use parked::ParkedBlob;
 pub use rusqlite;
 pub use sweep::Swept;
 

@@ -4,14 +4,15 @@ use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, IoContext, Result};
 use crate::model::{
-    Actor, ChangeKind, CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate,
-    CopyOptions, DetachKeys, Digest, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, LogLine,
-    LogOptions, Platform, ProcessInfo, PublishedPort, Recovered, RunOutput, Status, Stream, WriteOptions,
+    Actor, ArchiveFormat, ChangeKind, CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats,
+    ContainerUpdate, CopyOptions, DetachKeys, Digest, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter,
+    ImageInfo, ImportSpec, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort, Recovered, RunOutput, Status,
+    Stream, WriteOptions,
 };
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -183,6 +184,32 @@ impl Engine for RecordingEngine {
     fn remove_image(&self, _: &Context, reference: &str, force: bool) -> Result<()> {
         self.called(format!("remove image {reference} {force}"));
         if reference.starts_with("missing") { Err(Error::not_found("no such image")) } else { Ok(()) }
+    }
+    fn save_images(
+        &self,
+        _: &Context,
+        references: &[String],
+        format: ArchiveFormat,
+        output: &mut dyn Write,
+    ) -> Result<()> {
+        self.called(format!("save {references:?} {format:?}"));
+        output.write_all(b"tar").doing(|| "cannot write")
+    }
+    fn load_images(
+        &self,
+        _: &Context,
+        input: &mut (dyn Read + Send),
+        platform: Option<&Platform>,
+    ) -> Result<Vec<ImageInfo>> {
+        let text = std::io::read_to_string(input).doing(|| "cannot read")?;
+        let platform = platform.map(ToString::to_string).unwrap_or_default();
+        self.called(format!("load `{text}` for {platform}"));
+        Ok(vec![Self::image_info()])
+    }
+    fn import_image(&self, _: &Context, input: &mut (dyn Read + Send), spec: &ImportSpec) -> Result<ImageInfo> {
+        let text = std::io::read_to_string(input).doing(|| "cannot read")?;
+        self.called(format!("import `{text}` {spec:?}"));
+        Ok(Self::image_info())
     }
     fn build(&self, _: &Context, plan: &BuildPlan) -> Result<ImageInfo> {
         self.with(|recording| recording.plans.push(plan.clone()));

@@ -1,13 +1,9 @@
 //! `container.export_tar()`: all its files as a tar.
 
 use super::Container;
-use crate::error::{Error, IoContext, Result};
-use crate::script::api::values::absolute;
+use crate::error::Result;
+use crate::script::api::output_file::write_to;
 use crate::script::binding::{Call, api};
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::os::fd::AsFd;
-use std::path::Path;
 
 #[api]
 impl Container {
@@ -21,48 +17,9 @@ impl Container {
     /// `not_found` when the container or the folder of the tar is missing.
     pub fn export_tar(&self, call: &Call, path: String) -> Result<Container> {
         let engine = call.engine()?;
-        let export = |output: &mut dyn Write| engine.export(&call.context(), self.reference(), output);
-        if path == "-" {
-            let doing = || "cannot write to standard output";
-            let stdout = std::io::stdout();
-            if std::io::IsTerminal::is_terminal(&stdout) {
-                return Err(Error::invalid("a tar is not for a terminal").hint("redirect it: `… > web.tar`"));
-            }
-            // Its own descriptor: that of the standard library looks for the end of lines.
-            let file = File::from(stdout.as_fd().try_clone_to_owned().doing(doing)?);
-            let mut output = BufWriter::with_capacity(BUFFER, file);
-            export(&mut output)?;
-            output.flush().doing(doing)?;
-        } else {
-            write_whole(&absolute(call.session().folder(), &path), export)?;
-        }
+        write_to(call, &path, "web.tar", |output| engine.export(&call.context(), self.reference(), output))?;
         Ok(Self::new(self.reference()))
     }
-}
-
-const BUFFER: usize = 1 << 17;
-
-/// A file that is there once it is whole.
-fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let doing = || format!("cannot write `{}`", path.display());
-    if path.is_dir() {
-        return Err(Error::invalid(format!("`{}` is a folder", path.display())).hint("give the name of a file"));
-    }
-    // What is no regular file, such as a pipe, cannot be replaced, only written to.
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        let mut output = BufWriter::with_capacity(BUFFER, File::options().write(true).open(path).doing(doing)?);
-        write(&mut output)?;
-        return output.flush().doing(doing);
-    }
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let file = tempfile::Builder::new().prefix(".shanty-").tempfile_in(folder).doing(doing)?;
-    let mut output = BufWriter::with_capacity(BUFFER, file);
-    write(&mut output)?;
-    let file = output.into_inner().map_err(std::io::IntoInnerError::into_error).doing(doing)?;
-    // Temporary files are their owner's alone; this one is to be like any other.
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(permissions).doing(doing)?;
-    file.persist(path).map(drop).map_err(|error| error.error).doing(doing)
 }
 
 #[cfg(test)]

@@ -3,3 +3,6 @@
 mod request;
 mod response;
 mod serve;
+mod stream;
+
+pub use stream::stream;

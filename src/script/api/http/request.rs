@@ -134,7 +134,7 @@ fn send(call: &Call<'_>, method: &Method, url: &str, options: RequestOptions) ->
     Ok(Response(std::sync::Arc::new(answer)))
 }
 
-fn failure(method: &Method, url: &str, error: &reqwest::Error) -> Error {
+pub(super) fn failure(method: &Method, url: &str, error: &reqwest::Error) -> Error {
     // The innermost cause says most: "connection refused".
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
@@ -146,7 +146,7 @@ fn failure(method: &Method, url: &str, error: &reqwest::Error) -> Error {
     Error::new(kind, format!("{method} {url}: {why}"))
 }
 
-fn client() -> Result<&'static Client> {
+pub(super) fn client() -> Result<&'static Client> {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     if let Some(client) = CLIENT.get() {
         return Ok(client);

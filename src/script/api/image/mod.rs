@@ -2,12 +2,15 @@
 
 mod containers;
 mod exec;
+mod import;
 mod inspect;
 mod list;
+mod load;
 mod properties;
 mod pull;
 mod remove;
 mod run;
+mod save;
 mod shell;
 mod tag;
 
