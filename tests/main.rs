@@ -5,6 +5,7 @@ mod architecture;
 mod archives;
 mod attach;
 mod build;
+mod catalogue;
 mod cli;
 mod container_files;
 mod crashes;

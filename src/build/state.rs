@@ -17,6 +17,8 @@ use std::path::PathBuf;
 pub struct State {
     /// The config as JSON, so that keys that we do not know stay in it.
     config: Value,
+    /// The image that it begins with.
+    parent: Option<Digest>,
     layers: Vec<BuiltLayer>,
     /// Whether a step has set `cmd`: a later `entrypoint` then leaves it.
     pub cmd_is_set: bool,
@@ -37,7 +39,7 @@ impl State {
         if let Some(variant) = &platform.variant {
             config["variant"] = variant.as_str().into();
         }
-        Self { config, layers: Vec::new(), cmd_is_set: false, fresh: Vec::new() }
+        Self { config, parent: None, layers: Vec::new(), cmd_is_set: false, fresh: Vec::new() }
     }
 
     /// What an image of the store has.
@@ -60,7 +62,7 @@ impl State {
             })?;
             layers.push(BuiltLayer { layer, blob });
         }
-        let mut state = Self { config, layers, cmd_is_set: false, fresh: Vec::new() };
+        let mut state = Self { config, parent: Some(id.clone()), layers, cmd_is_set: false, fresh: Vec::new() };
         // When it is made again is no input: the same steps give the same image.
         state.object().remove("created");
         Ok(state)
@@ -177,7 +179,8 @@ impl State {
             .iter()
             .map(|built| CommittedLayer { layer: built.layer.clone(), blob: built.blob.digest.clone() })
             .collect();
-        image::commit(content, &NewImage { manifest, config, layers: &layers, names, digests: &[] })
+        let new = NewImage { manifest, config, layers: &layers, names, digests: &[] };
+        image::commit_child(content, &new, self.parent.as_ref())
     }
 
     fn push(&mut self, built: BuiltLayer, text: &str) {

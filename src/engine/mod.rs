@@ -19,6 +19,7 @@ use crate::model::{
     ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, ExecSpec, ImageInfo, Platform,
     ProcessInfo, Recovered,
 };
+use crate::model::{HistoryEntry, ImageRemoval};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,12 +36,15 @@ pub trait Engine: Send + Sync {
     fn images(&self, cx: &Context, filter: &ImageFilter) -> Result<Vec<ImageInfo>>;
     /// The whole config of an image, in the shape of `docker image inspect`.
     fn inspect_image(&self, cx: &Context, reference: &str) -> Result<serde_json::Value>;
+    /// How an image came to be, the newest step first.
+    fn image_history(&self, cx: &Context, reference: &str) -> Result<Vec<HistoryEntry>>;
     /// Gives an image another name.
     fn tag_image(&self, cx: &Context, reference: &str, new: &str) -> Result<ImageInfo>;
     /// Takes the name `name` away from the image that `reference` means; the image stays, even without a name.
     fn untag_image(&self, cx: &Context, reference: &str, name: &str) -> Result<ImageInfo>;
-    /// Takes a name away; the image goes with its last name. `force` also takes an id with several names.
-    fn remove_image(&self, cx: &Context, reference: &str, force: bool) -> Result<()>;
+    /// Takes a name away; the image goes with its last name. `force` also takes an id with several names, and an image
+    /// that containers use which do not run.
+    fn remove_image(&self, cx: &Context, reference: &str, force: bool) -> Result<ImageRemoval>;
     /// Writes images, straight from the store, into an archive whose blobs are as they were pulled. Together with
     /// [`Self::load_images`] of another engine, over a pipe, it copies images without a registry.
     fn save_images(

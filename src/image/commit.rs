@@ -1,6 +1,7 @@
 //! Layers, a config and a manifest that are in the store become an image.
 
 use super::config::{MAX_CONFIG, parse_config};
+use super::summary::{Summary, touch};
 use crate::error::{Error, Result};
 use crate::model::{Digest, Reference};
 use crate::store::rusqlite::{Transaction, params};
@@ -36,16 +37,25 @@ pub struct CommittedLayer {
 /// # Errors
 /// `corrupt` when the layers are not those that the config names.
 pub fn commit(content: &Content<'_>, image: &NewImage<'_>) -> Result<Digest> {
-    commit_all(content, std::slice::from_ref(image))?;
+    commit_child(content, image, None)
+}
+
+/// The same for an image that was made from another one, its parent.
+pub fn commit_child(content: &Content<'_>, image: &NewImage<'_>, parent: Option<&Digest>) -> Result<Digest> {
+    commit_with(content, std::slice::from_ref(image), parent)?;
     Ok(image.config.clone())
 }
 
 /// The same with several: all of them, or none.
 pub fn commit_all(content: &Content<'_>, images: &[NewImage<'_>]) -> Result<()> {
-    let mut created = Vec::with_capacity(images.len());
+    commit_with(content, images, None)
+}
+
+fn commit_with(content: &Content<'_>, images: &[NewImage<'_>], parent: Option<&Digest>) -> Result<()> {
+    let mut summaries = Vec::with_capacity(images.len());
     let mut all_known = true;
     for image in images {
-        created.push(check(content.store(), image)?);
+        summaries.push(check(content.store(), image)?);
         for layer in image.layers {
             all_known &= content.store().layer(&layer.layer.chain_id)?.is_some();
         }
@@ -53,11 +63,13 @@ pub fn commit_all(content: &Content<'_>, images: &[NewImage<'_>]) -> Result<()> 
     if !all_known {
         content.sync_layers()?;
     }
-    content.store().write_durable(|tx| images.iter().zip(created).try_for_each(|(image, time)| insert(tx, image, time)))
+    content.store().write_durable(|tx| {
+        images.iter().zip(&summaries).try_for_each(|(image, summary)| insert(tx, image, summary, parent))
+    })
 }
 
-/// Whether all of it is here; gives when it was made.
-fn check(store: &Store, image: &NewImage<'_>) -> Result<Option<jiff::Timestamp>> {
+/// Whether all of it is here; gives what its config says.
+fn check(store: &Store, image: &NewImage<'_>) -> Result<Summary> {
     let config = parse_config(&store.read_blob(&image.config, MAX_CONFIG)?)?;
     check_layers(image, config.rootfs().diff_ids())?;
     for blob in image.layers.iter().map(|layer| &layer.blob).chain([&image.manifest]) {
@@ -65,7 +77,7 @@ fn check(store: &Store, image: &NewImage<'_>) -> Result<Option<jiff::Timestamp>>
             return Err(Error::corrupt(format!("blob `{blob}` of the image is missing")));
         }
     }
-    Ok(config.created().as_ref().and_then(|text| text.parse::<jiff::Timestamp>().ok()))
+    Summary::of(&config)
 }
 
 fn check_layers(image: &NewImage<'_>, diff_ids: &[String]) -> Result<()> {
@@ -79,15 +91,24 @@ fn check_layers(image: &NewImage<'_>, diff_ids: &[String]) -> Result<()> {
     if right { Ok(()) } else { Err(Error::corrupt("the image's layers are not those of its config")) }
 }
 
-fn insert(tx: &Transaction<'_>, image: &NewImage<'_>, created: Option<jiff::Timestamp>) -> Result<()> {
+fn insert(tx: &Transaction<'_>, image: &NewImage<'_>, summary: &Summary, parent: Option<&Digest>) -> Result<()> {
     let id = image.config.to_string();
     let size: u64 = image.layers.iter().map(|layer| layer.layer.info.size).sum();
-    let created = created.map(|time| time.as_nanosecond() as i64);
+    let created = summary.created.map(|time| time.as_nanosecond() as i64);
     let now = jiff::Timestamp::now().as_nanosecond() as i64;
     tx.execute(
-        "INSERT INTO images (id, manifest, size, created, added) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
-        params![id, image.manifest.to_string(), size as i64, created, now],
+        "INSERT INTO images (id, manifest, size, created, added, summary, parent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest, summary = excluded.summary",
+        params![
+            id,
+            image.manifest.to_string(),
+            size as i64,
+            created,
+            now,
+            summary.to_json()?,
+            // Steps that change nothing give the image itself.
+            parent.map(ToString::to_string).filter(|parent| *parent != id),
+        ],
     )?;
     for (position, CommittedLayer { layer, blob }) in image.layers.iter().enumerate() {
         let chain = layer.chain_id.to_string();
@@ -110,5 +131,5 @@ fn insert(tx: &Transaction<'_>, image: &NewImage<'_>, created: Option<jiff::Time
             params![repository, digest.to_string(), id],
         )?;
     }
-    Ok(())
+    touch(tx, &id, !image.names.is_empty())
 }

@@ -1,65 +1,87 @@
 //! What is known about an image.
 
-use super::config::read_config;
+use super::summary::Summary;
 use crate::error::{Error, Result};
-use crate::model::{Digest, ImageInfo, Platform, Reference};
+use crate::model::{Digest, ImageInfo, Reference};
 use crate::store::Store;
-use crate::store::rusqlite::{Connection, OptionalExtension};
+use crate::store::rusqlite::{Connection, OptionalExtension, Row as SqlRow};
 
 /// Everything about the image with this id.
 pub fn info(store: &Store, id: &Digest) -> Result<ImageInfo> {
     let row = store.read(|db| row(db, id))?.ok_or_else(|| Error::not_found(format!("there is no image `{id}`")))?;
-    let config = read_config(store, id)?;
-    let layers = config.rootfs().diff_ids().iter().map(|diff_id| diff_id.parse()).collect::<Result<_>>()?;
-    let platform = Platform {
-        os: config.os().to_string(),
-        architecture: config.architecture().to_string(),
-        variant: config.variant().clone(),
+    let summary = match row.summary() {
+        Some(summary) => summary,
+        None => Summary::read(store, id)?,
     };
-    let run = config.config().clone().unwrap_or_default();
-    Ok(ImageInfo {
-        id: id.clone(),
-        digest: row.manifest,
-        tags: row.tags,
-        repo_digests: row.repo_digests,
-        size: row.size,
-        created: config.created().as_ref().and_then(|text| text.parse().ok()),
-        platform,
-        labels: run.labels().clone().unwrap_or_default().into_iter().collect(),
-        env: run.env().clone().unwrap_or_default(),
-        cmd: run.cmd().clone().unwrap_or_default(),
-        entrypoint: run.entrypoint().clone().unwrap_or_default(),
-        workdir: run.working_dir().clone().unwrap_or_default(),
-        user: run.user().clone().unwrap_or_default(),
-        ports: sorted(run.exposed_ports().clone().unwrap_or_default()),
-        layers,
-    })
+    Ok(row.info(id, summary))
 }
 
 /// What the database knows.
-struct Row {
-    manifest: Digest,
-    size: u64,
-    tags: Vec<String>,
-    repo_digests: Vec<String>,
+pub(super) struct Row {
+    pub manifest: Digest,
+    pub size: u64,
+    pub tags: Vec<String>,
+    pub repo_digests: Vec<String>,
+    pub summary: Option<String>,
+    pub parent: Option<String>,
+    pub tagged: Option<i64>,
 }
 
-fn row(db: &Connection, id: &Digest) -> Result<Option<Row>> {
+pub(super) const COLUMNS: &str = "manifest, size, summary, parent, tagged";
+
+impl Row {
+    /// Of the columns above, which start at `first`; names are added.
+    pub fn read(row: &SqlRow<'_>, first: usize) -> Result<Self> {
+        Ok(Self {
+            manifest: row.get_ref(first)?.as_str().map_err(|error| Error::corrupt(error.to_string()))?.parse()?,
+            size: row.get::<_, i64>(first + 1)? as u64,
+            summary: row.get(first + 2)?,
+            parent: row.get(first + 3)?,
+            tagged: row.get(first + 4)?,
+            tags: Vec::new(),
+            repo_digests: Vec::new(),
+        })
+    }
+
+    pub fn summary(&self) -> Option<Summary> {
+        Summary::from_json(self.summary.as_deref())
+    }
+
+    pub fn info(self, id: &Digest, summary: Summary) -> ImageInfo {
+        ImageInfo {
+            id: id.clone(),
+            digest: self.manifest,
+            tags: self.tags,
+            repo_digests: self.repo_digests,
+            size: self.size,
+            created: summary.created,
+            platform: summary.platform,
+            labels: summary.labels,
+            env: summary.env,
+            cmd: summary.cmd,
+            entrypoint: summary.entrypoint,
+            workdir: summary.workdir,
+            user: summary.user,
+            ports: summary.ports,
+            layers: summary.layers,
+        }
+    }
+}
+
+pub(super) fn row(db: &Connection, id: &Digest) -> Result<Option<Row>> {
     let id = id.to_string();
-    let found: Option<(String, i64)> = db
-        .prepare_cached("SELECT manifest, size FROM images WHERE id = ?1")?
-        .query_row([&id], |row| Ok((row.get(0)?, row.get(1)?)))
+    let found = db
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM images WHERE id = ?1"))?
+        .query_row([&id], |row| Ok(Row::read(row, 0)))
         .optional()?;
-    let Some((manifest, size)) = found else { return Ok(None) };
-    let tags = strings(db, "SELECT name FROM image_names WHERE image = ?1 ORDER BY name", &id)?;
+    let Some(row) = found else { return Ok(None) };
+    let mut row = row?;
+    let names = strings(db, "SELECT name FROM image_names WHERE image = ?1 ORDER BY name", &id)?;
     let digests =
         strings(db, "SELECT repository || '@' || digest FROM image_digests WHERE image = ?1 ORDER BY 1", &id)?;
-    Ok(Some(Row {
-        manifest: manifest.parse()?,
-        size: size as u64,
-        tags: tags.iter().map(|name| familiar(name)).collect(),
-        repo_digests: digests.iter().map(|name| familiar(name)).collect(),
-    }))
+    row.tags = names.iter().map(|name| familiar(name)).collect();
+    row.repo_digests = digests.iter().map(|name| familiar(name)).collect();
+    Ok(Some(row))
 }
 
 fn strings(db: &Connection, sql: &str, key: &str) -> Result<Vec<String>> {
@@ -69,12 +91,6 @@ fn strings(db: &Connection, sql: &str, key: &str) -> Result<Vec<String>> {
 }
 
 /// `node:18` for `docker.io/library/node:18`.
-fn familiar(name: &str) -> String {
+pub(super) fn familiar(name: &str) -> String {
     name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.to_string())
-}
-
-/// oci-spec reads them from a JSON object, whose order it loses.
-fn sorted(mut list: Vec<String>) -> Vec<String> {
-    list.sort();
-    list
 }

@@ -1,31 +1,71 @@
 //! Which images there are.
 
-use super::info::info;
+use super::info::{self, Row, familiar};
+use super::summary::Summary;
 use crate::error::{ErrorKind, Result};
 use crate::model::{Digest, ImageFilter, ImageInfo, Reference};
 use crate::store::Store;
+use crate::store::rusqlite::Connection;
+use std::collections::HashMap;
 
 /// Images that the filter lets through, newest first.
 pub fn list(store: &Store, filter: &ImageFilter) -> Result<Vec<ImageInfo>> {
     let mut images = Vec::new();
-    for id in ids(store)? {
-        match info(store, &id) {
-            Ok(image) if matches(&image, filter) => images.push(image),
-            Ok(_) => {}
-            // Another process has removed it since the ids were read.
-            Err(error) if error.is(ErrorKind::NotFound) => {}
-            Err(error) => return Err(error.context(format!("image `{}`", id.short()))),
+    for (id, row) in store.read(|db| rows(db, filter.all))? {
+        let summary = match row.summary() {
+            Some(summary) => summary,
+            None => match Summary::read(store, &id) {
+                // Another process has removed it since the rows were read.
+                Err(error) if error.is(ErrorKind::NotFound) => continue,
+                summary => summary.map_err(|error| error.context(format!("image `{}`", id.short())))?,
+            },
+        };
+        let image = row.info(&id, summary);
+        if matches(&image, filter) {
+            images.push(image);
         }
     }
     Ok(images)
 }
 
-fn ids(store: &Store) -> Result<Vec<Digest>> {
-    store.read(|db| {
-        let mut statement = db.prepare("SELECT id FROM images ORDER BY ifnull(created, added) DESC, added DESC, id")?;
-        let ids = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-        ids.iter().map(|id| id.parse()).collect()
-    })
+/// One statement a table: one for each image would take longer than everything else.
+fn rows(db: &Connection, all: bool) -> Result<Vec<(Digest, Row)>> {
+    let transaction = db.unchecked_transaction()?;
+    let mut names = grouped(db, "SELECT image, name FROM image_names ORDER BY name")?;
+    let mut digests =
+        grouped(db, "SELECT image, repository || '@' || digest FROM image_digests ORDER BY repository, digest")?;
+    // What only its children need is no image of its own to people.
+    let shown = "WHERE NOT EXISTS (SELECT 1 FROM images AS child WHERE child.parent = images.id)
+                 OR EXISTS (SELECT 1 FROM image_names WHERE image = images.id)
+                 OR EXISTS (SELECT 1 FROM image_digests WHERE image = images.id)";
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT id, {} FROM images {} ORDER BY ifnull(created, added) DESC, added DESC, id",
+        info::COLUMNS,
+        if all { "" } else { shown }
+    ))?;
+    let mut found = statement.query([])?;
+    let mut rows = Vec::new();
+    while let Some(sql) = found.next()? {
+        let text: String = sql.get(0)?;
+        let mut row = Row::read(sql, 1)?;
+        row.tags = names.remove(&text).unwrap_or_default();
+        row.repo_digests = digests.remove(&text).unwrap_or_default();
+        rows.push((text.parse()?, row));
+    }
+    transaction.finish()?;
+    Ok(rows)
+}
+
+/// Familiar names by image.
+fn grouped(db: &Connection, sql: &str) -> Result<HashMap<String, Vec<String>>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut groups: HashMap<String, Vec<String>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let name = familiar(row.get_ref(1)?.as_str().unwrap_or_default());
+        groups.entry(row.get(0)?).or_default().push(name);
+    }
+    Ok(groups)
 }
 
 fn matches(image: &ImageInfo, filter: &ImageFilter) -> bool {
@@ -35,7 +75,9 @@ fn matches(image: &ImageInfo, filter: &ImageFilter) -> bool {
         .iter()
         .all(|(key, value)| image.labels.get(key).is_some_and(|found| value.is_empty() || found == value));
     let dangling = filter.dangling.is_none_or(|wanted| wanted == image.tags.is_empty());
-    name && labels && dangling
+    let before = filter.before.is_none_or(|time| image.created.is_some_and(|built| built < time));
+    let since = filter.since.is_none_or(|time| image.created.is_some_and(|built| built > time));
+    name && labels && dangling && before && since
 }
 
 /// A pattern without a tag means every tag of the repository.

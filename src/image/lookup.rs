@@ -22,16 +22,28 @@ pub fn require(store: &Store, text: &str) -> Result<Digest> {
 }
 
 pub(super) fn find_in(db: &Connection, text: &str) -> Result<Option<Digest>> {
+    Ok(meant(db, text)?.map(|meant| meant.id))
+}
+
+/// An image, and what it was called by.
+pub(super) struct Meant {
+    pub id: Digest,
+    /// Its name or `repository@digest`; `None`: its id.
+    pub name: Option<Reference>,
+}
+
+pub(super) fn meant(db: &Connection, text: &str) -> Result<Option<Meant>> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    let by_id = |id: Option<Digest>| id.map(|id| Meant { id, name: None });
     if Id::parse(digits).is_some() {
-        return one(db, "SELECT id FROM images WHERE id = ?1", &format!("sha256:{digits}"));
+        return one(db, "SELECT id FROM images WHERE id = ?1", &format!("sha256:{digits}")).map(by_id);
     }
     if let Ok(reference) = text.parse::<Reference>()
         && let Some(id) = by_name(db, &reference)?
     {
-        return Ok(Some(id));
+        return Ok(Some(Meant { id, name: Some(reference) }));
     }
-    by_prefix(db, text, digits)
+    by_prefix(db, text, digits).map(by_id)
 }
 
 fn by_name(db: &Connection, reference: &Reference) -> Result<Option<Digest>> {

@@ -2,6 +2,7 @@
 
 mod commit;
 mod config;
+mod history;
 mod info;
 mod inspect;
 mod layer;
@@ -13,10 +14,12 @@ mod prepare;
 mod pull;
 mod remove;
 mod save;
+mod summary;
 mod tag;
 
-pub use commit::{CommittedLayer, NewImage, commit};
+pub use commit::{CommittedLayer, NewImage, commit, commit_child};
 pub use config::{MAX_CONFIG, parse_config, read_config};
+pub use history::history;
 pub use info::info;
 pub use inspect::inspect;
 pub use layer::place_layer;

@@ -1,36 +1,31 @@
-//! Taking names and images away.
+//! Taking names and images away, by Docker's rules (moby `daemon/images/image_delete.go`).
 
-use super::lookup;
+use super::info::familiar;
+use super::lookup::{self, Meant};
 use crate::error::{Error, Result};
 use crate::events::{self, Occurrence};
-use crate::model::{Digest, Reference, short_id};
-use crate::store::Store;
-use crate::store::rusqlite::{Connection, Transaction, params};
+use crate::model::{Digest, ImageRemoval, Reference, Status, short_id};
+use crate::store::rusqlite::{Connection, OptionalExtension, Transaction, params};
+use crate::store::{Store, release_image};
 
-/// Takes away what `text` means: a name, and with the last one the image; or, by id, the image.
+/// Takes away what `text` means: a name, and with the last one the image; or, by id, the image. What was built on
+/// it keeps it, without a name; parents that have no name and no other child go with it.
 ///
 /// # Errors
-/// `conflict` when a container was made from it, or when an id has several names and `force` is not set.
-pub fn remove(store: &Store, text: &str, force: bool) -> Result<()> {
+/// `conflict` when an id has several names or a container that does not run uses it, unless `force` is set; and when an
+/// image was made from it, or a container that runs uses it.
+pub fn remove(store: &Store, text: &str, force: bool) -> Result<ImageRemoval> {
     lookup::require(store, text)?;
-    let happened = store.write_durable(|tx| {
-        let Some(id) = lookup::find_in(tx, text)? else { return Ok(Vec::new()) };
-        let names = names(tx, &id)?;
-        let named = text.parse::<Reference>().ok().map(|reference| reference.canonical());
-        let untagged = Occurrence::image("untag", &id.to_string(), &id.to_string());
-        match named.filter(|name| names.contains(name)) {
-            Some(name) if names.len() > 1 => take_name(tx, &name).map(|()| vec![untagged]),
-            None if names.len() > 1 && !force => Err(several_names(text, &names)),
-            _ => {
-                delete(tx, text, &id)?;
-                let deleted = Occurrence::image("delete", &id.to_string(), &id.to_string());
-                Ok(names.iter().map(|_| untagged.clone()).chain([deleted]).collect())
-            }
+    let (removal, happened) = store.write_durable(|tx| {
+        let mut removing = Removing { store, tx, removal: ImageRemoval::default(), happened: Vec::new() };
+        if let Some(meant) = lookup::meant(tx, text)? {
+            removing.remove(text, &meant, force)?;
         }
+        Ok((removing.removal, removing.happened))
     })?;
     events::record(store.root(), &happened);
-    store.sweep()?;
-    Ok(())
+    store.take_out_garbage()?;
+    Ok(removal)
 }
 
 /// Takes a name away from the image that `text` means; the image stays. Gives its id.
@@ -43,46 +38,204 @@ pub fn untag(store: &Store, text: &str, name: &str) -> Result<Digest> {
     let id = store.write_durable(|tx| {
         let id = lookup::find_in(tx, text)?
             .ok_or_else(|| Error::not_found(format!("image `{text}` was removed meanwhile")))?;
-        if !names(tx, &id)?.contains(&name.canonical()) {
+        let gone = Name::of(&name);
+        if !names(tx, &id)?.contains(&gone) {
             return Err(Error::not_found(format!("image `{text}` has no name `{name}`")));
         }
-        take_name(tx, &name.canonical())?;
+        gone.delete(tx, &id)?;
         Ok(id)
     })?;
-    events::record(store.root(), &[Occurrence::image("untag", &id.to_string(), &id.to_string())]);
+    events::record(store.root(), &[untagged(&id)]);
     Ok(id)
 }
 
-fn names(db: &Connection, id: &Digest) -> Result<Vec<String>> {
-    let mut statement = db.prepare_cached("SELECT name FROM image_names WHERE image = ?1 ORDER BY name")?;
-    Ok(statement.query_map([id.to_string()], |row| row.get(0))?.collect::<Result<_, _>>()?)
+/// A name of an image, or a digest that a repository knows it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub repository: String,
+    pub canonical: String,
+    pub digest: Option<String>,
 }
 
-fn take_name(tx: &Transaction<'_>, name: &str) -> Result<()> {
-    tx.execute("DELETE FROM image_names WHERE name = ?1", [name])?;
-    Ok(())
-}
-
-/// The rows only: the sweep takes what they alone referred to.
-fn delete(tx: &Transaction<'_>, text: &str, id: &Digest) -> Result<()> {
-    let mut statement = tx.prepare("SELECT name, id FROM containers WHERE image_id = ?1 ORDER BY created")?;
-    let users = statement
-        .query_map([id.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
-        .collect::<Result<Vec<_>, _>>()?;
-    if let Some((first, _)) = users.first() {
-        let list: Vec<_> = users.iter().map(|(name, id)| format!("`{name}` ({})", short_id(id))).collect();
-        return Err(Error::conflict(format!("image `{text}` is used by container {}", list.join(", ")))
-            .hint(format!("remove it first: `shanty eval 'container(\"{first}\").remove(#{{ force: true }})'`")));
+impl Name {
+    fn of(reference: &Reference) -> Self {
+        let digest = reference.digest().map(ToString::to_string);
+        let canonical = match &digest {
+            Some(digest) => format!("{}@{digest}", reference.name()),
+            None => reference.canonical(),
+        };
+        Self { repository: reference.name(), canonical, digest }
     }
-    tx.execute("DELETE FROM images WHERE id = ?1", params![id.to_string()])?;
-    Ok(())
+
+    fn delete(&self, tx: &Transaction<'_>, id: &Digest) -> Result<()> {
+        match &self.digest {
+            None => tx.execute("DELETE FROM image_names WHERE name = ?1", [&self.canonical])?,
+            Some(digest) => tx.execute(
+                "DELETE FROM image_digests WHERE repository = ?1 AND digest = ?2 AND image = ?3",
+                params![self.repository, digest, id.to_string()],
+            )?,
+        };
+        Ok(())
+    }
 }
 
-fn several_names(text: &str, names: &[String]) -> Error {
-    let list: Vec<_> = names
-        .iter()
-        .map(|name| name.parse::<Reference>().map_or_else(|_| name.clone(), |reference| reference.to_string()))
-        .collect();
+/// Names first, then digests.
+pub(super) fn names(db: &Connection, id: &Digest) -> Result<Vec<Name>> {
+    let mut names = Vec::new();
+    let mut statement = db.prepare_cached("SELECT name FROM image_names WHERE image = ?1 ORDER BY name")?;
+    for name in statement.query_map([id.to_string()], |row| row.get::<_, String>(0))? {
+        let canonical = name?;
+        let repository = canonical.parse::<Reference>().map_or_else(|_| canonical.clone(), |name| name.name());
+        names.push(Name { repository, canonical, digest: None });
+    }
+    let sql = "SELECT repository, digest FROM image_digests WHERE image = ?1 ORDER BY repository, digest";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([id.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    for row in rows {
+        let (repository, digest) = row?;
+        names.push(Name { canonical: format!("{repository}@{digest}"), repository, digest: Some(digest) });
+    }
+    Ok(names)
+}
+
+/// Containers that were made from an image: name, id, and whether it runs.
+pub(super) struct User {
+    pub name: String,
+    pub id: String,
+    pub alive: bool,
+}
+
+pub(super) fn users(db: &Connection, id: &Digest) -> Result<Vec<User>> {
+    let mut statement =
+        db.prepare_cached("SELECT name, id, status FROM containers WHERE image_id = ?1 ORDER BY created")?;
+    let rows = statement.query_map([id.to_string()], |row| {
+        let status: String = row.get(2)?;
+        let alive = Status::from_name(&status).is_none_or(Status::is_alive);
+        Ok(User { name: row.get(0)?, id: row.get(1)?, alive })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn has_children(db: &Connection, id: &Digest) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM images WHERE parent = ?1")?.exists([id.to_string()])?)
+}
+
+/// What is taken away in one transaction.
+pub(super) struct Removing<'a> {
+    pub store: &'a Store,
+    pub tx: &'a Transaction<'a>,
+    pub removal: ImageRemoval,
+    pub happened: Vec<Occurrence>,
+}
+
+impl Removing<'_> {
+    fn remove(&mut self, text: &str, meant: &Meant, force: bool) -> Result<()> {
+        let id = &meant.id;
+        let mut names = names(self.tx, id)?;
+        let users = users(self.tx, id)?;
+        let Some(reference) = &meant.name else {
+            if !is_single(&names) && !force {
+                return Err(several_names(text, &names));
+            }
+            self.check(text, id, &users, force)?;
+            return self.delete(id);
+        };
+        // Without a name it would be left to nobody.
+        if !force && is_single(&names) && !users.is_empty() {
+            return Err(in_use(text, &users, "uses it"));
+        }
+        let gone = Name::of(reference);
+        names.retain(|name| *name != gone);
+        self.untag(id, &gone)?;
+        // With its last tag of a repository go the digests of it.
+        if gone.digest.is_none()
+            && !names.iter().any(|name| name.digest.is_none() && name.repository == gone.repository)
+        {
+            for name in names.extract_if(.., |name| name.repository == gone.repository) {
+                self.untag(id, &name)?;
+            }
+        }
+        // What is still needed stays without a name.
+        if !names.is_empty() || self.check(text, id, &users, force).is_err() {
+            return Ok(());
+        }
+        self.delete(id)
+    }
+
+    fn check(&self, text: &str, id: &Digest, users: &[User], force: bool) -> Result<()> {
+        if has_children(self.tx, id)? {
+            return Err(Error::conflict(format!("image `{text}` has images that were made from it"))
+                .hint("remove those first; or take only its name away: `.untag()`"));
+        }
+        match users.iter().find(|user| user.alive) {
+            Some(_) => Err(in_use(text, users, "runs from it")),
+            None if !force && !users.is_empty() => Err(in_use(text, users, "uses it")),
+            None => Ok(()),
+        }
+    }
+
+    fn untag(&mut self, id: &Digest, name: &Name) -> Result<()> {
+        name.delete(self.tx, id)?;
+        self.removal.untagged.push(familiar(&name.canonical));
+        self.happened.push(untagged(id));
+        Ok(())
+    }
+
+    /// The image with all its names, and then parents that only it needed.
+    pub fn delete(&mut self, id: &Digest) -> Result<()> {
+        let mut next = Some(id.clone());
+        while let Some(id) = next.take() {
+            for name in names(self.tx, &id)? {
+                self.untag(&id, &name)?;
+            }
+            let parent: Option<String> = self
+                .tx
+                .prepare_cached("SELECT parent FROM images WHERE id = ?1")?
+                .query_row([id.to_string()], |row| row.get(0))
+                .optional()?
+                .flatten();
+            let held = !users(self.tx, &id)?.is_empty();
+            let released = release_image(self.tx, &id.to_string(), held)?;
+            self.removal.freed += released.layer_bytes;
+            for blob in &released.blobs {
+                self.removal.freed += self.store.blob_size(blob).unwrap_or(0);
+            }
+            self.removal.deleted.push(id.to_string());
+            self.removal.deleted.extend(released.layers.iter().map(ToString::to_string));
+            self.happened.push(Occurrence::image("delete", &id.to_string(), &id.to_string()));
+            if let Some(parent) = parent.and_then(|parent| parent.parse().ok())
+                && self.is_left_over(&parent)?
+            {
+                next = Some(parent);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_left_over(&self, id: &Digest) -> Result<bool> {
+        Ok(names(self.tx, id)?.is_empty() && users(self.tx, id)?.is_empty() && !has_children(self.tx, id)?)
+    }
+}
+
+/// Whether it has at most one name, in one repository.
+fn is_single(names: &[Name]) -> bool {
+    let tags = names.iter().filter(|name| name.digest.is_none()).count();
+    tags <= 1 && names.iter().all(|name| name.repository == names[0].repository)
+}
+
+fn untagged(id: &Digest) -> Occurrence {
+    Occurrence::image("untag", &id.to_string(), &id.to_string())
+}
+
+fn in_use(text: &str, users: &[User], how: &str) -> Error {
+    let list: Vec<_> = users.iter().map(|user| format!("`{}` ({})", user.name, short_id(&user.id))).collect();
+    let first = users.iter().find(|user| user.alive).unwrap_or(&users[0]);
+    Error::conflict(format!("image `{text}` is used by container {}: it {how}", list.join(", ")))
+        .hint(format!("remove it first: `shanty eval 'container(\"{}\").remove(#{{ force: true }})'`", first.name))
+}
+
+fn several_names(text: &str, names: &[Name]) -> Error {
+    let list: Vec<_> = names.iter().map(|name| familiar(&name.canonical)).collect();
     Error::conflict(format!("image `{text}` has several names: {}", list.join(", ")))
         .hint(format!("remove one name, or all: `shanty eval 'image(\"{text}\").remove(#{{ force: true }})'`"))
 }

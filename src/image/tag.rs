@@ -1,6 +1,7 @@
 //! Another name for an image.
 
 use super::lookup;
+use super::summary::touch;
 use crate::error::{Error, Result};
 use crate::events::{self, Occurrence};
 use crate::model::{Digest, Reference};
@@ -24,6 +25,7 @@ pub fn tag(store: &Store, text: &str, new: &str) -> Result<Digest> {
             "INSERT OR REPLACE INTO image_names (name, image) VALUES (?1, ?2)",
             params![name.canonical(), id.to_string()],
         )?;
+        touch(tx, &id.to_string(), true)?;
         Ok(id)
     })?;
     events::record(store.root(), &[Occurrence::image("tag", &id.to_string(), &name.to_string())]);

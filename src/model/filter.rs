@@ -11,6 +11,12 @@ pub struct ImageFilter {
     pub labels: Vec<(String, String)>,
     /// Only images without (`true`) or with (`false`) a name.
     pub dangling: Option<bool>,
+    /// Only images built before this time.
+    pub before: Option<jiff::Timestamp>,
+    /// Only images built after this time.
+    pub since: Option<jiff::Timestamp>,
+    /// Also images without a name that others were made from.
+    pub all: bool,
 }
 
 /// Which containers to list.

@@ -44,6 +44,7 @@ pub fn clean_up(root: &Path, container: Option<&str>) -> Result<()> {
             Err(error) => return Err(error),
         }
     }
+    store.take_out_garbage()?;
     store.empty_trash();
     cx.cancel.sleep(GRACE)?;
     network::teardown_if_unused(&store)?;

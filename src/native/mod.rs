@@ -20,6 +20,7 @@ use crate::model::{
     CopyOptions, DetachKeys, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, ImportSpec,
     LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, WriteOptions,
 };
+use crate::model::{HistoryEntry, ImageRemoval};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::{container, image};
@@ -74,6 +75,10 @@ impl Engine for NativeEngine {
         image::inspect(&self.store, &image::require(&self.store, reference)?)
     }
 
+    fn image_history(&self, _cx: &Context, reference: &str) -> Result<Vec<HistoryEntry>> {
+        image::history(&self.store, &image::require(&self.store, reference)?)
+    }
+
     fn tag_image(&self, cx: &Context, reference: &str, new: &str) -> Result<ImageInfo> {
         let id = image::tag(&self.store, reference, new)?;
         self.own_image(cx, new)?;
@@ -84,10 +89,12 @@ impl Engine for NativeEngine {
         image::info(&self.store, &image::untag(&self.store, reference, name)?)
     }
 
-    fn remove_image(&self, _cx: &Context, reference: &str, force: bool) -> Result<()> {
-        image::remove(&self.store, reference, force)?;
+    fn remove_image(&self, _cx: &Context, reference: &str, force: bool) -> Result<ImageRemoval> {
+        // Containers that have ended unseen do not run.
+        container::list(&self.store, &ContainerFilter::default())?;
+        let removal = image::remove(&self.store, reference, force)?;
         self.reaper.image_removed();
-        Ok(())
+        Ok(removal)
     }
 
     fn save_images(

@@ -87,14 +87,15 @@ fn work(store: &Store, recovery: &Recovery, jobs: &Receiver<Job>) -> bool {
     if store.has_partial_content() {
         report("half-made content", store.sweep().map(drop));
     }
+    report("what images let go of", store.take_out_garbage().map(drop));
     let mut worked = false;
     while let Some(job) = next(store, jobs) {
         worked = true;
         match job {
             Job::Remains(remains) => report("a container", container::finish(store, &cx, *remains)),
-            Job::Container => {}
-            Job::Image => report("an image", store.sweep().map(drop)),
+            Job::Container | Job::Image => {}
         }
+        report("what images let go of", store.take_out_garbage().map(drop));
         store.empty_trash();
     }
     store.empty_trash();

@@ -24,7 +24,7 @@ fn remove(store: &Store, kind: ItemKind, name: &str) -> Result<()> {
         ItemKind::Container => Ok(()),
         ItemKind::Image => match image::remove(store, name, false) {
             Err(error) if error.is(ErrorKind::NotFound) => Ok(()),
-            removed => removed,
+            removed => removed.map(drop),
         },
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One migration a version; `PRAGMA user_version` counts those that were applied.
-const MIGRATIONS: [&[&str]; 2] = [
+const MIGRATIONS: [&[&str]; 3] = [
     &[
         include_str!("schema/meta.sql"),
         include_str!("schema/images.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&[&str]; 2] = [
         include_str!("schema/networks.sql"),
     ],
     &[include_str!("schema/restart.sql")],
+    &[include_str!("schema/catalogue.sql")],
 ];
 
 /// How long to wait for another process's transaction.

@@ -8,6 +8,7 @@
 mod blobs;
 mod content;
 mod database;
+mod garbage;
 mod layers;
 mod layout;
 mod parked;
@@ -17,6 +18,7 @@ mod sweep;
 
 pub use blobs::{BlobDownload, BlobWriter, NewBlob};
 pub use content::Content;
+pub use garbage::{Released, is_used_blob, release, release_image};
 pub use layers::{Layer, LayerDraft, LayerForm, LayerSlot, UnpackedInfo, chain_id};
 pub use parked::ParkedBlob;
 pub use rusqlite;

@@ -32,12 +32,14 @@ impl Store {
         let mut swept = Swept::default();
         match self.try_exclude_content()? {
             Some(_alone) => {
+                self.release_held_layers()?;
                 self.delete_unused_layers()?;
                 let (blobs, layers) = self.referenced()?;
                 swept.blobs = self.move_out(layout::BLOBS, |name, _| !blobs.contains(name))?;
                 swept.layers = self.move_out(layout::LAYERS, |name, _| name != "tmp" && !layers.contains(name))?;
                 swept.partial = self.move_out(layout::PARTIAL_LAYERS, |_, _| true)?
                     + self.move_out(layout::PARTIAL_BLOBS, |name, age| name.len() != 64 || age > KEEP_PARTIAL)?;
+                self.write(|tx| Ok(tx.execute("DELETE FROM garbage", []).map(drop)?))?;
             }
             None => swept.busy = true,
         }
@@ -48,7 +50,8 @@ impl Store {
     /// On the disk before the files go: else a power loss could bring the rows back alone. (The rows of images
     /// are always deleted so.)
     fn delete_unused_layers(&self) -> Result<()> {
-        const UNUSED: &str = "FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)";
+        const UNUSED: &str = "FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)
+                              AND chain_id NOT IN (SELECT chain_id FROM held_layers)";
         let any = self.read(|db| Ok(db.prepare(&format!("SELECT 1 {UNUSED}"))?.exists([])?))?;
         if any {
             self.write_durable(|tx| Ok(tx.execute(&format!("DELETE {UNUSED}"), [])?))?;
@@ -93,7 +96,7 @@ impl Store {
         }
     }
 
-    fn trash_name(&self) -> Result<PathBuf> {
+    pub(super) fn trash_name(&self) -> Result<PathBuf> {
         name_in(&self.root.join(layout::TRASH))
     }
 

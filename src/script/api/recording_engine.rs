@@ -9,6 +9,7 @@ use crate::model::{
     ImageInfo, ImportSpec, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort, Recovered, RunOutput, Status,
     Stream, WriteOptions,
 };
+use crate::model::{HistoryEntry, ImageRemoval};
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
 use std::collections::VecDeque;
@@ -173,6 +174,9 @@ impl Engine for RecordingEngine {
     fn inspect_image(&self, _: &Context, reference: &str) -> Result<serde_json::Value> {
         Ok(serde_json::json!({ "Id": reference }))
     }
+    fn image_history(&self, _: &Context, _: &str) -> Result<Vec<HistoryEntry>> {
+        Ok(vec![])
+    }
     fn tag_image(&self, _: &Context, reference: &str, new: &str) -> Result<ImageInfo> {
         self.called(format!("tag {reference} {new}"));
         Ok(Self::image_info())
@@ -181,9 +185,13 @@ impl Engine for RecordingEngine {
         self.called(format!("untag {reference} {name}"));
         Ok(Self::image_info())
     }
-    fn remove_image(&self, _: &Context, reference: &str, force: bool) -> Result<()> {
+    fn remove_image(&self, _: &Context, reference: &str, force: bool) -> Result<ImageRemoval> {
         self.called(format!("remove image {reference} {force}"));
-        if reference.starts_with("missing") { Err(Error::not_found("no such image")) } else { Ok(()) }
+        if reference.starts_with("missing") {
+            return Err(Error::not_found("no such image"));
+        }
+        let deleted = vec![Digest::from_sha256(&[0xab; 32]).to_string()];
+        Ok(ImageRemoval { untagged: vec![reference.to_owned()], deleted, freed: 98 << 20 })
     }
     fn save_images(
         &self,

@@ -19,7 +19,10 @@ pub struct ImagesOptions {
     /// Only those built before this image.
     pub before: Option<String>,
     /// Only those built after this image.
+    #[option(alias = "after")]
     pub since: Option<String>,
+    /// Also those without a name that others were made from.
+    pub all: bool,
 }
 
 /// The images that are here, newest first.
@@ -33,16 +36,20 @@ pub struct ImagesOptions {
 pub fn images(call: &Call, options: ImagesOptions) -> Result<Vec<Image>> {
     let (engine, cx) = (call.engine()?, call.context());
     let built = |reference: &Option<String>| match reference {
-        Some(reference) => engine.image(&cx, reference).map(|info| info.created),
+        // What does not say when it was built comes before all others.
+        Some(reference) => engine.image(&cx, reference).map(|info| info.created.or(Some(jiff::Timestamp::UNIX_EPOCH))),
         None => Ok(None),
     };
     let (before, since) = (built(&options.before)?, built(&options.since)?);
-    let filter = ImageFilter { name: options.name, labels: options.label.0, dangling: options.dangling };
-    let found = engine.images(&cx, &filter)?.into_iter().filter(|info| {
-        before.is_none_or(|before| info.created.is_some_and(|built| built < before))
-            && since.is_none_or(|since| info.created.is_some_and(|built| built > since))
-    });
-    Ok(found.map(|info| Image::of(&info)).collect())
+    let filter = ImageFilter {
+        name: options.name,
+        labels: options.label.0,
+        dangling: options.dangling,
+        before,
+        since,
+        all: options.all,
+    };
+    Ok(engine.images(&cx, &filter)?.iter().map(Image::of).collect())
 }
 
 #[cfg(test)]
@@ -59,8 +66,9 @@ mod tests {
         );
         let calls = engine.with(|recording| recording.calls.remove(0));
         assert!(calls.contains(r#"name: Some("no*"), labels: [("a", "b")]"#), "{calls}");
-        // None was built before itself.
-        assert_eq!(engine.eval(r#"print(images(#{ before: "node:18" }).len())"#).unwrap(), "0");
+        engine.eval(r#"images(#{ before: "node:18", all: true })"#).unwrap();
+        let calls = engine.with(|recording| recording.calls.remove(0));
+        assert!(calls.contains("before: Some(1970-01-01T00:00:00Z), since: None, all: true"), "{calls}");
         assert!(engine.eval(r#"images(#{ since: "missing" })"#).is_err());
     }
 

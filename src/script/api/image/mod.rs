@@ -2,6 +2,7 @@
 
 mod containers;
 mod exec;
+mod history;
 mod import;
 mod inspect;
 mod list;
