@@ -29,6 +29,7 @@ mod other_runtimes;
 mod pause;
 mod published;
 mod pull;
+mod push;
 mod recover;
 mod registry;
 mod registry_faults;

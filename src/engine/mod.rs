@@ -19,7 +19,7 @@ use crate::model::{
     ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, ExecSpec, ImageInfo, Platform,
     ProcessInfo, Recovered,
 };
-use crate::model::{HistoryEntry, ImageRemoval};
+use crate::model::{Digest, HistoryEntry, ImageRemoval};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub trait Engine: Send + Sync {
 
     /// Fetches an image from its registry, whether or not it is here already.
     fn pull(&self, cx: &Context, reference: &str, options: &PullOptions) -> Result<ImageInfo>;
+    /// Sends an image to a registry: to the name `to`, else to its own. Gives the digest under which it is there.
+    fn push(&self, cx: &Context, reference: &str, to: Option<&str>) -> Result<Digest>;
     /// An image of the store, by reference, id or prefix of one.
     fn image(&self, cx: &Context, reference: &str) -> Result<ImageInfo>;
     /// All images, newest first.

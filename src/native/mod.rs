@@ -20,7 +20,7 @@ use crate::model::{
     CopyOptions, DetachKeys, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, ImportSpec,
     LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, WriteOptions,
 };
-use crate::model::{HistoryEntry, ImageRemoval};
+use crate::model::{Digest, HistoryEntry, ImageRemoval};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::{container, image};
@@ -61,6 +61,10 @@ impl NativeEngine {
 impl Engine for NativeEngine {
     fn pull(&self, cx: &Context, reference: &str, options: &PullOptions) -> Result<ImageInfo> {
         self.pull_image(cx, reference, options.platform.as_ref())
+    }
+
+    fn push(&self, cx: &Context, reference: &str, to: Option<&str>) -> Result<Digest> {
+        image::push(&self.store, self.client(), reference, to, cx)
     }
 
     fn image(&self, _cx: &Context, reference: &str) -> Result<ImageInfo> {

@@ -1,10 +1,12 @@
 //! Answers to challenges: basic credentials, and tokens that are fetched, kept and renewed.
 
+use super::body::Body;
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, CredentialProvider, Secret};
 use super::endpoint::{authority, is_loopback};
 use super::failure::Failure;
 use super::http::{Http, Request};
+use super::subject::Subject;
 use crate::error::{Error, ErrorKind, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,19 +26,6 @@ const MARGIN: Duration = Duration::from_secs(5);
 const MAX_TOKEN_BODY: usize = 1 << 20;
 /// The name under which token servers log what they gave out (OAuth 2 requires one).
 const CLIENT_ID: &str = "shanty";
-
-/// What is asked for: a repository of a registry; empty for the registry itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Subject {
-    pub(super) registry: String,
-    pub(super) repository: String,
-}
-
-impl Subject {
-    fn default_scope(&self) -> Option<String> {
-        (!self.repository.is_empty()).then(|| format!("repository:{}:pull", self.repository))
-    }
-}
 
 /// What is known about how registries want to be asked.
 pub(super) struct Auth {
@@ -83,7 +72,7 @@ impl Auth {
         let authorization = match preferred(&challenges) {
             Some(Challenge::Bearer { realm, service, scope }) => {
                 let realm = realm_url(realm, response.url())?;
-                let scope = scope.clone().or_else(|| subject.default_scope());
+                let scope = subject.scope(scope.as_deref());
                 fetch_token(http, subject, credential.as_ref(), realm, service.as_deref(), scope.as_deref()).await?
             }
             Some(Challenge::Basic) => match &credential {
@@ -128,7 +117,7 @@ fn needs_login(subject: &Subject) -> Error {
 
 /// What a person can type to give credentials.
 pub(super) fn login_hint(registry: &str) -> String {
-    format!("put credentials into `~/.docker/config.json`: `docker login {registry}`")
+    format!("log in with `registry(\"{registry}\").login(USER, PASSWORD)`, or with `docker login {registry}`")
 }
 
 /// The token server named by a registry: hostile input that is about to be shown credentials.
@@ -220,8 +209,8 @@ fn token_request(
         form.append_pair("refresh_token", token.expose());
         form.extend_pairs(service.map(|service| ("service", service)));
         form.extend_pairs(scope.map(|scope| ("scope", scope)));
-        let form = Some(form.finish());
-        return Ok(Request { method: reqwest::Method::POST, form, ..Request::get(realm) });
+        let body = Body::Form(form.finish());
+        return Ok(Request { method: reqwest::Method::POST, body, ..Request::get(realm) });
     }
     realm
         .query_pairs_mut()
@@ -258,6 +247,7 @@ mod tests {
         assert_eq!(url.query(), Some(expected));
         let identity = Credential::IdentityToken(Secret::new("r/t"));
         let request = token_request(realm, Some(&identity), Some("reg"), None).unwrap();
-        assert!(request.form.unwrap().contains("refresh_token=r%2Ft"), "the secret goes into the body, not the URL");
+        let Body::Form(form) = request.body else { panic!("a form") };
+        assert!(form.contains("refresh_token=r%2Ft"), "the secret goes into the body, not the URL");
     }
 }

@@ -3,9 +3,9 @@
 //! A task on the network threads fetches and hashes; the thread that unpacks reads from a bounded
 //! channel. When it is slow, the channel fills, the task stops reading, and TCP holds the registry back.
 
-use super::auth::Subject;
 use super::backoff::Backoff;
 use super::failure::Failure;
+use super::subject::Subject;
 use super::transport::{Ask, Transport};
 use crate::context::{CancelToken, Context, ProgressItem};
 use crate::error::{Error, ErrorKind, IoContext, Result};

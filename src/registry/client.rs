@@ -1,11 +1,13 @@
 //! The synchronous face of the registry protocol.
 
-use super::auth::Subject;
 use super::blob::{self, BlobStream, Received};
 use super::options::Options;
+use super::publish;
 use super::resolve::{self, Resolved};
+use super::subject::{Access, Subject};
 use super::tags;
 use super::transport::{Ask, Transport};
+use super::upload::{self, Upload};
 use crate::context::Context;
 use crate::error::Result;
 use crate::model::{Descriptor, Digest, Platform, Reference};
@@ -64,9 +66,34 @@ impl Client {
             .map_err(|error| error.context(format!("cannot list the tags of `{}`", reference.familiar_name())))
     }
 
+    /// All repositories of a registry, in its order; `denied` or `not_found` where it does not tell.
+    pub fn repositories(&self, cx: &Context, registry: &str) -> Result<Vec<String>> {
+        block_on(&cx.cancel, tags::repositories(&self.0, registry))
+    }
+
+    /// Sends a blob to the reference's repository, unless it is there. Blobs of other repositories of the same registry
+    /// (`from`) are mounted rather than sent. Whether it had to be sent. Progress is reported under the digest's
+    /// first 12 digits.
+    ///
+    /// Fails with `unauthorized`, `denied`, `network`, `timeout`.
+    pub fn push_blob(&self, cx: &Context, reference: &Reference, upload: &Upload) -> Result<bool> {
+        block_on(&cx.cancel, upload::run(&self.0, cx, resolve::subject(reference), upload))
+    }
+
+    /// Puts a manifest there, under the reference's tag or digest; what it names has to be there.
+    pub fn push_manifest(
+        &self,
+        cx: &Context,
+        reference: &Reference,
+        media_type: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Digest> {
+        block_on(&cx.cancel, publish::manifest(&self.0, reference, media_type, bytes.into()))
+    }
+
     /// Asks whether a registry (`docker.io`, `127.0.0.1:5000`) is there and accepts our credentials.
     pub fn ping(&self, cx: &Context, registry: &str) -> Result<()> {
-        let subject = Subject { registry: registry.to_owned(), repository: String::new() };
+        let subject = Subject::registry(registry, Access::Pull);
         let ask = Ask::get(&subject, "v2/".into(), "its API".into());
         block_on(&cx.cancel, self.0.ask(&ask)).map(drop)
     }

@@ -1,5 +1,6 @@
 //! One HTTP exchange: connections, redirects, stalls. Nothing here knows of registries.
 
+use super::body::Body;
 use super::endpoint::{authority, is_loopback};
 use super::failure::Failure;
 use super::options::Options;
@@ -24,6 +25,9 @@ const CONNECTION_WINDOW: u32 = 1 << 30;
 /// A dead connection is found before it looks like a stalled registry, so that the next try makes a new one.
 const PING: Duration = Duration::from_secs(10);
 
+/// After the last byte of an upload, so many stall timeouts may pass until the answer.
+const PATIENCE: u32 = 9;
+
 /// What to send.
 pub(super) struct Request {
     pub(super) method: Method,
@@ -33,13 +37,13 @@ pub(super) struct Request {
     pub(super) accept: Option<&'static str>,
     /// First byte wanted; 0: all.
     pub(super) from: u64,
-    /// A form to post.
-    pub(super) form: Option<String>,
+    /// What goes along.
+    pub(super) body: Body,
 }
 
 impl Request {
     pub(super) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, authorization: None, accept: None, from: 0, form: None }
+        Self { method: Method::GET, url, authorization: None, accept: None, from: 0, body: Body::Empty }
     }
 }
 
@@ -75,8 +79,7 @@ impl Http {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut response = self.send(request, &url).await?;
-            // A form holds a secret that is meant for one host.
-            if !is_redirect(response.status()) || request.form.is_some() {
+            if !is_redirect(response.status()) || !request.body.may_follow(response.status()) {
                 return Ok(response);
             }
             let next = redirect_target(&url, &response)?;
@@ -101,16 +104,13 @@ impl Http {
         if request.from > 0 {
             sending = sending.header(RANGE, format!("bytes={}-", request.from));
         }
-        if let Some(form) = &request.form {
-            sending =
-                sending.header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
-        }
+        sending = request.body.put_on(sending);
         if let Some(authorization) = &request.authorization
             && url.origin() == request.url.origin()
         {
             sending = sending.header(AUTHORIZATION, authorization.clone());
         }
-        match self.until_stalled(sending.send()).await {
+        match self.until_unsent(&request.body, sending.send()).await {
             Some(Ok(response)) => {
                 self.answered().insert(host);
                 Ok(response)
@@ -123,6 +123,26 @@ impl Http {
     /// `None` when it took longer than the stall timeout.
     async fn until_stalled<T>(&self, waiting: impl Future<Output = T>) -> Option<T> {
         timeout(self.stall_timeout, waiting).await.ok()
+    }
+
+    /// The same for a request whose body takes a while: each piece that goes out is a sign of life.
+    async fn until_unsent<T>(&self, body: &Body, waiting: impl Future<Output = T>) -> Option<T> {
+        let mut waiting = std::pin::pin!(waiting);
+        let (mut before, mut patience) = (body.sent(), if body.is_large() { PATIENCE } else { 0 });
+        loop {
+            if let Some(done) = self.until_stalled(&mut waiting).await {
+                return Some(done);
+            }
+            let now = body.sent();
+            if now == before {
+                // All of it is there, and the registry is busy with keeping it.
+                if patience == 0 || !body.is_sent() {
+                    return None;
+                }
+                patience -= 1;
+            }
+            before = now;
+        }
     }
 
     /// The next piece of a body; `None` at its end.

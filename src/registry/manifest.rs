@@ -144,6 +144,30 @@ pub fn read_document(media_type: Option<&str>, body: &[u8]) -> Result<ImageDocum
     }
 }
 
+/// What a manifest of the store consists of.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The manifest's own media type.
+    pub media_type: String,
+    /// The image's config.
+    pub config: Descriptor,
+    /// Its layers, bottom first.
+    pub layers: Vec<Descriptor>,
+}
+
+/// Reads a manifest that was pulled or built.
+///
+/// # Errors
+/// `unsupported` and `corrupt`, as when it is pulled.
+pub fn parts(manifest: &[u8]) -> Result<Parts> {
+    let (kind, media_type) = kind(None, manifest)?;
+    if kind == Kind::Index {
+        return Err(Error::corrupt("an index is where the image's manifest should be"));
+    }
+    let Manifest { config, layers } = Manifest::parse(manifest)?;
+    Ok(Parts { media_type, config, layers })
+}
+
 pub(super) fn broken(what: &str, why: &serde_json::Error) -> Error {
     Error::corrupt(format!("the image has a broken {what}: {why}"))
 }

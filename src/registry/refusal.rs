@@ -1,9 +1,10 @@
 //! What a registry's refusals mean: status and error codes of the distribution specification.
 
-use super::auth::{Subject, login_hint, refused};
+use super::auth::{login_hint, refused};
 use super::endpoint::authority;
 use super::failure::Failure;
 use super::http::Http;
+use super::subject::{Access, Subject};
 use crate::error::{Error, ErrorKind};
 use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
@@ -35,8 +36,22 @@ pub(super) async fn read(
             .hint(format!("check the name; if the repository is private, {}", login_hint(registry)))
             .into(),
         403 => Error::new(ErrorKind::Denied, format!("registry `{registry}` denies {what}{told}"))
-            .hint("these credentials, or an anonymous user, may not read it")
+            .hint(match subject.access {
+                Access::Push | Access::Mount(_) if !has_credentials => login_hint(registry),
+                Access::Push | Access::Mount(_) => "these credentials may not write there".to_owned(),
+                Access::Pull | Access::Catalog => "these credentials, or an anonymous user, may not read it".to_owned(),
+            })
             .into(),
+        400 if told.code == "DIGEST_INVALID" => {
+            Error::corrupt(format!("registry `{registry}` does not take {what}{told}"))
+                .hint("what is in the store may be damaged: pull or build the image again")
+                .into()
+        }
+        400 if told.code == "NAME_INVALID" => {
+            Error::invalid(format!("registry `{registry}` does not take the name `{}`{told}", subject.repository))
+                .hint("choose another one")
+                .into()
+        }
         404 if told.code == "NAME_UNKNOWN" => {
             Error::not_found(format!("registry `{registry}` has no repository `{}`", subject.repository))
                 .hint("check the name")

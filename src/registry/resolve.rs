@@ -1,8 +1,8 @@
 //! From a reference to a manifest: fetched, verified, and chosen for a platform.
 
-use super::auth::Subject;
 use super::index::Index;
 use super::manifest::{self, Kind, Manifest};
+use super::subject::{Access, Subject};
 use super::tags;
 use super::transport::{Ask, Transport};
 use crate::error::{Error, ErrorKind, Result};
@@ -114,10 +114,14 @@ fn ask(reference: &Reference) -> Ask {
 }
 
 pub(super) fn subject(reference: &Reference) -> Subject {
-    Subject { registry: reference.registry().to_owned(), repository: reference.repository().to_owned() }
+    Subject {
+        registry: reference.registry().to_owned(),
+        repository: reference.repository().to_owned(),
+        access: Access::Pull,
+    }
 }
 
-fn said_digest(headers: &HeaderMap) -> Option<Digest> {
+pub(super) fn said_digest(headers: &HeaderMap) -> Option<Digest> {
     headers.get(CONTENT_DIGEST)?.to_str().ok()?.parse().ok()
 }
 

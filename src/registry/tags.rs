@@ -1,8 +1,9 @@
-//! The tags of a repository.
+//! The tags of a repository, and the repositories of a registry.
 
 use super::failure::Failure;
 use super::manifest::broken;
 use super::resolve::subject;
+use super::subject::{Access, Subject};
 use super::transport::{Ask, Transport};
 use crate::error::{Error, Result};
 use crate::model::Reference;
@@ -19,15 +20,39 @@ const MAX_PAGES: usize = 500;
 
 /// All tags, in the registry's order.
 pub(super) async fn list(transport: &Transport, reference: &Reference) -> Result<Vec<String>> {
+    pages(transport, ask(reference, first(reference)), parse).await
+}
+
+/// All repositories of a registry, in its order.
+pub(super) async fn repositories(transport: &Transport, registry: &str) -> Result<Vec<String>> {
+    let subject = Subject::registry(registry, Access::Catalog);
+    let first = Ask::get(&subject, format!("v2/_catalog?n={PAGE}"), "its repositories".to_owned());
+    pages(transport, first, parse_repositories).await
+}
+
+async fn pages(transport: &Transport, mut ask: Ask, parse: fn(&[u8]) -> Result<Vec<String>>) -> Result<Vec<String>> {
     let mut all = Vec::new();
-    let mut next = Some(first(reference));
     for _ in 0..MAX_PAGES {
-        let Some(path) = next else { return Ok(all) };
-        let (response, body) = transport.ask_document(&ask(reference, path), MAX_PAGE_BODY).await?;
+        let (response, body) = transport.ask_document(&ask, MAX_PAGE_BODY).await?;
         all.extend(parse(&body)?);
-        next = next_page(&response);
+        match next_page(&response) {
+            Some(path) => ask.path = path,
+            None => return Ok(all),
+        }
     }
-    Err(Error::corrupt(format!("registry `{}` has more than {MAX_PAGES} pages of tags", reference.registry())))
+    Err(Error::corrupt(format!("registry `{}` has more than {MAX_PAGES} pages of {}", ask.subject.registry, ask.what)))
+}
+
+fn parse_repositories(body: &[u8]) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Body {
+        repositories: Option<Vec<String>>,
+    }
+    let body: Body = serde_json::from_slice(body).map_err(|error| broken("list of repositories", &error))?;
+    let mut all = body.repositories.unwrap_or_default();
+    // What is no name cannot be asked for, and must not reach a terminal.
+    all.retain(|name| format!("host.example/{name}").parse::<Reference>().is_ok());
+    Ok(all)
 }
 
 /// Some tags, for a hint: asked for without trying again.

@@ -1,12 +1,14 @@
 //! Asking a registry: authenticated, over the right scheme, tried again when that may help.
 
-use super::auth::{Auth, Subject};
+use super::auth::Auth;
 use super::backoff::Backoff;
+use super::body::Body;
 use super::endpoint;
 use super::failure::Failure;
 use super::http::{Http, Request};
 use super::options::Options;
 use super::refusal;
+use super::subject::Subject;
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use reqwest::{Method, Response, StatusCode};
@@ -23,6 +25,9 @@ pub(super) struct Ask {
     pub(super) accept: Option<&'static str>,
     /// First byte wanted; 0: all.
     pub(super) from: u64,
+    /// An address that the registry gave, in place of `path`.
+    pub(super) at: Option<Url>,
+    pub(super) body: Body,
     /// What it is, for messages.
     pub(super) what: String,
 }
@@ -30,7 +35,16 @@ pub(super) struct Ask {
 impl Ask {
     /// A GET of everything.
     pub(super) fn get(subject: &Subject, path: String, what: String) -> Self {
-        Self { subject: subject.clone(), method: Method::GET, path, accept: None, from: 0, what }
+        Self {
+            subject: subject.clone(),
+            method: Method::GET,
+            path,
+            accept: None,
+            from: 0,
+            at: None,
+            body: Body::Empty,
+            what,
+        }
     }
 }
 
@@ -78,17 +92,28 @@ impl Transport {
         Ok((response, body))
     }
 
-    /// Asks, and answers the registry's challenge once. Gives successful answers only.
+    /// Asks once. Gives successful answers only.
     pub(super) async fn ask_once(&self, ask: &Ask) -> Result<Response, Failure> {
+        let response = self.answered(ask).await?;
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(ask, response).await) }
+    }
+
+    /// Asks, and answers the registry's challenge once. Gives an answer with any status.
+    pub(super) async fn answered(&self, ask: &Ask) -> Result<Response, Failure> {
         let base = self.base(&ask.subject.registry).await?;
-        let url = base.join(&ask.path).map_err(|_| Error::invalid(format!("`{}` is no path", ask.path)))?;
+        let url = match &ask.at {
+            Some(url) => url.clone(),
+            None => base.join(&ask.path).map_err(|_| Error::invalid(format!("`{}` is no path", ask.path)))?,
+        };
+        // An upload may go to a storage that knows nothing of our credentials.
+        let ours = url.origin() == base.origin();
         let mut request = Request {
             method: ask.method.clone(),
             url,
-            authorization: self.auth.known(&ask.subject),
+            authorization: self.auth.known(&ask.subject).filter(|_| ours),
             accept: ask.accept,
             from: ask.from,
-            form: None,
+            body: ask.body.clone(),
         };
         let mut response = self.http.exchange(&request).await?;
         // Where it redirects to knows nothing of our credentials, so its challenges are not ours to answer.
@@ -99,11 +124,13 @@ impl Transport {
             request.authorization = Some(answer);
             response = self.http.exchange(&request).await?;
         }
-        if response.status().is_success() {
-            return Ok(response);
-        }
+        Ok(response)
+    }
+
+    /// What an answer without success means.
+    pub(super) async fn refused(&self, ask: &Ask, response: Response) -> Failure {
         let has_credentials = self.auth.has_credentials(&ask.subject);
-        Err(refusal::read(&self.http, response, &ask.subject, &ask.what, has_credentials).await)
+        refusal::read(&self.http, response, &ask.subject, &ask.what, has_credentials).await
     }
 
     /// HTTPS, except where nobody can listen or the user said so. A registry on a loopback address

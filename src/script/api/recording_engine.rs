@@ -164,6 +164,10 @@ impl Engine for RecordingEngine {
         self.called(format!("pull {reference}{platform}"));
         Ok(Self::image_info())
     }
+    fn push(&self, _: &Context, reference: &str, to: Option<&str>) -> Result<Digest> {
+        self.called(format!("push {reference} to {}", to.unwrap_or("its name")));
+        Ok(Self::image_info().digest)
+    }
     fn image(&self, _: &Context, reference: &str) -> Result<ImageInfo> {
         if reference.starts_with("missing") { Err(Error::not_found("no such image")) } else { Ok(Self::image_info()) }
     }

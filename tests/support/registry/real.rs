@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub struct Registry {
     process: Child,
     /// Its configuration and storage, which go with it.
-    _folder: TempDir,
+    folder: TempDir,
     port: u16,
 }
 
@@ -70,7 +70,7 @@ impl Registry {
             .stderr(fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut registry = Self { process, _folder: folder, port: 0 };
+        let mut registry = Self { process, folder, port: 0 };
         registry.port = wait_for(Duration::from_secs(30), || {
             let text = fs::read_to_string(&log).unwrap();
             assert!(registry.process.try_wait().unwrap().is_none(), "docker-registry ended: {text}");
@@ -79,6 +79,18 @@ impl Registry {
             port.parse().ok()
         });
         Ok(registry)
+    }
+
+    /// The requests so far, as `GET /v2/app/blobs/sha256:…`, in the order of their answers.
+    pub fn requests(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.path().join("log")).unwrap();
+        let field = |line: &str, name: &str| {
+            let (_, rest) = line.split_once(&format!("http.request.{name}="))?;
+            let rest = rest.trim_start_matches('"');
+            Some(rest.split(['"', ' ']).next().unwrap_or_default().to_owned())
+        };
+        let lines = text.lines().filter(|line| line.contains("msg=\"response completed\""));
+        lines.filter_map(|line| Some(format!("{} {}", field(line, "method")?, field(line, "uri")?))).collect()
     }
 
     /// Host and port, as a reference starts: `127.0.0.1:41234`.

@@ -9,6 +9,7 @@ mod list;
 mod load;
 mod properties;
 mod pull;
+mod push;
 mod remove;
 mod run;
 mod save;
