@@ -1,10 +1,13 @@
 //! Images in archives: what is saved is loaded again with the same digests, by us and by others.
 
+mod docker;
 mod round_trip;
+mod skopeo;
 
 use crate::support::shanty::Shanty;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Everything that a store has in folders where something half done or unused would be.
 fn left_over(shanty: &Shanty) -> Vec<String> {
@@ -37,4 +40,16 @@ fn identity(shanty: &Shanty, name: &str) -> Value {
 
 fn at(shanty: &Shanty, name: &str) -> PathBuf {
     shanty.work().join(name)
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Runs a program that must succeed; gives its standard output.
+#[track_caller]
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }

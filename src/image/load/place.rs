@@ -8,7 +8,8 @@ use crate::image::commit::{CommittedLayer, NewImage, commit_all};
 use crate::image::config::parse_config;
 use crate::image::layer::place_layer;
 use crate::model::Digest;
-use crate::store::{Content, Layer};
+use crate::store::rusqlite::OptionalExtension;
+use crate::store::{Content, Layer, Store};
 
 /// Places all of them; the images are there when this returns, and none of them before.
 pub fn place(content: &Content<'_>, mut members: Members, images: Vec<Found>, cx: &Context) -> Result<Vec<Digest>> {
@@ -47,21 +48,43 @@ fn one(
         return Err(Error::corrupt(format!("the archive has {layers} layers for it, its config {config}")));
     }
     members.keep(&image.config.digest)?;
+    let mut blobs: Vec<Digest> = image.layers.iter().map(|layer| layer.digest.clone()).collect();
     let manifest = match &image.manifest {
         FoundManifest::Blob(digest) => {
             members.keep(digest)?;
             digest.clone()
         }
-        FoundManifest::Made(bytes) => content.put_blob(bytes)?,
+        FoundManifest::Made(bytes) => match known(content.store(), &image.config.digest)? {
+            // A registry may know that one, and none knows what is made here.
+            Some((manifest, known)) if known.len() == blobs.len() => {
+                blobs = known;
+                manifest
+            }
+            _ => content.put_blob(bytes)?,
+        },
     };
     let mut layers: Vec<CommittedLayer> = Vec::new();
-    for (blob, diff_id) in image.layers.iter().zip(diff_ids) {
+    for (blob, diff_id) in blobs.into_iter().zip(diff_ids) {
         cx.check()?;
-        members.keep(&blob.digest)?;
+        members.keep(&blob)?;
         let below = layers.last().map(|below| &below.layer.chain_id);
-        let layer: Layer = place_layer(content, below, &diff_id.parse()?, &blob.digest, cx)
-            .map_err(|error| error.context(format!("layer `{}`", blob.digest.short())))?;
-        layers.push(CommittedLayer { layer, blob: blob.digest.clone() });
+        let layer: Layer = place_layer(content, below, &diff_id.parse()?, &blob, cx)
+            .map_err(|error| error.context(format!("layer `{}`", blob.short())))?;
+        layers.push(CommittedLayer { layer, blob });
     }
     Ok((manifest, layers))
+}
+
+/// The manifest of an image that is here already, and the blobs of its layers.
+fn known(store: &Store, id: &Digest) -> Result<Option<(Digest, Vec<Digest>)>> {
+    let id = id.to_string();
+    let (manifest, blobs) = store.read(|db| {
+        let manifest: Option<String> =
+            db.query_row("SELECT manifest FROM images WHERE id = ?1", [&id], |row| row.get(0)).optional()?;
+        let mut statement = db.prepare("SELECT blob FROM image_layers WHERE image = ?1 ORDER BY position")?;
+        let blobs: Vec<String> = statement.query_map([&id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok((manifest, blobs))
+    })?;
+    let Some(manifest) = manifest else { return Ok(None) };
+    Ok(Some((manifest.parse()?, blobs.iter().map(|blob| blob.parse()).collect::<Result<_>>()?)))
 }

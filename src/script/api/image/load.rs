@@ -1,10 +1,12 @@
 //! `load()`.
 
-use super::Image;
+use super::{Image, layout};
 use crate::error::Result;
 use crate::model::Platform;
 use crate::script::api::input_file;
+use crate::script::api::values::absolute;
 use crate::script::binding::{Call, Options, api};
+use std::io::Read;
 
 /// Options of `load`.
 #[derive(Default, Options)]
@@ -14,7 +16,7 @@ pub struct LoadOptions {
 }
 
 /// Loads the images of an archive on this machine, relative to the script: what `save`, `docker save`, `podman save` and
-/// `skopeo copy` write, compressed with gzip or zstd or not. `"-"` is standard input. Their names go from images that have
+/// `skopeo copy` write, compressed with gzip or zstd or not, and OCI image layouts, which are folders. `"-"` is standard input. Their names go from images that have
 /// them now. Gives the images, in the order of the archive.
 ///
 /// # Example (engine)
@@ -25,7 +27,11 @@ pub struct LoadOptions {
 #[api]
 pub fn load(call: &Call, path: String, options: LoadOptions) -> Result<Vec<Image>> {
     let platform: Option<Platform> = options.platform.map(|text| text.parse()).transpose()?;
-    let mut input = input_file::open(call, &path)?;
+    let folder = absolute(call.session().folder(), &path);
+    let mut input: Box<dyn Read + Send> = match path != "-" && folder.is_dir() {
+        true => Box::new(layout::read(&folder)?),
+        false => input_file::open(call, &path)?,
+    };
     let images = call.engine()?.load_images(&call.context(), &mut *input, platform.as_ref());
     let images = images.map_err(|error| error.context(format!("loading `{path}`")))?;
     Ok(images.iter().map(Image::of).collect())

@@ -5,6 +5,7 @@ mod exec;
 mod history;
 mod import;
 mod inspect;
+mod layout;
 mod list;
 mod load;
 mod properties;

@@ -1,27 +1,39 @@
 //! `image.save()` and `save([…])`.
 
-use super::Image;
+use super::{Image, layout};
 use crate::error::{Error, Result};
 use crate::model::ArchiveFormat;
 use crate::script::api::output_file::write_to;
-use crate::script::api::values::Images;
+use crate::script::api::values::{Images, absolute};
 use crate::script::binding::{Call, FromScript, Options, Refusal, api};
 use rhai::Dynamic;
 
 /// Options of `save`.
 #[derive(Default, Options)]
 pub struct SaveOptions {
-    /// `"docker"`: for every engine, the default. `"oci"`: an OCI image layout alone.
+    /// `"docker"`: for every engine, the default. `"oci"`: an OCI image layout alone. `"layout"`: the same as a folder, which must
+    /// be empty or missing.
     pub format: Format,
 }
 
 /// How it is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Format(ArchiveFormat);
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Format {
+    /// A tar.
+    Archive(ArchiveFormat),
+    /// A folder.
+    Layout,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self::Archive(ArchiveFormat::Docker)
+    }
+}
 
 impl FromScript for Format {
     fn type_name() -> String {
-        "\"docker\" or \"oci\"".to_owned()
+        "\"docker\", \"oci\" or \"layout\"".to_owned()
     }
 
     fn accepts(value: &Dynamic) -> bool {
@@ -30,10 +42,11 @@ impl FromScript for Format {
 
     fn from_script(value: Dynamic) -> Result<Self, Refusal> {
         match value.to_string().as_str() {
-            "docker" | "docker-archive" => Ok(Self(ArchiveFormat::Docker)),
-            "oci" | "oci-archive" => Ok(Self(ArchiveFormat::Oci)),
+            "docker" | "docker-archive" => Ok(Self::Archive(ArchiveFormat::Docker)),
+            "oci" | "oci-archive" => Ok(Self::Archive(ArchiveFormat::Oci)),
+            "layout" => Ok(Self::Layout),
             other => Err(Error::invalid(format!("`{other}` is no format of an archive"))
-                .hint("it is one of `docker`, `oci`")
+                .hint("it is one of `docker`, `oci`, `layout`")
                 .into()),
         }
     }
@@ -77,8 +90,14 @@ pub fn save(call: &Call, images: Images, path: String, options: SaveOptions) -> 
 fn save_all(call: &Call, images: &[Image], path: &str, options: &SaveOptions) -> Result<()> {
     let (engine, cx) = (call.engine()?, call.context());
     let references: Vec<String> = images.iter().map(|image| image.reference().to_owned()).collect();
-    let Format(format) = options.format;
-    write_to(call, path, "image.tar", |output| engine.save_images(&cx, &references, format, output))
+    match options.format {
+        Format::Archive(format) => {
+            write_to(call, path, "image.tar", |output| engine.save_images(&cx, &references, format, output))
+        }
+        Format::Layout => layout::write(&absolute(call.session().folder(), path), |output| {
+            engine.save_images(&cx, &references, ArchiveFormat::Oci, output)
+        }),
+    }
 }
 
 #[cfg(test)]
