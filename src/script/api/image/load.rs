@@ -28,10 +28,8 @@ pub struct LoadOptions {
 pub fn load(call: &Call, path: String, options: LoadOptions) -> Result<Vec<Image>> {
     let platform: Option<Platform> = options.platform.map(|text| text.parse()).transpose()?;
     let folder = absolute(call.session().folder(), &path);
-    let mut input: Box<dyn Read + Send> = match path != "-" && folder.is_dir() {
-        true => Box::new(layout::read(&folder)?),
-        false => input_file::open(call, &path)?,
-    };
+    let mut input: Box<dyn Read + Send> =
+        if path != "-" && folder.is_dir() { Box::new(layout::read(&folder)?) } else { input_file::open(call, &path)? };
     let images = call.engine()?.load_images(&call.context(), &mut *input, platform.as_ref());
     let images = images.map_err(|error| error.context(format!("loading `{path}`")))?;
     Ok(images.iter().map(Image::of).collect())
