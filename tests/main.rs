@@ -20,6 +20,7 @@ mod hostile;
 mod isolation;
 mod layers;
 mod lifecycle;
+mod login;
 mod logs;
 mod monitor;
 mod network;

@@ -69,6 +69,17 @@ pub trait Engine: Send + Sync {
     /// Builds an image from steps.
     fn build(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo>;
 
+    // Registries, by host (`docker.io`, `127.0.0.1:5000`).
+
+    /// Asks the registry whether it accepts the credentials, and keeps them for the user who calls.
+    fn login(&self, cx: &Context, registry: &str, user: &str, password: &str) -> Result<()>;
+    /// Forgets them. Whether there were any.
+    fn logout(&self, cx: &Context, registry: &str) -> Result<bool>;
+    /// The tags of a repository, in the registry's order.
+    fn tags(&self, cx: &Context, registry: &str, repository: &str) -> Result<Vec<String>>;
+    /// The repositories of a registry, in its order.
+    fn repositories(&self, cx: &Context, registry: &str) -> Result<Vec<String>>;
+
     // Containers. `container` arguments are an id, a name, or a unique prefix of an id.
 
     /// Makes a container without starting it; gives its id.

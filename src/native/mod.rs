@@ -8,6 +8,7 @@ mod images;
 mod info;
 mod reaper;
 mod recover;
+mod registry;
 mod run;
 mod scopes;
 
@@ -126,6 +127,22 @@ impl Engine for NativeEngine {
 
     fn build(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo> {
         self.build_image(cx, plan)
+    }
+
+    fn login(&self, cx: &Context, registry: &str, user: &str, password: &str) -> Result<()> {
+        self.log_in(cx, registry, user, password)
+    }
+
+    fn logout(&self, cx: &Context, registry: &str) -> Result<bool> {
+        self.log_out(cx, registry)
+    }
+
+    fn tags(&self, cx: &Context, registry: &str, repository: &str) -> Result<Vec<String>> {
+        self.tags_of(cx, registry, repository)
+    }
+
+    fn repositories(&self, cx: &Context, registry: &str) -> Result<Vec<String>> {
+        self.client().repositories(cx, registry)
     }
 
     fn create(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {

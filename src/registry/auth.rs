@@ -68,7 +68,7 @@ impl Auth {
         if let Some(header) = self.known(subject).filter(|header| Some(header) != refused) {
             return Ok(header);
         }
-        let credential = self.credentials.credential(&subject.registry, &subject.repository)?;
+        let credential = self.credential(subject).await?;
         let authorization = match preferred(&challenges) {
             Some(Challenge::Bearer { realm, service, scope }) => {
                 let realm = realm_url(realm, response.url())?;
@@ -95,8 +95,21 @@ impl Auth {
     }
 
     /// Whether there are credentials for the subject, which decides what a refusal means.
-    pub(super) fn has_credentials(&self, subject: &Subject) -> bool {
-        matches!(self.credentials.credential(&subject.registry, &subject.repository), Ok(Some(_)))
+    pub(super) async fn has_credentials(&self, subject: &Subject) -> bool {
+        matches!(self.credential(subject).await, Ok(Some(_)))
+    }
+
+    /// Forgets what a registry accepted, because a login or logout changes it.
+    pub(super) fn forget(&self, registry: &str) {
+        self.lock().retain(|subject, _| subject.registry != registry);
+    }
+
+    /// Looked up beside the network threads: a helper is a program that may take its time.
+    async fn credential(&self, subject: &Subject) -> Result<Option<Credential>> {
+        let (provider, subject) = (self.credentials.clone(), subject.clone());
+        let look_up = move || provider.credential(&subject.registry, &subject.repository);
+        let died = |_| Error::new(ErrorKind::Io, "the thread that looks for credentials died");
+        tokio::task::spawn_blocking(look_up).await.map_err(died)?
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Subject, Authorization>> {

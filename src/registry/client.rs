@@ -1,6 +1,7 @@
 //! The synchronous face of the registry protocol.
 
 use super::blob::{self, BlobStream, Received};
+use super::credentials::{Credential, CredentialProvider, Secret};
 use super::options::Options;
 use super::publish;
 use super::resolve::{self, Resolved};
@@ -9,7 +10,7 @@ use super::tags;
 use super::transport::{Ask, Transport};
 use super::upload::{self, Upload};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Descriptor, Digest, Platform, Reference};
 use crate::sys::async_runtime::block_on;
 use std::sync::Arc;
@@ -91,10 +92,40 @@ impl Client {
         block_on(&cx.cancel, publish::manifest(&self.0, reference, media_type, bytes.into()))
     }
 
+    /// Asks a registry whether it accepts these credentials, and uses none that were accepted before from now on.
+    ///
+    /// Fails with `unauthorized` when it does not.
+    pub fn check_login(&self, cx: &Context, registry: &str, user: &str, password: &Secret) -> Result<()> {
+        let credentials = Arc::new(Given(Credential::Basic { user: user.to_owned(), password: password.clone() }));
+        let checking = Self::new(Options { credentials, ..self.0.options.clone() });
+        self.0.forget(registry);
+        checking.ping(cx, registry).map_err(|error| match error.kind() {
+            ErrorKind::Unauthorized => {
+                Error::new(ErrorKind::Unauthorized, format!("registry `{registry}` refused the user and the password"))
+                    .hint("check both; many registries want an access token in place of the password")
+            }
+            _ => error,
+        })
+    }
+
+    /// Uses no credentials and tokens any more that the registry accepted before.
+    pub fn forget(&self, registry: &str) {
+        self.0.forget(registry);
+    }
+
     /// Asks whether a registry (`docker.io`, `127.0.0.1:5000`) is there and accepts our credentials.
     pub fn ping(&self, cx: &Context, registry: &str) -> Result<()> {
         let subject = Subject::registry(registry, Access::Pull);
         let ask = Ask::get(&subject, "v2/".into(), "its API".into());
         block_on(&cx.cancel, self.0.ask(&ask)).map(drop)
+    }
+}
+
+/// The same for everybody who asks.
+struct Given(Credential);
+
+impl CredentialProvider for Given {
+    fn credential(&self, _registry: &str, _repository: &str) -> Result<Option<Credential>> {
+        Ok(Some(self.0.clone()))
     }
 }

@@ -9,6 +9,7 @@
 //! registry sends is hostile input: bounded in size and count, and verified against its digest.
 
 mod auth;
+mod auth_file;
 mod backoff;
 mod blob;
 mod body;
@@ -18,6 +19,7 @@ mod client;
 mod credentials;
 mod endpoint;
 mod failure;
+mod helper;
 mod http;
 mod index;
 mod manifest;
@@ -30,10 +32,11 @@ mod tags;
 mod transport;
 mod upload;
 
+pub use auth_file::AuthFile;
 pub use blob::{BlobStream, Received};
 pub use bounded::Bounded;
 pub use client::Client;
-pub use credentials::{AuthFile, Credential, CredentialProvider, NoCredentials, Secret};
+pub use credentials::{Credential, CredentialProvider, NoCredentials, Secret};
 pub use index::{Entry as IndexEntry, Index};
 pub use manifest::{ImageDocument, MAX_LAYERS, Parts, parts, read_document};
 pub use options::{Options, Retry};

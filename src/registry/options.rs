@@ -1,6 +1,7 @@
 //! How a client behaves: times, retries, credentials, and which registries need no TLS.
 
-use super::credentials::{AuthFile, CredentialProvider};
+use super::auth_file::AuthFile;
+use super::credentials::CredentialProvider;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -64,6 +64,11 @@ impl Transport {
         Self { options, http, auth, loopback: Mutex::default() }
     }
 
+    /// Forgets what a registry accepted.
+    pub(super) fn forget(&self, registry: &str) {
+        self.auth.forget(registry);
+    }
+
     /// Asks until there is an answer or no hope.
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Response> {
         let mut backoff = Backoff::new(&self.options.retry);
@@ -129,7 +134,7 @@ impl Transport {
 
     /// What an answer without success means.
     pub(super) async fn refused(&self, ask: &Ask, response: Response) -> Failure {
-        let has_credentials = self.auth.has_credentials(&ask.subject);
+        let has_credentials = self.auth.has_credentials(&ask.subject).await;
         refusal::read(&self.http, response, &ask.subject, &ask.what, has_credentials).await
     }
 

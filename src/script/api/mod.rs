@@ -22,7 +22,10 @@ mod path;
 mod process;
 mod progress;
 #[cfg(test)]
+mod recording;
+#[cfg(test)]
 mod recording_engine;
+mod registry;
 mod repeat;
 mod result;
 mod run_options;

@@ -1,5 +1,6 @@
 //! An engine for unit tests: it records what scripts ask of it and answers from what the test prepared.
 
+pub use super::recording::Recording;
 use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, IoContext, Result};
@@ -12,36 +13,10 @@ use crate::model::{
 use crate::model::{HistoryEntry, ImageRemoval};
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
-use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// What was asked, and what is answered.
-#[derive(Default)]
-pub struct Recording {
-    /// One line a call.
-    pub calls: Vec<String>,
-    /// Specs of `run`, `create` and `run_once`.
-    pub specs: Vec<ContainerSpec>,
-    /// Plans of `build`.
-    pub plans: Vec<BuildPlan>,
-    /// Specs of `exec`.
-    pub execs: Vec<ExecSpec>,
-    /// States of the container `web`, one for each look; the last one stays.
-    pub states: VecDeque<(Status, Option<i32>)>,
-    /// Its log, all on standard output.
-    pub log: Vec<&'static str>,
-    /// What commands leave behind.
-    pub output: RunOutput,
-    /// Commands cannot be executed.
-    pub not_executed: bool,
-    /// Commands do not end.
-    pub hangs: bool,
-    /// How many times a port is closed before it is open.
-    pub closed: u32,
-}
 
 /// The engine.
 #[derive(Clone, Default)]
@@ -167,6 +142,22 @@ impl Engine for RecordingEngine {
     fn push(&self, _: &Context, reference: &str, to: Option<&str>) -> Result<Digest> {
         self.called(format!("push {reference} to {}", to.unwrap_or("its name")));
         Ok(Self::image_info().digest)
+    }
+    fn login(&self, _: &Context, registry: &str, user: &str, _password: &str) -> Result<()> {
+        self.called(format!("login {registry} {user}"));
+        Ok(())
+    }
+    fn logout(&self, _: &Context, registry: &str) -> Result<bool> {
+        self.called(format!("logout {registry}"));
+        Ok(true)
+    }
+    fn tags(&self, _: &Context, registry: &str, repository: &str) -> Result<Vec<String>> {
+        self.called(format!("tags {registry} {repository}"));
+        Ok(vec!["latest".to_owned()])
+    }
+    fn repositories(&self, _: &Context, registry: &str) -> Result<Vec<String>> {
+        self.called(format!("repositories {registry}"));
+        Ok(vec!["app".to_owned()])
     }
     fn image(&self, _: &Context, reference: &str) -> Result<ImageInfo> {
         if reference.starts_with("missing") { Err(Error::not_found("no such image")) } else { Ok(Self::image_info()) }
