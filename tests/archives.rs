@@ -1,6 +1,7 @@
 //! Images in archives: what is saved is loaded again with the same digests, by us and by others.
 
 mod docker;
+mod hostile;
 mod round_trip;
 mod skopeo;
 

@@ -1,7 +1,7 @@
 //! Image indexes and manifest lists: which of the manifests is for a platform.
 
 use super::bounded::Bounded;
-use super::manifest::{DOCKER_MANIFEST, OCI_MANIFEST, broken};
+use super::manifest::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, broken};
 use crate::error::{Error, Result};
 use crate::model::{Digest, Platform};
 use serde::Deserialize;
@@ -63,6 +63,11 @@ impl Entry {
     /// Attestations sit among the images, for the platform `unknown/unknown`.
     fn is_image(&self) -> bool {
         [OCI_MANIFEST, DOCKER_MANIFEST, ""].contains(&self.media_type.as_str()) && self.is_no_attestation()
+    }
+
+    /// Whether it leads to another index.
+    pub fn is_index(&self) -> bool {
+        [OCI_INDEX, DOCKER_LIST].contains(&self.media_type.as_str()) && self.is_no_attestation()
     }
 
     /// Whether it is, or leads to, an image.

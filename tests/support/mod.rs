@@ -14,6 +14,7 @@ pub mod busybox;
 pub mod call;
 pub mod docker;
 pub mod fixtures;
+pub mod hostile_tars;
 pub mod leaks;
 pub mod netns;
 pub mod registry;

@@ -3,11 +3,12 @@
 use super::docker;
 use super::members::Members;
 use super::{Found, FoundManifest};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Descriptor, Digest, Platform, Reference};
 use crate::registry::{ImageDocument, Index, IndexEntry, read_document};
 use crate::store::Content;
 use serde::Deserialize;
+use std::cell::Cell;
 
 /// The document that says what is in the layout.
 pub const INDEX: &str = "index.json";
@@ -19,13 +20,15 @@ const NAME: &str = "io.containerd.image.name";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// How deep indexes may lead to indexes; what is published has two.
 const MAX_DEPTH: usize = 4;
+/// Manifests and indexes that are read of one archive.
+const MAX_DOCUMENTS: usize = 4096;
 
 /// The images: for each name the one for this platform.
 pub fn images(content: &Content<'_>, members: &Members, platform: &Platform) -> Result<Vec<Found>> {
     check_version(members)?;
     let document = members.document(INDEX).unwrap_or_default();
     let index = Index::parse(document).map_err(|error| error.context(format!("`{INDEX}` of the archive")))?;
-    let layout = Layout { content, members, platform };
+    let layout = Layout { content, members, platform, read: Cell::new(0) };
     let mut images: Vec<Found> = Vec::new();
     for (name, entries) in by_name(index)? {
         for digest in layout.chosen(entries)? {
@@ -83,6 +86,8 @@ struct Layout<'a> {
     content: &'a Content<'a>,
     members: &'a Members,
     platform: &'a Platform,
+    /// Documents so far.
+    read: Cell<usize>,
 }
 
 impl Layout<'_> {
@@ -113,14 +118,31 @@ impl Layout<'_> {
             ImageDocument::Index(_) if depth == MAX_DEPTH => {
                 Err(Error::corrupt("its indexes lead to ever more indexes"))
             }
-            ImageDocument::Index(index) => {
-                let entry = index.choose(self.platform)?;
-                self.image(&entry.digest, depth + 1)
-            }
+            ImageDocument::Index(index) => self.of_index(&index, depth),
         }
     }
 
+    /// The best of its images; where it has none for this platform, that of the first index in it that has one.
+    fn of_index(&self, index: &Index, depth: usize) -> Result<Found> {
+        let none = match index.choose(self.platform) {
+            Ok(entry) => return self.image(&entry.digest, depth + 1),
+            Err(none) => none,
+        };
+        for entry in index.entries.iter().filter(|entry| entry.is_index()) {
+            match self.image(&entry.digest, depth + 1) {
+                Err(error) if error.is(ErrorKind::NotFound) => {}
+                found => return found,
+            }
+        }
+        Err(none)
+    }
+
     fn document(&self, digest: &Digest) -> Result<Vec<u8>> {
+        // Indexes may name each other more often than anybody could follow.
+        self.read.set(self.read.get() + 1);
+        if self.read.get() > MAX_DOCUMENTS {
+            return Err(Error::corrupt("its indexes lead to ever more indexes"));
+        }
         self.find(digest)?;
         self.members.read_small(self.content, digest)
     }
