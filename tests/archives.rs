@@ -1,5 +1,6 @@
 //! Images in archives: what is saved is loaded again with the same digests, by us and by others.
 
+mod compare;
 mod docker;
 mod hostile;
 mod round_trip;
