@@ -28,6 +28,7 @@ mod observe;
 mod oci;
 mod other_runtimes;
 mod pause;
+mod prune;
 mod published;
 mod pull;
 mod push;

@@ -40,7 +40,8 @@ pub fn derive_options(item: TokenStream) -> TokenStream {
 /// Makes a type known to scripts: its name, printing, JSON, tables and errors for unknown properties.
 ///
 /// `#[object(name = "…")]` renames it; `#[object(snapshot = path)]` names a
-/// `fn(&Self, &Call) -> Result<Self>` that reads the state once before all properties are shown.
+/// `fn(&Self, &Call) -> Result<Self>` that reads the state once before all properties are shown; `#[object(text = path)]`
+/// a `fn(&Self, &Call) -> String` for what `print` shows of it, where a record on one line is not enough.
 #[proc_macro_derive(Object, attributes(object))]
 pub fn derive_object(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as syn::DeriveInput);

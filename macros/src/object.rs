@@ -9,15 +9,17 @@ pub fn expand(item: &DeriveInput) -> syn::Result<TokenStream> {
     let ty = &item.ident;
     let doc = doc(&item.attrs);
     let mut name = ty.to_string();
-    let mut snapshot = None;
+    let (mut snapshot, mut text) = (None, None);
     for attribute in item.attrs.iter().filter(|attribute| attribute.path().is_ident("object")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("name") {
                 name = meta.value()?.parse::<LitStr>()?.value();
             } else if meta.path.is_ident("snapshot") {
                 snapshot = Some(meta.value()?.parse::<Path>()?);
+            } else if meta.path.is_ident("text") {
+                text = Some(meta.value()?.parse::<Path>()?);
             } else {
-                return Err(meta.error("expected `name` or `snapshot`"));
+                return Err(meta.error("expected `name`, `snapshot` or `text`"));
             }
             Ok(())
         })?;
@@ -29,10 +31,18 @@ pub fn expand(item: &DeriveInput) -> syn::Result<TokenStream> {
             }
         }
     });
+    let text = text.map(|path| {
+        quote! {
+            fn text(&self, call: &crate::script::binding::Call<'_>) -> Option<String> {
+                Some(#path(self, call))
+            }
+        }
+    });
     Ok(quote! {
         impl crate::script::binding::Object for #ty {
             const NAME: &'static str = #name;
             #snapshot
+            #text
         }
 
         impl crate::script::binding::FromScript for #ty {

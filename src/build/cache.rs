@@ -37,24 +37,41 @@ pub fn look_up(content: &Content<'_>, key: &str, cx: &crate::context::Context) -
         return Ok(None);
     }
     Ok(match content.layer(&chain_id.parse()?, &cx.cancel)? {
-        LayerSlot::Present(layer) => Some(BuiltLayer {
-            layer,
-            blob: Descriptor { media_type: super::layer::MEDIA_TYPE.into(), digest, size: size as u64 },
-        }),
+        LayerSlot::Present(layer) => {
+            let sql = "UPDATE build_cache SET used = ?2, uses = uses + 1 WHERE key = ?1";
+            store.write(|tx| Ok(tx.execute(sql, params![key, now()]).map(drop)?))?;
+            Some(BuiltLayer {
+                layer,
+                blob: Descriptor { media_type: super::layer::MEDIA_TYPE.into(), digest, size: size as u64 },
+            })
+        }
         LayerSlot::Needed(_) => None,
     })
 }
 
-/// Keeps what steps made, once the layers have their rows.
-pub fn remember(store: &Store, made: &[(String, BuiltLayer)]) -> Result<()> {
+fn now() -> i64 {
+    jiff::Timestamp::now().as_nanosecond() as i64
+}
+
+/// Keeps what steps made, with what they are, once the layers have their rows.
+pub fn remember(store: &Store, made: &[(String, String, BuiltLayer)]) -> Result<()> {
     if made.is_empty() {
         return Ok(());
     }
     store.write(|tx| {
-        for (key, built) in made {
+        let now = now();
+        for (key, step, built) in made {
             tx.execute(
-                "INSERT OR REPLACE INTO build_cache (key, chain_id, blob, blob_size) VALUES (?1, ?2, ?3, ?4)",
-                params![key, built.layer.chain_id.to_string(), built.blob.digest.to_string(), built.blob.size as i64],
+                "INSERT OR REPLACE INTO build_cache (key, chain_id, blob, blob_size, step, created, used) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+                params![
+                    key,
+                    built.layer.chain_id.to_string(),
+                    built.blob.digest.to_string(),
+                    built.blob.size as i64,
+                    step,
+                    now,
+                ],
             )?;
         }
         Ok(())

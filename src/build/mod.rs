@@ -2,6 +2,7 @@
 //! same inputs always give the same digests.
 
 mod cache;
+pub mod cache_prune;
 mod canvas;
 mod changes;
 mod commit;

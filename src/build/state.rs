@@ -22,8 +22,8 @@ pub struct State {
     layers: Vec<BuiltLayer>,
     /// Whether a step has set `cmd`: a later `entrypoint` then leaves it.
     pub cmd_is_set: bool,
-    /// What was made, not found, with its cache key.
-    pub fresh: Vec<(String, BuiltLayer)>,
+    /// What was made, not found, with its cache key and what the step is.
+    pub fresh: Vec<(String, String, BuiltLayer)>,
 }
 
 impl State {
@@ -102,7 +102,7 @@ impl State {
             built
         } else {
             let built = layer::from_tar(content, self.chain(), cx, write)?;
-            self.fresh.push((key, built.clone()));
+            self.fresh.push((key, text.to_owned(), built.clone()));
             built
         };
         self.push(built, text);

@@ -32,6 +32,7 @@ mod pause;
 mod plan;
 mod port_open;
 mod propagation;
+pub mod prune;
 mod read_logs;
 mod recover;
 mod remove;

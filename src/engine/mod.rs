@@ -19,7 +19,7 @@ use crate::model::{
     ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, ExecSpec, ImageInfo, Platform,
     ProcessInfo, Recovered,
 };
-use crate::model::{Digest, HistoryEntry, ImageRemoval};
+use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -196,6 +196,13 @@ pub trait Engine: Send + Sync {
     /// What it is and runs on: `engine`, `root`, `kernel`, `cgroup`, `storage`, and the numbers of `images` and
     /// `containers`. A map.
     fn info(&self, cx: &Context) -> Result<serde_json::Value>;
+
+    /// What takes space: images, containers, volumes, the build cache.
+    fn disk_usage(&self, cx: &Context) -> Result<DiskUsage>;
+    /// What would go if that was cleaned up: nothing that a container uses, nor what another process has just pulled.
+    fn plan_prune(&self, cx: &Context, spec: &PruneSpec) -> Result<PrunePlan>;
+    /// Removes what is in the plan and nothing else. What has changed or is used since then stays, and is told.
+    fn prune(&self, cx: &Context, plan: &PrunePlan) -> Result<PrunePlan>;
 
     /// Starts what its restart policy asks for and does not run, after a reboot or a crash. What came of it.
     fn recover(&self, cx: &Context) -> Result<Vec<Recovered>>;

@@ -33,6 +33,11 @@ impl Occurrence {
         Self::of("network", action, id).with("name", name).with("type", driver)
     }
 
+    /// Things of this kind that nobody needed were removed, and so many bytes with them.
+    pub fn prune(kind: &'static str, reclaimed: u64) -> Self {
+        Self::of(kind, "prune", "").with("reclaimed", reclaimed)
+    }
+
     fn of(kind: &'static str, action: impl Into<String>, id: &str) -> Self {
         Self { kind, action: action.into(), id: id.to_owned(), attributes: Vec::new() }
     }

@@ -3,6 +3,7 @@
 mod commit;
 mod config;
 mod history;
+mod holdings;
 mod info;
 mod inspect;
 mod layer;
@@ -11,12 +12,14 @@ mod load;
 mod lookup;
 mod manifest;
 mod prepare;
+pub mod prune;
 mod pull;
 mod push;
 mod remove;
 mod save;
 mod summary;
 mod tag;
+mod usage;
 
 pub use commit::{CommittedLayer, NewImage, commit, commit_child};
 pub use config::{MAX_CONFIG, parse_config, read_config};
@@ -34,3 +37,4 @@ pub use push::push;
 pub use remove::{remove, untag};
 pub use save::save;
 pub use tag::tag;
+pub use usage::usage;

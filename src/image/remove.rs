@@ -182,34 +182,38 @@ impl Removing<'_> {
     }
 
     /// The image with all its names, and then parents that only it needed.
-    pub fn delete(&mut self, id: &Digest) -> Result<()> {
+    fn delete(&mut self, id: &Digest) -> Result<()> {
         let mut next = Some(id.clone());
         while let Some(id) = next.take() {
-            for name in names(self.tx, &id)? {
-                self.untag(&id, &name)?;
-            }
-            let parent: Option<String> = self
-                .tx
-                .prepare_cached("SELECT parent FROM images WHERE id = ?1")?
-                .query_row([id.to_string()], |row| row.get(0))
-                .optional()?
-                .flatten();
-            let held = !users(self.tx, &id)?.is_empty();
-            let released = release_image(self.tx, &id.to_string(), held)?;
-            self.removal.freed += released.layer_bytes;
-            for blob in &released.blobs {
-                self.removal.freed += self.store.blob_size(blob).unwrap_or(0);
-            }
-            self.removal.deleted.push(id.to_string());
-            self.removal.deleted.extend(released.layers.iter().map(ToString::to_string));
-            self.happened.push(Occurrence::image("delete", &id.to_string(), &id.to_string()));
-            if let Some(parent) = parent.and_then(|parent| parent.parse().ok())
-                && self.is_left_over(&parent)?
-            {
-                next = Some(parent);
-            }
+            next = match self.delete_one(&id)? {
+                Some(parent) if self.is_left_over(&parent)? => Some(parent),
+                _ => None,
+            };
         }
         Ok(())
+    }
+
+    /// The image with all its names; gives its parent.
+    pub fn delete_one(&mut self, id: &Digest) -> Result<Option<Digest>> {
+        for name in names(self.tx, id)? {
+            self.untag(id, &name)?;
+        }
+        let parent: Option<String> = self
+            .tx
+            .prepare_cached("SELECT parent FROM images WHERE id = ?1")?
+            .query_row([id.to_string()], |row| row.get(0))
+            .optional()?
+            .flatten();
+        let held = !users(self.tx, id)?.is_empty();
+        let released = release_image(self.tx, &id.to_string(), held)?;
+        self.removal.freed += released.layer_bytes;
+        for blob in &released.blobs {
+            self.removal.freed += self.store.blob_size(blob).unwrap_or(0);
+        }
+        self.removal.deleted.push(id.to_string());
+        self.removal.deleted.extend(released.layers.iter().map(ToString::to_string));
+        self.happened.push(Occurrence::image("delete", &id.to_string(), &id.to_string()));
+        Ok(parent.and_then(|parent| parent.parse().ok()))
     }
 
     fn is_left_over(&self, id: &Digest) -> Result<bool> {

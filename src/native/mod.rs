@@ -6,6 +6,7 @@ mod clean_up;
 mod commit;
 mod images;
 mod info;
+mod prune;
 mod reaper;
 mod recover;
 mod registry;
@@ -21,7 +22,7 @@ use crate::model::{
     CopyOptions, DetachKeys, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, ImportSpec,
     LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, WriteOptions,
 };
-use crate::model::{Digest, HistoryEntry, ImageRemoval};
+use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::{container, image};
@@ -332,6 +333,18 @@ impl Engine for NativeEngine {
 
     fn info(&self, cx: &Context) -> Result<Value> {
         self.describe(cx)
+    }
+
+    fn disk_usage(&self, _cx: &Context) -> Result<DiskUsage> {
+        self.measure_disk_usage()
+    }
+
+    fn plan_prune(&self, _cx: &Context, spec: &PruneSpec) -> Result<PrunePlan> {
+        self.make_prune_plan(spec)
+    }
+
+    fn prune(&self, cx: &Context, plan: &PrunePlan) -> Result<PrunePlan> {
+        self.carry_out_prune(cx, plan)
     }
 
     fn recover(&self, cx: &Context) -> Result<Vec<Recovered>> {

@@ -61,6 +61,19 @@ pub fn items(conn: &Connection, scope: &str) -> Result<Vec<(ItemKind, String)>> 
     Ok(items)
 }
 
+/// The process of the scope that owns a thing.
+pub fn owner(conn: &Connection, kind: ItemKind, name: &str) -> Result<Option<ProcessIdentity>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT boot_id, pid, start_time FROM scopes JOIN scope_items ON scopes.id = scope_items.scope
+         WHERE scope_items.kind = ?1 AND scope_items.name = ?2",
+    )?;
+    let mut rows = statement.query_map(params![kind.name(), name], |row| {
+        let start_time = row.get::<_, i64>(2)? as u64;
+        Ok(ProcessIdentity { boot_id: row.get(0)?, pid: row.get(1)?, start_time })
+    })?;
+    Ok(rows.next().transpose()?)
+}
+
 /// Forgets a scope whose things are gone.
 pub fn forget(conn: &Connection, scope: &str) -> Result<()> {
     conn.prepare_cached("DELETE FROM scope_items WHERE scope = ?1")?.execute(params![scope])?;

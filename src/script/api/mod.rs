@@ -21,6 +21,9 @@ mod parallel;
 mod path;
 mod process;
 mod progress;
+mod prune;
+#[cfg(test)]
+mod recorded_values;
 #[cfg(test)]
 mod recording;
 #[cfg(test)]

@@ -7,10 +7,10 @@ use crate::error::{Error, ExitDetails, IoContext, Result};
 use crate::model::{
     Actor, ArchiveFormat, ChangeKind, CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats,
     ContainerUpdate, CopyOptions, DetachKeys, Digest, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter,
-    ImageInfo, ImportSpec, LogLine, LogOptions, Platform, ProcessInfo, PublishedPort, Recovered, RunOutput, Status,
-    Stream, WriteOptions,
+    ImageInfo, ImportSpec, LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, Status, Stream,
+    WriteOptions,
 };
-use crate::model::{HistoryEntry, ImageRemoval};
+use crate::model::{DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec};
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
 use std::io::{Read, Write};
@@ -64,54 +64,6 @@ impl RecordingEngine {
 
     fn called(&self, call: impl Into<String>) {
         self.with(|recording| recording.calls.push(call.into()));
-    }
-
-    /// What is known about `web` in this state.
-    pub fn info_of(status: Status, exit_code: Option<i32>) -> ContainerInfo {
-        ContainerInfo {
-            id: "c0ffee".repeat(11)[..64].to_owned(),
-            name: "web".into(),
-            image: "node:18".into(),
-            image_id: String::new(),
-            status,
-            exit_code,
-            pid: None,
-            ip: None,
-            ports: vec![PublishedPort {
-                host_ip: [0, 0, 0, 0].into(),
-                host_port: 8080,
-                container_port: 80,
-                protocol: crate::model::Protocol::Tcp,
-            }],
-            labels: [("app".to_owned(), "shop".to_owned())].into(),
-            command: vec!["node".into()],
-            oom_killed: false,
-            restarts: 0,
-            created: jiff::Timestamp::UNIX_EPOCH,
-            started: None,
-            finished: None,
-            health: None,
-        }
-    }
-
-    fn image_info() -> ImageInfo {
-        ImageInfo {
-            id: Digest::from_sha256(&[0xab; 32]),
-            digest: Digest::from_sha256(&[0xcd; 32]),
-            tags: vec!["node:18".into()],
-            repo_digests: vec![],
-            size: 98 << 20,
-            created: Some(jiff::Timestamp::UNIX_EPOCH),
-            platform: Platform::host(),
-            labels: [].into(),
-            env: vec!["PATH=/bin".into()],
-            cmd: vec!["node".into()],
-            entrypoint: vec![],
-            workdir: String::new(),
-            user: String::new(),
-            ports: vec![],
-            layers: vec![],
-        }
     }
 
     fn write(&self, cx: &Context, io: ExecIo<'_>) -> Result<RunOutput> {
@@ -460,6 +412,23 @@ impl Engine for RecordingEngine {
     }
     fn info(&self, _: &Context) -> Result<serde_json::Value> {
         Ok(serde_json::json!({ "engine": "recording" }))
+    }
+    fn disk_usage(&self, _: &Context) -> Result<DiskUsage> {
+        let mut usage = DiskUsage::default();
+        (usage.images.count, usage.images.size, usage.images.reclaimable) = (3, 98 << 20, 49 << 20);
+        Ok(usage)
+    }
+    fn plan_prune(&self, _: &Context, spec: &PruneSpec) -> Result<PrunePlan> {
+        self.called(format!("plan {spec:?}"));
+        Ok(Self::prune_plan())
+    }
+    fn prune(&self, _: &Context, plan: &PrunePlan) -> Result<PrunePlan> {
+        self.called(format!("prune {} item", plan.items.len()));
+        Ok(PrunePlan {
+            done: true,
+            skipped: vec![plan.items[0].skip("container `web` uses it")],
+            ..PrunePlan::default()
+        })
     }
     fn recover(&self, _: &Context) -> Result<Vec<Recovered>> {
         self.called("recover");

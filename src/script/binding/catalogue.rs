@@ -130,6 +130,7 @@ pub struct TypeDoc {
     pub type_id: fn() -> TypeId,
     pub(super) register: object::Register,
     pub(super) snapshot: fn(&Dynamic, &Call<'_>) -> Result<Dynamic>,
+    pub(super) text: fn(&Dynamic, &Call<'_>) -> Option<String>,
 }
 
 impl TypeDoc {
@@ -141,6 +142,7 @@ impl TypeDoc {
             type_id: TypeId::of::<T>,
             register: object::register::<T>,
             snapshot: object::snapshot::<T>,
+            text: object::text::<T>,
         }
     }
 

@@ -15,6 +15,11 @@ pub trait Object: Clone + Send + Sync + 'static {
     fn snapshot(&self, _call: &Call<'_>) -> Result<Self> {
         Ok(self.clone())
     }
+
+    /// What `print` shows of it; `None`: a record on one line.
+    fn text(&self, _call: &Call<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// Converts a script value to an object type.
@@ -53,6 +58,11 @@ fn member<T: Object>(name: &str) -> Result<Dynamic> {
         Some(name) => error.hint(format!("did you mean `{name}`?")),
         None => error.hint(format!("`help(\"{}\")` shows what it has", T::NAME)),
     })
+}
+
+pub(super) fn text<T: Object>(value: &Dynamic, call: &Call<'_>) -> Option<String> {
+    let object = value.read_lock::<T>().map(|object| object.clone());
+    object.and_then(|object| object.text(call))
 }
 
 pub(super) fn snapshot<T: Object>(value: &Dynamic, call: &Call<'_>) -> Result<Dynamic> {

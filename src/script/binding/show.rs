@@ -18,7 +18,10 @@ pub fn display(value: &Dynamic, call: &Call<'_>) -> String {
     {
         return table(&items, None, call);
     }
-    nested(value, call)
+    match type_of(value).and_then(|doc| (doc.text)(value, call)) {
+        Some(text) => text,
+        None => nested(value, call),
+    }
 }
 
 /// An object on one line: `Container(name: web, status: running)`.

@@ -1,0 +1,106 @@
+//! What the build cache takes, and forgetting it.
+
+use crate::error::Result;
+use crate::model::{CacheUsage, PruneItem, PruneKind, PrunePlan, PruneSpec, Usage};
+use crate::store::rusqlite::{OptionalExtension, params};
+use crate::store::{Store, release};
+use std::collections::BTreeSet;
+
+struct Entry {
+    usage: CacheUsage,
+    /// Bytes of its blob, when no image has it.
+    own: u64,
+}
+
+/// Steps that are remembered, those used last first. A layer that no image has any more is not.
+pub fn usage(store: &Store) -> Result<Usage<CacheUsage>> {
+    let entries = entries(store)?;
+    Ok(Usage {
+        count: entries.len(),
+        active: entries.iter().filter(|entry| entry.usage.shared).count(),
+        size: entries.iter().map(|entry| entry.usage.size).sum(),
+        reclaimable: entries.iter().map(|entry| entry.own).sum(),
+        items: entries.into_iter().map(|entry| entry.usage).collect(),
+    })
+}
+
+/// Plans to forget all steps, or those that were used last before `older_than`.
+pub fn plan(store: &Store, spec: &PruneSpec) -> Result<PrunePlan> {
+    let mut plan = PrunePlan::default();
+    for Entry { usage, own } in entries(store)? {
+        if spec.older_than.is_some_and(|time| usage.used.is_some_and(|used| used >= time)) {
+            continue;
+        }
+        plan.freed += own;
+        plan.deleted.push(usage.id.clone());
+        plan.items.push(PruneItem {
+            kind: PruneKind::BuildCache,
+            mark: mark(usage.used),
+            id: usage.id,
+            names: vec![usage.step],
+            created: usage.created,
+            bytes: own,
+        });
+    }
+    Ok(plan)
+}
+
+/// Forgets the steps of a plan. Those that were used since stay.
+pub fn carry_out(store: &Store, items: &[&PruneItem], done: &mut PrunePlan) -> Result<()> {
+    for item in items {
+        let outcome = store.write_durable(|tx| {
+            let sql = "SELECT used, blob FROM build_cache WHERE key = ?1";
+            let row: Option<(Option<i64>, String)> =
+                tx.query_row(sql, [&item.id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let Some((used, blob)) = row else { return Ok(Err("it was forgotten meanwhile")) };
+            if mark(time(used)) != item.mark {
+                return Ok(Err("it was used meanwhile"));
+            }
+            tx.execute("DELETE FROM build_cache WHERE key = ?1", params![item.id])?;
+            Ok(Ok(release(tx, &[], BTreeSet::from([blob]))?))
+        })?;
+        match outcome {
+            Err(reason) => done.skipped.push(item.skip(reason)),
+            Ok(released) => {
+                let bytes = released.blobs.iter().map(|blob| store.blob_size(blob).unwrap_or(0)).sum();
+                done.items.push(PruneItem { bytes, ..(*item).clone() });
+                done.freed += bytes;
+                done.deleted.push(item.id.clone());
+            }
+        }
+    }
+    store.take_out_garbage().map(drop)
+}
+
+fn entries(store: &Store) -> Result<Vec<Entry>> {
+    store.read(|db| {
+        let mut statement = db.prepare(
+            "SELECT key, step, size, created, used, uses, blob_size,
+               EXISTS (SELECT 1 FROM image_layers WHERE image_layers.chain_id = build_cache.chain_id),
+               EXISTS (SELECT 1 FROM image_layers WHERE image_layers.blob = build_cache.blob)
+             FROM build_cache JOIN layers USING (chain_id) ORDER BY used DESC, key",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let usage = CacheUsage {
+                id: row.get(0)?,
+                step: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                size: row.get::<_, i64>(2)? as u64,
+                created: time(row.get(3)?),
+                used: time(row.get(4)?),
+                uses: row.get::<_, i64>(5)? as u64,
+                shared: row.get(7)?,
+            };
+            let blob = row.get::<_, i64>(6)? as u64;
+            Ok(Entry { usage, own: if row.get(8)? { 0 } else { blob } })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    })
+}
+
+fn time(nanoseconds: Option<i64>) -> Option<jiff::Timestamp> {
+    nanoseconds.and_then(|time| jiff::Timestamp::from_nanosecond(time.into()).ok())
+}
+
+fn mark(used: Option<jiff::Timestamp>) -> String {
+    used.map(|used| used.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,117 @@
+//! Containers that do not run: what they take, which nobody needs, and taking exactly those away.
+
+use super::list::list;
+use super::{remove, row};
+use crate::context::Context;
+use crate::error::{ErrorKind, Result};
+use crate::model::{ContainerFilter, ContainerInfo, ContainerUsage, PruneItem, PruneKind, PrunePlan, PruneSpec, Usage};
+use crate::store::Store;
+use crate::store::scopes::{self, ItemKind};
+use crate::sys::process::ProcessIdentity;
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What all containers take.
+pub fn usage(store: &Store) -> Result<Usage<ContainerUsage>> {
+    let all = list(store, &ContainerFilter { all: true, ..ContainerFilter::default() })?;
+    let mut usage = Usage { count: all.len(), ..Usage::default() };
+    for info in all {
+        let size = folder_size(&store.container_dir(&info.id));
+        usage.size += size;
+        if info.status.is_alive() {
+            usage.active += 1;
+        } else {
+            usage.reclaimable += size;
+        }
+        usage.items.push(ContainerUsage {
+            status: info.status.to_string(),
+            id: info.id,
+            name: info.name,
+            image: info.image,
+            created: info.created,
+            size,
+        });
+    }
+    Ok(usage)
+}
+
+/// Plans which containers go. Those of a scope of another script that runs are that script's to remove.
+pub fn plan(store: &Store, spec: &PruneSpec) -> Result<PrunePlan> {
+    let mut plan = PrunePlan::default();
+    for info in list(store, &ContainerFilter { all: true, ..ContainerFilter::default() })? {
+        let old_enough = spec.older_than.is_none_or(|time| info.created < time);
+        if info.status.is_alive() || !old_enough || !spec.labels_match(&info.labels) {
+            continue;
+        }
+        let bytes = folder_size(&store.container_dir(&info.id));
+        let item = PruneItem {
+            kind: PruneKind::Container,
+            mark: mark(&info),
+            created: Some(info.created),
+            names: vec![info.name],
+            id: info.id,
+            bytes,
+        };
+        let owner = store.read(|db| scopes::owner(db, ItemKind::Container, &item.id))?;
+        if let Some(owner) = owner.filter(ProcessIdentity::is_alive)
+            && owner.pid != ProcessIdentity::current()?.pid
+        {
+            plan.skipped.push(item.skip(format!("it belongs to the script of process {}", owner.pid)));
+            continue;
+        }
+        plan.freed += bytes;
+        plan.deleted.push(item.id.clone());
+        plan.items.push(item);
+    }
+    Ok(plan)
+}
+
+/// Takes the containers of a plan away. What was started since is left alone, and told.
+pub fn carry_out(store: &Store, cx: &Context, items: &[&PruneItem], done: &mut PrunePlan) -> Result<()> {
+    for item in items {
+        cx.check()?;
+        let Some(row) = store.read(|db| row::get(db, &item.id))? else {
+            done.skipped.push(item.skip("it was removed meanwhile"));
+            continue;
+        };
+        if mark(&super::info::info(store, row.clone())?) != item.mark {
+            done.skipped.push(item.skip("it was started meanwhile"));
+            continue;
+        }
+        let bytes = folder_size(&store.container_dir(&item.id));
+        match remove::remove(store, cx, row, false) {
+            Err(error) if error.is(ErrorKind::Conflict) => done.skipped.push(item.skip(error.message())),
+            removed => {
+                removed?;
+                done.items.push(PruneItem { bytes, ..(*item).clone() });
+                done.freed += bytes;
+                done.deleted.push(item.id.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn mark(info: &ContainerInfo) -> String {
+    let time = |time: Option<jiff::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
+    format!("{} {} {}", info.status, time(info.started), time(info.finished))
+}
+
+/// Bytes of the files below a folder, each counted once however many names it has. What cannot be read is not counted.
+pub fn folder_size(folder: &Path) -> u64 {
+    let (mut size, mut seen) = (0, HashSet::new());
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(found) = entry.metadata() else { continue };
+            if found.is_dir() {
+                folders.push(entry.path());
+            } else if found.nlink() == 1 || seen.insert((found.dev(), found.ino())) {
+                size += found.len();
+            }
+        }
+    }
+    size
+}

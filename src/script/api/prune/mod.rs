@@ -1,0 +1,7 @@
+//! Cleaning up: plans, and carrying them out.
+
+mod calls;
+mod disk_usage;
+mod plan;
+
+pub use plan::PrunePlan;
