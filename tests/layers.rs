@@ -1,11 +1,12 @@
 //! Layers: what is unpacked is what GNU tar unpacks, and what overlayfs shows; hostile archives change nothing.
 
+mod index;
 mod tree;
 
 use crate::support::hostile_tars::{Tar, hostile_layers};
-use shanty::archive::{Limits, PackOptions, pack, unpack};
+use shanty::archive::{Limits, PackOptions, erofs, pack, unpack};
 use shanty::context::Context;
-use shanty::error::ErrorKind;
+use shanty::error::{Error, ErrorKind};
 use shanty::sys::xattr;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
@@ -67,6 +68,14 @@ fn packing_and_unpacking_gives_the_same_tree_and_always_the_same_bytes() {
     assert_same(&out, &tree);
 }
 
+/// Whether this kernel can mount EROFS from files.
+fn has_indexes() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 15)
+        && fs::read_to_string("/proc/filesystems").unwrap().contains("erofs")
+}
+
 /// Unpacks beside a folder of valuables, and checks that those and the host are as they were.
 fn attack(archive: &[u8], limits: &Limits) -> (TempDir, Result<(), ErrorKind>) {
     let scratch = scratch();
@@ -77,6 +86,11 @@ fn attack(archive: &[u8], limits: &Limits) -> (TempDir, Result<(), ErrorKind>) {
     let root = scratch.path().join("root");
     fs::create_dir(&root).unwrap();
     let result = unpack(archive, &root, limits, &Context::background());
+    // The other form of a layer takes and refuses the same.
+    let kept = erofs::keep(archive, &tempfile::tempfile().unwrap(), limits, &Context::background());
+    let kinds =
+        (kept.as_ref().map(|(unpacked, _)| unpacked).map_err(Error::kind), result.as_ref().map_err(Error::kind));
+    assert_eq!(kinds.0, kinds.1);
     assert_eq!(describe(&outside), before, "something outside was touched");
     let mut names: Vec<_> = fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();

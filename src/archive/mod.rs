@@ -4,6 +4,7 @@
 //! and refuses with `corrupt` what no honest archive has.
 
 mod compression;
+pub mod erofs;
 mod header;
 mod limits;
 pub mod member;
@@ -11,6 +12,8 @@ mod pack;
 mod pax;
 mod pipeline;
 mod reader;
+mod recording;
+mod target;
 mod tree;
 mod unpack;
 mod view;

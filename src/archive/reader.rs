@@ -13,6 +13,8 @@ pub struct TarReader<R> {
     /// Bytes of the current member's data that were not read yet.
     data: u64,
     padding: u64,
+    /// Bytes of the tar so far.
+    position: u64,
     left: Limits,
 }
 
@@ -27,7 +29,7 @@ struct Extended {
 impl<R: BufRead> TarReader<R> {
     /// Reads from `source` at most what `limits` allow.
     pub fn new(source: R, limits: &Limits) -> Self {
-        Self { source, data: 0, padding: 0, left: *limits }
+        Self { source, data: 0, padding: 0, position: 0, left: *limits }
     }
 
     /// The next member; `None` at the end.
@@ -61,8 +63,18 @@ impl<R: BufRead> TarReader<R> {
 
     /// So many bytes of [`Self::data`] were used.
     pub fn consume(&mut self, count: usize) {
-        self.source.consume(count);
+        self.pass(count);
         self.data -= count as u64;
+    }
+
+    /// Where in the tar the data of the current member goes on, bytes from its start.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn pass(&mut self, count: usize) {
+        self.source.consume(count);
+        self.position += count as u64;
     }
 
     /// Reads what follows the end: it belongs to the digest.
@@ -83,7 +95,7 @@ impl<R: BufRead> TarReader<R> {
             if count == 0 {
                 return Err(bad("it ends in the middle of a file"));
             }
-            self.source.consume(count);
+            self.pass(count);
             left -= count as u64;
         }
         Ok(())
@@ -112,7 +124,7 @@ impl<R: BufRead> TarReader<R> {
                 return if filled == 0 { Ok(None) } else { Err(bad("it ends in the middle of a header")) };
             }
             block[filled..filled + count].copy_from_slice(&bytes[..count]);
-            self.source.consume(count);
+            self.pass(count);
             filled += count;
         }
         Ok(Some(block))

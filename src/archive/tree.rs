@@ -1,7 +1,10 @@
 //! The folder being unpacked into. Every path is resolved inside it, nothing that exists is opened for writing.
 
 use super::member::{Member, Time};
+use super::reader::TarReader;
+use super::target::Target;
 use super::whiteout::{OPAQUE_XATTR, OVERLAY_XATTRS};
+use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::writeback;
 use crate::sys::{openat2, xattr};
@@ -16,7 +19,7 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -48,124 +51,9 @@ impl Tree {
     pub fn open(root: &Path) -> Result<Self> {
         let folder = File::open(root).doing(|| format!("cannot open `{}`", root.display()))?;
         let root = Rc::new(OwnedFd::from(folder));
-        Ok(Self { last: (Vec::new(), root.clone()), root, open: HashMap::new(), times: BTreeMap::new() })
-    }
-
-    /// Writes a file; `fill` gives its bytes to what it is given.
-    pub fn file(
-        &mut self,
-        parent: &[u8],
-        name: &[u8],
-        member: &Member,
-        fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
-    ) -> Result<()> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = self.make(parent, name, |folder| openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
-        let mut file = File::from(fd);
-        let mut size = 0;
-        fill(&mut |bytes| {
-            size += bytes.len();
-            file.write_all(bytes).doing(|| "cannot write")
-        })?;
-        if size >= WRITEBACK {
-            writeback::start(&file);
-        }
-        // Changing the owner takes setuid and capabilities away, so it comes first.
-        fchown(&file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
-        fchmod(&file, mode(member)).map_err(refused)?;
-        set_attributes(&file, b"", member)?;
-        let time = timespec(member.mtime);
-        futimens(&file, &time, &time).map_err(refused)
-    }
-
-    /// Makes a folder, or gives an existing one other attributes.
-    pub fn directory(&mut self, parent: &[u8], name: &[u8], member: &Member) -> Result<()> {
-        let folder = self.folder(parent)?;
-        let mut opaque = false;
-        match mkdirat(&folder, name, Mode::S_IRWXU) {
-            Ok(()) => {}
-            Err(Errno::EEXIST) => {
-                let existing = look(&folder, name)?;
-                if kind(&existing) != SFlag::S_IFDIR {
-                    // Its whiteout came first: what is below the new folder stays hidden.
-                    opaque = is_whiteout(&existing);
-                    self.remove(parent, name)?;
-                    mkdirat(&folder, name, Mode::S_IRWXU).map_err(refused)?;
-                }
-            }
-            Err(errno) => return Err(refused(errno)),
-        }
-        own(&folder, name, member)?;
-        fchmodat(&folder, name, mode(member), FchmodatFlags::FollowSymlink).map_err(refused)?;
-        set_attributes(&*folder, name, member)?;
-        if opaque {
-            set_opaque(&folder, name)?;
-        }
-        self.times.insert(member.path.as_bytes().to_vec(), member.mtime);
-        Ok(())
-    }
-
-    /// Gives the root its attributes.
-    pub fn root_directory(&mut self, member: &Member) -> Result<()> {
-        fchown(&self.root, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
-        fchmod(&self.root, mode(member)).map_err(refused)?;
-        set_attributes(&*self.root, b"", member)?;
-        self.times.insert(Vec::new(), member.mtime);
-        Ok(())
-    }
-
-    /// Makes a symbolic link. Its target is only text.
-    pub fn symlink(&mut self, parent: &[u8], name: &[u8], target: &[u8], member: &Member) -> Result<()> {
-        self.make(parent, name, |folder| symlinkat(target, folder, name))?;
-        let folder = self.folder(parent)?;
-        own(&folder, name, member)?;
-        set_attributes(&*folder, name, member)?;
-        set_time(&folder, name, member.mtime)
-    }
-
-    /// Makes another name of a file that is there.
-    pub fn hard_link(&mut self, parent: &[u8], name: &[u8], target: &super::member::Path) -> Result<()> {
-        let lost = || Error::corrupt(format!("the archive is damaged: its hard link to `{target}` leads nowhere"));
-        let (target_parent, target_name) = target.split().ok_or_else(lost)?;
-        let from = match openat2::open_in_root(&*self.root, target_parent, FOLDER) {
-            Ok(folder) => folder,
-            Err(error) => return Err(if is_our_trouble(&error) { refused_io(&error) } else { lost() }),
-        };
-        let linked = self.make(parent, name, |folder| linkat(&from, target_name, folder, name, AtFlags::empty()));
-        // The kernel refuses links to folders with EPERM, which would read like a lack of rights.
-        match look(&from, target_name) {
-            Ok(target) if kind(&target) == SFlag::S_IFDIR => Err(lost()),
-            _ => linked,
-        }
-    }
-
-    /// Makes a device or a pipe. It is never opened.
-    pub fn node(&mut self, parent: &[u8], name: &[u8], kind: u32, device: u64, member: &Member) -> Result<()> {
-        let kind = SFlag::from_bits_truncate(kind);
-        self.make(parent, name, |folder| mknodat(folder, name, kind, Mode::empty(), device))?;
-        let folder = self.folder(parent)?;
-        own(&folder, name, member)?;
-        fchmodat(&folder, name, mode(member), FchmodatFlags::FollowSymlink).map_err(refused)?;
-        set_attributes(&*folder, name, member)?;
-        set_time(&folder, name, member.mtime)
-    }
-
-    /// Hides `name` of the layers below: a character device 0/0. What this layer itself has under the name
-    /// stays (OCI image spec, layer.md: whiteouts apply to lower layers only), and a folder of it no longer
-    /// shows what is below.
-    pub fn whiteout(&mut self, parent: &[u8], name: &[u8]) -> Result<()> {
-        let folder = self.folder(parent)?;
-        match mknodat(&folder, name, SFlag::S_IFCHR, Mode::empty(), 0) {
-            Err(Errno::EEXIST) if kind(&look(&folder, name)?) == SFlag::S_IFDIR => set_opaque(&folder, name),
-            Ok(()) | Err(Errno::EEXIST) => Ok(()),
-            Err(errno) => Err(refused(errno)),
-        }
-    }
-
-    /// Hides everything of the layers below in a folder.
-    pub fn opaque(&mut self, folder: &[u8]) -> Result<()> {
-        let folder = self.folder(folder)?;
-        set_opaque(&folder, b"")
+        // Unless a member says it: the same on every machine.
+        let times = BTreeMap::from([(Vec::new(), Time::default())]);
+        Ok(Self { last: (Vec::new(), root.clone()), root, open: HashMap::new(), times })
     }
 
     /// Sets the times of the folders: nothing is made after this.
@@ -180,7 +68,7 @@ impl Tree {
                 Some(slash) => (&path[..slash], &path[slash + 1..]),
                 None => (&b""[..], &path[..]),
             };
-            let parent = self.folder(parent)?;
+            let parent = self.folder(parent, time)?;
             set_time(&parent, name, time)?;
         }
         Ok(())
@@ -191,20 +79,21 @@ impl Tree {
         &mut self,
         parent: &[u8],
         name: &[u8],
+        member: &Member,
         make: impl Fn(std::os::fd::BorrowedFd<'_>) -> nix::Result<T>,
     ) -> Result<T> {
-        let folder = self.folder(parent)?;
+        let folder = self.folder(parent, member.mtime)?;
         match make(folder.as_fd()) {
             Err(Errno::EEXIST) => {
-                self.remove(parent, name)?;
+                self.remove(parent, name, member.mtime)?;
                 make(folder.as_fd()).map_err(refused)
             }
             other => other.map_err(refused),
         }
     }
 
-    fn remove(&mut self, parent: &[u8], name: &[u8]) -> Result<()> {
-        let folder = self.folder(parent)?;
+    fn remove(&mut self, parent: &[u8], name: &[u8], time: Time) -> Result<()> {
+        let folder = self.folder(parent, time)?;
         let existing = look(&folder, name)?;
         match kind(&existing) {
             SFlag::S_IFDIR => {
@@ -244,8 +133,8 @@ impl Tree {
         }
     }
 
-    /// A folder by its path; those that no member has made are made.
-    fn folder(&mut self, path: &[u8]) -> Result<Rc<OwnedFd>> {
+    /// A folder by its path; those that no member has made are made, as old as the member that needs them.
+    fn folder(&mut self, path: &[u8], time: Time) -> Result<Rc<OwnedFd>> {
         if path.is_empty() {
             return Ok(self.root.clone());
         }
@@ -255,7 +144,7 @@ impl Tree {
         let folder = if let Some(folder) = self.open.get(path) {
             folder.clone()
         } else {
-            let folder = Rc::new(self.find_or_make(path)?);
+            let folder = Rc::new(self.find_or_make(path, time)?);
             if self.open.len() >= MAX_OPEN {
                 self.open.clear();
             }
@@ -266,7 +155,7 @@ impl Tree {
         Ok(folder)
     }
 
-    fn find_or_make(&self, path: &[u8]) -> Result<OwnedFd> {
+    fn find_or_make(&mut self, path: &[u8], time: Time) -> Result<OwnedFd> {
         match openat2::open_in_root(&*self.root, path, FOLDER) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other.map_err(|error| refused_io(&error)),
@@ -282,8 +171,11 @@ impl Tree {
                     let name = &path[start..end];
                     // EEXIST: a link that leads nowhere has the name.
                     mkdirat(parent, name, Mode::S_IRWXU).map_err(refused)?;
+                    // A folder with setgid would give it its group.
+                    own(parent, name, 0, 0)?;
                     fchmodat(parent, name, Mode::from_bits_truncate(0o755), FchmodatFlags::FollowSymlink)
                         .map_err(refused)?;
+                    self.times.insert(path[..end].to_vec(), time);
                     openat2::open_in_root(&*self.root, &path[..end], FOLDER)
                 }
                 other => other,
@@ -295,8 +187,132 @@ impl Tree {
     }
 }
 
-fn own(folder: &OwnedFd, name: &[u8], member: &Member) -> Result<()> {
-    let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
+impl Target for Tree {
+    fn file(
+        &mut self,
+        parent: &[u8],
+        name: &[u8],
+        member: &Member,
+        reader: &mut TarReader<impl BufRead>,
+        cx: &Context,
+    ) -> Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd =
+            self.make(parent, name, member, |folder| openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
+        let mut file = File::from(fd);
+        let mut size = 0;
+        loop {
+            let bytes = reader.data()?;
+            if bytes.is_empty() {
+                break;
+            }
+            let count = bytes.len();
+            file.write_all(bytes).doing(|| "cannot write")?;
+            reader.consume(count);
+            size += count;
+            cx.check()?;
+        }
+        if size >= WRITEBACK {
+            writeback::start(&file);
+        }
+        // Changing the owner takes setuid and capabilities away, so it comes first.
+        fchown(&file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
+        fchmod(&file, mode(member)).map_err(refused)?;
+        set_attributes(&file, b"", member)?;
+        let time = timespec(member.mtime);
+        futimens(&file, &time, &time).map_err(refused)
+    }
+
+    fn directory(&mut self, parent: &[u8], name: &[u8], member: &Member) -> Result<()> {
+        let folder = self.folder(parent, member.mtime)?;
+        let mut opaque = false;
+        match mkdirat(&folder, name, Mode::S_IRWXU) {
+            Ok(()) => {}
+            Err(Errno::EEXIST) => {
+                let existing = look(&folder, name)?;
+                if kind(&existing) != SFlag::S_IFDIR {
+                    // Its whiteout came first: what is below the new folder stays hidden.
+                    opaque = is_whiteout(&existing);
+                    self.remove(parent, name, member.mtime)?;
+                    mkdirat(&folder, name, Mode::S_IRWXU).map_err(refused)?;
+                }
+            }
+            Err(errno) => return Err(refused(errno)),
+        }
+        own(&folder, name, member.uid, member.gid)?;
+        fchmodat(&folder, name, mode(member), FchmodatFlags::FollowSymlink).map_err(refused)?;
+        set_attributes(&*folder, name, member)?;
+        if opaque {
+            set_opaque(&folder, name)?;
+        }
+        self.times.insert(member.path.as_bytes().to_vec(), member.mtime);
+        Ok(())
+    }
+
+    fn root_directory(&mut self, member: &Member) -> Result<()> {
+        fchown(&self.root, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
+        fchmod(&self.root, mode(member)).map_err(refused)?;
+        set_attributes(&*self.root, b"", member)?;
+        self.times.insert(Vec::new(), member.mtime);
+        Ok(())
+    }
+
+    fn symlink(&mut self, parent: &[u8], name: &[u8], target: &[u8], member: &Member) -> Result<()> {
+        self.make(parent, name, member, |folder| symlinkat(target, folder, name))?;
+        let folder = self.folder(parent, member.mtime)?;
+        own(&folder, name, member.uid, member.gid)?;
+        set_attributes(&*folder, name, member)?;
+        set_time(&folder, name, member.mtime)
+    }
+
+    fn hard_link(&mut self, parent: &[u8], name: &[u8], target: &super::member::Path, member: &Member) -> Result<()> {
+        let lost = || Error::corrupt(format!("the archive is damaged: its hard link to `{target}` leads nowhere"));
+        let (target_parent, target_name) = target.split().ok_or_else(lost)?;
+        let from = match openat2::open_in_root(&*self.root, target_parent, FOLDER) {
+            Ok(folder) => folder,
+            Err(error) => return Err(if is_our_trouble(&error) { refused_io(&error) } else { lost() }),
+        };
+        let linked =
+            self.make(parent, name, member, |folder| linkat(&from, target_name, folder, name, AtFlags::empty()));
+        // The kernel refuses links to folders with EPERM, which would read like a lack of rights.
+        match look(&from, target_name) {
+            Ok(target) if kind(&target) == SFlag::S_IFDIR => Err(lost()),
+            _ => linked,
+        }
+    }
+
+    fn node(&mut self, parent: &[u8], name: &[u8], kind: u32, device: u64, member: &Member) -> Result<()> {
+        let kind = SFlag::from_bits_truncate(kind);
+        self.make(parent, name, member, |folder| mknodat(folder, name, kind, Mode::empty(), device))?;
+        let folder = self.folder(parent, member.mtime)?;
+        own(&folder, name, member.uid, member.gid)?;
+        fchmodat(&folder, name, mode(member), FchmodatFlags::FollowSymlink).map_err(refused)?;
+        set_attributes(&*folder, name, member)?;
+        set_time(&folder, name, member.mtime)
+    }
+
+    fn whiteout(&mut self, parent: &[u8], name: &[u8], member: &Member) -> Result<()> {
+        let folder = self.folder(parent, member.mtime)?;
+        match mknodat(&folder, name, SFlag::S_IFCHR, Mode::empty(), 0) {
+            Err(Errno::EEXIST) if kind(&look(&folder, name)?) == SFlag::S_IFDIR => set_opaque(&folder, name),
+            Ok(()) => {
+                // A folder with setgid would give it its group.
+                own(&folder, name, 0, 0)?;
+                set_time(&folder, name, member.mtime)
+            }
+            Err(Errno::EEXIST) => Ok(()),
+            Err(errno) => Err(refused(errno)),
+        }
+    }
+
+    fn opaque(&mut self, folder: &[u8], member: &Member) -> Result<()> {
+        let folder = self.folder(folder, member.mtime)?;
+        set_opaque(&folder, b"")
+    }
+}
+
+fn own(folder: impl AsFd, name: &[u8], uid: u32, gid: u32) -> Result<()> {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     fchownat(folder, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).map_err(refused)
 }
 

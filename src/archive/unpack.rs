@@ -4,6 +4,7 @@ use super::limits::Limits;
 use super::member::{Member, MemberKind};
 use super::pipeline::inflate;
 use super::reader::TarReader;
+use super::target::Target;
 use super::tree::Tree;
 use super::whiteout::Whiteout;
 use crate::context::Context;
@@ -45,20 +46,31 @@ pub fn diff_id(source: impl Read + Send) -> Result<Digest> {
 fn unpack_tar(source: impl BufRead, folder: &Path, limits: &Limits, cx: &Context) -> Result<(u64, u64)> {
     let mut reader = TarReader::new(source, limits);
     let mut tree = Tree::open(folder)?;
+    let counts = fill(&mut tree, &mut reader, cx)?;
+    tree.finish()?;
+    reader.drain()?;
+    Ok(counts)
+}
+
+/// Adds all members to a tree; gives the bytes of the files, and how many members there were.
+pub fn fill(tree: &mut impl Target, reader: &mut TarReader<impl BufRead>, cx: &Context) -> Result<(u64, u64)> {
     let (mut size, mut entries) = (0, 0);
     while let Some(member) = reader.next()? {
         cx.check()?;
         size += member.size;
         entries += 1;
-        place(&mut tree, &member, &mut reader, cx)
-            .map_err(|error| error.context(format!("unpacking `{}`", member.path)))?;
+        place(tree, &member, reader, cx).map_err(|error| error.context(format!("unpacking `{}`", member.path)))?;
     }
-    tree.finish()?;
-    reader.drain()?;
     Ok((size, entries))
 }
 
-fn place(tree: &mut Tree, member: &Member, reader: &mut TarReader<impl BufRead>, cx: &Context) -> Result<()> {
+/// Adds a member to a tree.
+pub fn place(
+    tree: &mut impl Target,
+    member: &Member,
+    reader: &mut TarReader<impl BufRead>,
+    cx: &Context,
+) -> Result<()> {
     let Some((parent, name)) = member.path.split() else {
         return match member.kind {
             MemberKind::Directory => tree.root_directory(member),
@@ -70,27 +82,16 @@ fn place(tree: &mut Tree, member: &Member, reader: &mut TarReader<impl BufRead>,
     }
     match Whiteout::of(name) {
         Whiteout::No => {}
-        Whiteout::Of(hidden) => return tree.whiteout(parent, hidden),
-        Whiteout::Opaque => return tree.opaque(parent),
+        Whiteout::Of(hidden) => return tree.whiteout(parent, hidden, member),
+        Whiteout::Opaque => return tree.opaque(parent, member),
         Whiteout::Metadata => return Ok(()),
         Whiteout::Bad => return Err(Error::corrupt("the archive is damaged: a whiteout of nothing")),
     }
     match &member.kind {
-        MemberKind::File => tree.file(parent, name, member, |write| {
-            loop {
-                let bytes = reader.data()?;
-                if bytes.is_empty() {
-                    return Ok(());
-                }
-                let count = bytes.len();
-                write(bytes)?;
-                reader.consume(count);
-                cx.check()?;
-            }
-        }),
+        MemberKind::File => tree.file(parent, name, member, reader, cx),
         MemberKind::Directory => tree.directory(parent, name, member),
         MemberKind::Symlink(target) => tree.symlink(parent, name, target, member),
-        MemberKind::HardLink(target) => tree.hard_link(parent, name, target),
+        MemberKind::HardLink(target) => tree.hard_link(parent, name, target, member),
         MemberKind::CharDevice(device) => tree.node(parent, name, libc::S_IFCHR, *device, member),
         MemberKind::BlockDevice(device) => tree.node(parent, name, libc::S_IFBLK, *device, member),
         MemberKind::Fifo => tree.node(parent, name, libc::S_IFIFO, 0, member),

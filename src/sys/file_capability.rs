@@ -9,6 +9,14 @@ const WITHOUT_ROOT: u8 = 2;
 /// Bytes of the one without the id, which is the last number of the other one.
 const LENGTH: usize = 20;
 
+/// Whether the kernel would take it.
+pub fn is_valid(value: &[u8]) -> bool {
+    match value.len() {
+        LENGTH => value[3] == WITHOUT_ROOT,
+        length => length == LENGTH + 4 && value[3] == WITH_ROOT,
+    }
+}
+
 /// The same for whoever is root where the file goes: in an archive the id of a root on this machine means nothing. Docker does
 /// the same.
 pub fn for_any_root(mut value: Vec<u8>) -> Vec<u8> {
