@@ -1,6 +1,6 @@
-//! Unpacked layers by chain id: made beside, renamed in, found again.
+//! Layers by chain id: made beside, renamed in, found again.
 
-use super::{Content, Store, layout, sweep};
+use super::{Content, Store, layout, mounts, sweep};
 use crate::context::CancelToken;
 use crate::error::{Error, IoContext, Result};
 use crate::model::Digest;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A layer that can be mounted.
@@ -29,6 +29,8 @@ pub struct Layer {
 pub enum LayerForm {
     /// A folder that overlayfs takes as a lower layer.
     Folder(PathBuf),
+    /// Its tar with an index over it, which is mounted here: [`Store::use_layers`].
+    Indexed(PathBuf),
 }
 
 /// What was found while a layer was unpacked.
@@ -46,7 +48,7 @@ pub struct UnpackedInfo {
 pub enum LayerSlot {
     /// Nothing: it is here.
     Present(Layer),
-    /// Unpack it into [`LayerDraft::folder`].
+    /// Unpack it into [`LayerDraft::folder`], or keep its tar and write an index.
     Needed(LayerDraft),
 }
 
@@ -55,6 +57,7 @@ pub struct LayerDraft {
     lock: FileLock,
     work: PathBuf,
     target: PathBuf,
+    mount: PathBuf,
     trash: PathBuf,
     chain_id: Digest,
     done: bool,
@@ -79,12 +82,24 @@ struct Note {
 
 const FILES: &str = "fs";
 const NOTE: &str = "layer.json";
+pub(super) const TAR: &str = "layer.tar";
+pub(super) const INDEX: &str = "layer.erofs";
 
 impl Layer {
-    /// The folder to give to overlayfs.
+    /// The folder to give to overlayfs. That of an indexed layer has to be mounted: [`Store::use_layers`].
     pub fn folder(&self) -> &Path {
-        let LayerForm::Folder(folder) = &self.form;
-        folder
+        match &self.form {
+            LayerForm::Folder(folder) | LayerForm::Indexed(folder) => folder,
+        }
+    }
+
+    /// What tells an index from others: the beginning of the chain id.
+    pub fn uuid(chain_id: &Digest) -> [u8; 16] {
+        let mut uuid = [0; 16];
+        for (byte, digits) in uuid.iter_mut().zip(chain_id.hex().as_bytes().chunks(2)) {
+            *byte = std::str::from_utf8(digits).ok().and_then(|text| u8::from_str_radix(text, 16).ok()).unwrap_or(0);
+        }
+        uuid
     }
 }
 
@@ -105,9 +120,27 @@ impl Store {
         Ok(info.map(|info| self.layer_with(chain_id, info)))
     }
 
-    /// The folder of a layer with this chain id, for overlayfs.
+    /// The folder of a layer with this chain id, for overlayfs; that of an indexed one has to be mounted:
+    /// [`Self::use_layers`].
     pub fn layer_folder(&self, chain_id: &Digest) -> PathBuf {
-        self.layer_home(chain_id).join(FILES)
+        match self.layer_form(chain_id) {
+            LayerForm::Folder(folder) | LayerForm::Indexed(folder) => folder,
+        }
+    }
+
+    /// The tar and the index of an indexed layer.
+    pub fn layer_files(&self, chain_id: &Digest) -> (PathBuf, PathBuf) {
+        let home = self.layer_home(chain_id);
+        (home.join(TAR), home.join(INDEX))
+    }
+
+    fn layer_form(&self, chain_id: &Digest) -> LayerForm {
+        let home = self.layer_home(chain_id);
+        if home.join(INDEX).exists() {
+            LayerForm::Indexed(self.layer_mount(chain_id.hex()))
+        } else {
+            LayerForm::Folder(home.join(FILES))
+        }
     }
 
     fn layer_home(&self, chain_id: &Digest) -> PathBuf {
@@ -115,7 +148,14 @@ impl Store {
     }
 
     fn layer_with(&self, chain_id: &Digest, info: UnpackedInfo) -> Layer {
-        Layer { chain_id: chain_id.clone(), form: LayerForm::Folder(self.layer_folder(chain_id)), info }
+        Layer { chain_id: chain_id.clone(), form: self.layer_form(chain_id), info }
+    }
+
+    fn is_there(&self, layer: &Layer) -> bool {
+        match &layer.form {
+            LayerForm::Folder(folder) => folder.is_dir(),
+            LayerForm::Indexed(_) => self.layer_files(&layer.chain_id).0.is_file(),
+        }
     }
 
     /// A layer that was unpacked since the boot, and may have no row yet.
@@ -143,6 +183,7 @@ impl Content<'_> {
         let mut draft = LayerDraft {
             lock: lock_folder(&work, open, cancel)?,
             target: self.store.layer_home(chain_id),
+            mount: self.store.layer_mount(chain_id.hex()),
             trash: self.store.root.join(layout::TRASH),
             work,
             chain_id: chain_id.clone(),
@@ -156,7 +197,7 @@ impl Content<'_> {
     }
 
     fn existing_layer(&self, chain_id: &Digest) -> Result<Option<Layer>> {
-        if let Some(layer) = self.store.layer(chain_id)?.filter(|layer| layer.folder().is_dir()) {
+        if let Some(layer) = self.store.layer(chain_id)?.filter(|layer| self.store.is_there(layer)) {
             return Ok(Some(layer));
         }
         Ok(self.store.fresh_layer(chain_id))
@@ -186,23 +227,56 @@ fn lock_folder(path: &Path, open: impl Fn() -> io::Result<File>, cancel: &Cancel
 
 impl LayerDraft {
     /// The empty folder to unpack into.
-    pub fn folder(&self) -> PathBuf {
-        self.work.join(FILES)
+    pub fn folder(&self) -> Result<PathBuf> {
+        let folder = self.work.join(FILES);
+        let made = fs::DirBuilder::new().mode(0o755).create(&folder);
+        made.doing(|| format!("cannot make `{}`", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// The empty file to keep the tar in.
+    pub fn tar(&self) -> Result<File> {
+        create(&self.work.join(TAR))
+    }
+
+    /// The empty file for the index over the tar, and what tells it from others.
+    pub fn index(&self) -> Result<(File, [u8; 16])> {
+        Ok((create(&self.work.join(INDEX))?, Layer::uuid(&self.chain_id)))
+    }
+
+    /// What was kept cannot be indexed: gives the tar, which is gone when it is closed.
+    pub fn give_up_index(&self) -> Result<File> {
+        let path = self.work.join(TAR);
+        let tar = File::open(&path).and_then(|tar| fs::remove_file(&path).map(|()| tar));
+        tar.doing(|| format!("cannot read `{}`", path.display()))
     }
 
     /// The layer is complete: gives it its final name.
     pub fn commit(mut self, info: UnpackedInfo) -> Result<Layer> {
         let doing = || format!("cannot store layer `{}`", self.chain_id);
+        // Here, where other layers are fetched meanwhile: the `syncfs` before the rows then finds little to do.
+        for name in [TAR, INDEX] {
+            match File::open(self.work.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                file => file.and_then(|file| file.sync_data()).doing(doing)?,
+            }
+        }
         let note = Note { boot_id: boot_id()?, info };
         let text = serde_json::to_vec(&note).map_err(|error| Error::invalid(error.to_string()))?;
         fs::write(self.work.join(NOTE), text).doing(doing)?;
         if self.target.exists() {
-            // Left by an earlier boot, without a row, and perhaps torn.
+            // Left by an earlier boot, without a row, and perhaps torn; or damaged.
+            mounts::unmount(&self.mount)?;
             discard(&self.target, &self.trash);
         }
         fs::rename(&self.work, &self.target).doing(doing)?;
         self.done = true;
-        Ok(Layer { chain_id: self.chain_id.clone(), form: LayerForm::Folder(self.target.join(FILES)), info: note.info })
+        let form = if self.target.join(INDEX).exists() {
+            LayerForm::Indexed(self.mount.clone())
+        } else {
+            LayerForm::Folder(self.target.join(FILES))
+        };
+        Ok(Layer { chain_id: self.chain_id.clone(), form, info: note.info })
     }
 
     /// Empties what a process that died has left.
@@ -211,7 +285,7 @@ impl LayerDraft {
         for entry in fs::read_dir(&self.work).doing(doing)? {
             discard(&entry.doing(doing)?.path(), &self.trash);
         }
-        fs::DirBuilder::new().mode(0o755).create(self.folder()).doing(doing)
+        Ok(())
     }
 }
 
@@ -223,6 +297,11 @@ impl Drop for LayerDraft {
         // The lock goes after the folder: the next one finds nothing half done.
         let _ = &self.lock;
     }
+}
+
+fn create(path: &Path) -> Result<File> {
+    let options = File::options().write(true).create_new(true).mode(0o600).open(path);
+    options.doing(|| format!("cannot make `{}`", path.display()))
 }
 
 /// Moves out of sight, then deletes. What cannot be deleted now, the sweep will.

@@ -12,6 +12,7 @@ mod garbage;
 mod layers;
 mod layout;
 mod parked;
+mod mounts;
 mod reserve;
 pub mod scopes;
 mod sweep;
@@ -21,6 +22,7 @@ pub use content::Content;
 pub use garbage::{Released, is_used_blob, release, release_image};
 pub use layers::{Layer, LayerDraft, LayerForm, LayerSlot, UnpackedInfo, chain_id};
 pub use parked::ParkedBlob;
+pub use mounts::LayersInUse;
 pub use rusqlite;
 pub use sweep::Swept;
 
