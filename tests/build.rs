@@ -56,7 +56,14 @@ impl Workshop {
 
     /// The topmost layer of an image.
     fn top(&self, image: &str) -> PathBuf {
-        image::prepare(&self.store, image).unwrap().layers[0].clone()
+        self.layers(image)[0].clone()
+    }
+
+    /// Its layers, the topmost first; they stay mounted until the workshop is dropped.
+    fn layers(&self, image: &str) -> Vec<PathBuf> {
+        let layers = image::prepare(&self.store, image).unwrap().layers;
+        drop(self.store.use_layers(&layers).unwrap());
+        layers
     }
 
     fn blobs(&self) -> usize {
@@ -66,6 +73,8 @@ impl Workshop {
 
 impl Drop for Workshop {
     fn drop(&mut self) {
+        // What a failed test left is not this test's failure.
+        let _ = self.store.unmount_unused_layers(|| Ok(std::collections::HashSet::new()));
         let _ = fs::remove_dir_all(self.store.run_dir());
     }
 }
@@ -128,7 +137,7 @@ fn a_program_that_is_missing_or_none_says_so() {
 fn two_programs_share_an_image_through_the_links_of_the_first() {
     let workshop = Workshop::new();
     workshop.build("scratch", vec![host_program("/bin/sh"), host_program("/bin/cat"), write("/etc/motd", "hi")], "two");
-    let layers = image::prepare(&workshop.store, "two").unwrap().layers;
+    let layers = workshop.layers("two");
     let merged = tempfile::tempdir_in("/var/tmp").unwrap();
     let lower = layers.iter().map(|layer| layer.to_str().unwrap()).collect::<Vec<_>>().join(":");
     let mounted = Command::new("mount")
@@ -219,7 +228,7 @@ fn copies_land_where_a_dockerfile_would_put_them() {
     workshop.build("scratch", vec![copy("a.txt", "/p"), owned], "owned");
     let metadata = fs::metadata(workshop.top("owned").join("o")).unwrap();
     assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (12, 34, 0o4755));
-    let kept = image::prepare(&workshop.store, "owned").unwrap().layers[1].join("p").metadata().unwrap();
+    let kept = workshop.layers("owned")[1].join("p").metadata().unwrap();
     assert_eq!((kept.uid(), kept.mode() & 0o7777), (0, 0o640));
 
     let error = workshop.try_build("scratch", vec![copy("*.none", "/")], "none").unwrap_err();
@@ -250,7 +259,7 @@ fn folders_and_links_of_the_base_stay_what_they_are() {
     let named =
         BuildStep::Copy { source: "file".into(), target: "/tmp/named".into(), owner: Some("app".into()), mode: None };
     workshop.build("base", vec![write("/lib/new", "x"), write("/tmp/f", "x"), named], "derived");
-    let layers = image::prepare(&workshop.store, "derived").unwrap().layers;
+    let layers = workshop.layers("derived");
     assert_eq!(layers.len(), 4);
     assert!(layers[2].join("usr/lib/new").is_file() && !layers[2].join("lib").exists());
     let tmp = fs::metadata(layers[1].join("tmp")).unwrap();

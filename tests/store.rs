@@ -44,6 +44,9 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
+        for mount in fs::read_dir(self.run_dir.join("layers")).into_iter().flatten().flatten() {
+            let _ = nix::mount::umount2(&mount.path(), nix::mount::MntFlags::MNT_DETACH);
+        }
         let _ = fs::remove_dir_all(&self.run_dir);
     }
 }
@@ -154,7 +157,7 @@ fn several_that_want_the_same_blob_and_layer_fetch_and_unpack_it_once() {
                         bytes.chunks(1000).for_each(|chunk| writer.write(chunk).unwrap());
                         writer.commit().unwrap();
                     }
-                    fs::write(draft.folder().join("file"), "whole").unwrap();
+                    fs::write(draft.folder().unwrap().join("file"), "whole").unwrap();
                     draft.commit(UnpackedInfo { diff_id: diff.clone(), size: 5, entries: 1 }).unwrap();
                 }
                 assert!(store.has_blob(&digest(&bytes)));
@@ -184,6 +187,7 @@ fn removing_an_image_takes_what_no_other_image_has() {
     image::remove(&store, "one", false).unwrap();
     assert_eq!((root.layers(), root.count("blobs/sha256")), (2, 2 + 1 + 1));
     let two = image::prepare(&store, "two").unwrap();
+    let _used = store.use_layers(&two.layers).unwrap();
     assert_eq!(fs::read_to_string(two.layers[0].join("file")).unwrap(), "own of two");
     assert_eq!(fs::read_to_string(two.layers[1].join("file")).unwrap(), "shared");
     image::remove(&store, "two", false).unwrap();
@@ -263,7 +267,7 @@ fn play(role: &str, root: &Path) {
         "half a layer" => {
             let content = store.content(&cx().cancel).unwrap();
             let LayerSlot::Needed(draft) = content.layer(&digest(b"chain"), &cx().cancel).unwrap() else { panic!() };
-            fs::write(draft.folder().join("half"), "x").unwrap();
+            fs::write(draft.folder().unwrap().join("half"), "x").unwrap();
             ready();
             wait_to_be_killed();
         }
@@ -359,7 +363,7 @@ fn a_layer_that_was_left_half_is_made_again_by_the_next_one() {
     child.wait().unwrap();
     let content = store.content(&cx().cancel).unwrap();
     let LayerSlot::Needed(draft) = content.layer(&digest(b"chain"), &cx().cancel).unwrap() else { panic!() };
-    assert_eq!(fs::read_dir(draft.folder()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(draft.folder().unwrap()).unwrap().count(), 0);
 }
 
 #[test]
@@ -474,7 +478,7 @@ fn a_full_disk_is_io_with_a_hint_and_leaves_nothing_half() {
     tar.append_data(&mut header, "big", &bytes[..]).unwrap();
     let archive = tar.into_inner().unwrap();
     let LayerSlot::Needed(draft) = content.layer(&digest(b"chain"), &cx().cancel).unwrap() else { panic!() };
-    let error = unpack(&archive[..], &draft.folder(), &Limits::default(), &cx()).unwrap_err();
+    let error = unpack(&archive[..], &draft.folder().unwrap(), &Limits::default(), &cx()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.hint_text().is_some(), "{error:?}");
     drop(draft);

@@ -21,6 +21,22 @@ pub struct Member {
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Member {
+    /// A file of root with no more than a name and a size.
+    pub fn file(name: &[u8], size: u64) -> Self {
+        Self {
+            path: Path::parse(name).unwrap_or_default(),
+            kind: MemberKind::File,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: Time::default(),
+            size,
+            xattrs: Vec::new(),
+        }
+    }
+}
+
 /// What a member is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemberKind {

@@ -23,10 +23,11 @@ use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::image;
 use crate::model::{BuildPlan, BuildStep, Digest, Platform, Reference};
-use crate::store::{Content, Store};
+use crate::store::{Content, LayersInUse, Store};
 use canvas::{Canvas, Source};
 use oci_spec::image::ImageConfiguration;
 use state::State;
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -65,11 +66,12 @@ pub fn build(store: &Store, plan: &BuildPlan, runner: &dyn RunStep, cx: &Context
         "scratch" => State::scratch(&Platform::host()),
         base => State::from_image(store, &image::require(store, base)?)?,
     };
+    let in_use = RefCell::new(store.use_layers([])?);
     for (index, step) in plan.steps.iter().enumerate() {
         cx.check()?;
         let text = describe(step);
         cx.progress.note(&format!("step {}/{}: {text}", index + 1, plan.steps.len()));
-        let build = Step { content: &content, context: &plan.context, runner, cx };
+        let build = Step { content: &content, context: &plan.context, runner, in_use: &in_use, cx };
         build
             .apply(&mut state, step, &text)
             .map_err(|error| error.context(format!("building, step {} (`{text}`)", index + 1)))?;
@@ -83,25 +85,34 @@ struct Step<'a> {
     content: &'a Content<'a>,
     context: &'a Path,
     runner: &'a dyn RunStep,
+    /// Layers stay mounted for all steps.
+    in_use: &'a RefCell<LayersInUse<'a>>,
     cx: &'a Context,
 }
 
 impl Step<'_> {
+    /// Layers so far, the topmost first, ready to be looked into.
+    fn layers(&self, state: &State) -> Result<Vec<PathBuf>> {
+        let folders = state.layer_folders();
+        self.in_use.borrow_mut().add(&folders)?;
+        Ok(folders)
+    }
+
     fn apply(&self, state: &mut State, step: &BuildStep, text: &str) -> Result<()> {
         match step {
             BuildStep::Copy { source, target, owner, mode } => {
-                let mut canvas = Canvas::new(state.layer_folders());
+                let mut canvas = Canvas::new(self.layers(state)?);
                 copy::copy(&mut canvas, &self.context.join(source), target, owner.as_deref(), *mode)?;
                 self.add_files(state, canvas, text)
             }
             BuildStep::Write { path, content, mode } => {
-                let mut canvas = Canvas::new(state.layer_folders());
+                let mut canvas = Canvas::new(self.layers(state)?);
                 let inside = canvas.resolve(path.as_bytes(), true)?;
                 canvas.add_file(inside, mode.unwrap_or(0o644), content.len() as u64, Source::Bytes(content.clone()))?;
                 self.add_files(state, canvas, text)
             }
             BuildStep::HostProgram { path, to } => {
-                let mut canvas = Canvas::new(state.layer_folders());
+                let mut canvas = Canvas::new(self.layers(state)?);
                 host_program::copy(&mut canvas, path, to.as_deref(), self.context)?;
                 self.add_files(state, canvas, text)
             }
@@ -131,7 +142,7 @@ impl Step<'_> {
             .map_err(|error| Error::invalid(format!("the config cannot be written: {error}")))?;
         let key = cache::key(state.chain(), "run", &bytes);
         let (runner, cx) = (self.runner, self.cx);
-        let layers: Vec<PathBuf> = state.layer_folders();
+        let layers = self.layers(state)?;
         let scratch = self.content.scratch()?;
         let (upper, work) = (scratch.path().join("upper"), scratch.path().join("work"));
         state.add_layer(self.content, key, text, cx, |output| {

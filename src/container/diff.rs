@@ -16,6 +16,7 @@ use std::os::unix::fs::MetadataExt;
 /// the folder is told.
 pub fn diff(store: &Store, cx: &Context, row: &Row) -> Result<Vec<FileChange>> {
     let Some(upper) = changes::upper(store, row)? else { return Err(lookup::not_found(&row.name, &[])) };
+    let _layers = store.use_layers(&row.plan.layers)?;
     let mut diff = Diff { cx, below: View::new(row.plan.layers.clone()), hidden: changes::hidden(), found: Vec::new() };
     diff.folder(&upper, &Inside::default(), false, 0)?;
     let mut changes: Vec<FileChange> = diff.found;

@@ -100,6 +100,8 @@ fn summon(store: &Store, id: &Id) -> Result<Summons> {
 }
 
 fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, cause: Cause, monitor: Summons) -> Result<Started> {
+    // Until its overlay holds them.
+    let _layers = store.use_layers(&row.plan.layers)?;
     let (plan, sockets) = connect(store, row)?;
     row.plan.network = plan;
     if row.plan.network != NetworkPlan::None {

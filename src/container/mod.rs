@@ -78,7 +78,7 @@ pub use scope::{end as end_scope, end_dead as end_dead_scopes};
 pub use shell::{shell, shell_once};
 pub use stats::stats;
 pub use stop::{kill, stop};
-pub use sweep::sweep;
+pub use sweep::{has_idle_layers, sweep, unmount_unused_layers};
 pub use top::top;
 pub use update::update;
 pub use wait::wait;

@@ -33,6 +33,19 @@ pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
     ended_record::sweep(store)
 }
 
+/// Unmounts the layers that no container has which may be alive.
+pub fn unmount_unused_layers(store: &Store) -> Result<()> {
+    store.unmount_unused_layers(|| {
+        let rows = store.read(row::maybe_alive)?;
+        Ok(rows.into_iter().flat_map(|row| row.plan.layers).collect())
+    })
+}
+
+/// Whether layers are mounted, and no container is left that may need them.
+pub fn has_idle_layers(store: &Store) -> bool {
+    store.has_mounted_layers() && store.read(row::maybe_alive).is_ok_and(|rows| rows.is_empty())
+}
+
 /// A container that ended with `remove: true` whose clean-up was killed too.
 fn remove_if_it_should_be_gone(store: &Store, cx: &Context, row: row::Row) -> Result<()> {
     // Also one that was killed before its program was executed: the rows looked at are those that may be alive.

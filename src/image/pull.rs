@@ -2,7 +2,7 @@
 
 use super::commit::{CommittedLayer, NewImage, commit};
 use super::config::{MAX_CONFIG, parse_config};
-use super::layer::unpack_layer;
+use super::layer::make_layer;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result, carried};
 use crate::events::{self, Occurrence};
@@ -156,11 +156,11 @@ impl Pull<'_> {
         let blob = wanted.blob;
         match self.content.download_blob(&blob.digest, blob.size, &cx.cancel)? {
             BlobDownload::Present => {
-                unpack_layer(draft, self.content.store().open_blob(&blob.digest)?, &wanted.diff_id, cx)
+                make_layer(self.content, draft, self.content.store().open_blob(&blob.digest)?, &wanted.diff_id, cx)
             }
             BlobDownload::Needed(writer) => {
                 let mut arriving = self.start(writer, blob, cx)?;
-                let unpacked = unpack_layer(draft, &mut arriving, &wanted.diff_id, cx);
+                let unpacked = make_layer(self.content, draft, &mut arriving, &wanted.diff_id, cx);
                 // A wrong blob is the cause of what the archive seems to lack.
                 if unpacked.as_ref().err().is_none_or(|error| error.is(ErrorKind::Corrupt)) {
                     arriving.finish()?;

@@ -31,8 +31,8 @@ pub fn start(root: &Path) -> Result<()> {
         .doing(|| "cannot start the clean-up")
 }
 
-/// Removes a container that has ended, and then what the root does not need: the trash, the network that nobody
-/// uses, the log of the database.
+/// Removes a container that has ended, and then what the root does not need: the trash, the layers and the network
+/// that nobody uses, the log of the database.
 pub fn clean_up(root: &Path, container: Option<&str>) -> Result<()> {
     let store = Store::open(root)?;
     let cx = Context::background();
@@ -47,6 +47,7 @@ pub fn clean_up(root: &Path, container: Option<&str>) -> Result<()> {
     store.take_out_garbage()?;
     store.empty_trash();
     cx.cancel.sleep(GRACE)?;
+    container::unmount_unused_layers(&store)?;
     network::teardown_if_unused(&store)?;
     store.checkpoint_if_large()
 }

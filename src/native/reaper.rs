@@ -60,7 +60,7 @@ impl Reaper {
         let Some((jobs, thread)) = self.running().take() else { return };
         drop(jobs);
         // A thread that panicked did not finish.
-        if thread.join().unwrap_or(true) || store.log_is_large() {
+        if thread.join().unwrap_or(true) || store.log_is_large() || container::has_idle_layers(store) {
             report("the clean-up of the root", clean_up::start(store.root()));
         }
     }

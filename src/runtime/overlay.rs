@@ -8,6 +8,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Directories to lay over each other.
@@ -38,11 +39,24 @@ impl Overlay<'_> {
             context.set(c"lowerdir+", &Name::of(layer)?.text)?;
         }
         Self::keep_plain(context)?;
+        if self.is_mixed() {
+            // Else files of other file systems have other device numbers than their folders, and change them with
+            // their first change: `tar --one-file-system` would leave them out.
+            context.set(c"xino", c"on")?;
+        }
         if let Some((upper, work)) = self.upper {
             context.set(c"upperdir", &Name::of(upper)?.text)?;
             context.set(c"workdir", &Name::of(work)?.text)?;
         }
         Ok(())
+    }
+
+    /// Whether its directories are on several file systems.
+    fn is_mixed(&self) -> bool {
+        let all = self.lower.iter().map(PathBuf::as_path).chain(self.upper.map(|(upper, _)| upper));
+        let mut devices = all.filter_map(|path| path.metadata().ok()).map(|metadata| metadata.dev());
+        let first = devices.next();
+        devices.any(|device| Some(device) != first)
     }
 
     /// Some machines have these on: then upper directories hold references to lower ones, and are no layers.

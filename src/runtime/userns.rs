@@ -29,6 +29,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Whether containers of this specification are not in their parent's user namespace.
@@ -174,7 +175,7 @@ pub fn mount_root(rootfs: Rootfs<'_>, spec: &Spec, user: BorrowedFd<'_>) -> Resu
             let all = plan.layers.iter().map(std::path::PathBuf::as_path).chain([plan.upper.as_path(), &plan.work]);
             // Folders of layers together: the order of a set has what is above first.
             let mut mapped: Vec<&Path> = Vec::new();
-            for folder in all.filter_map(Path::parent).collect::<BTreeSet<_>>() {
+            for folder in all.filter_map(mount_of).collect::<BTreeSet<_>>() {
                 if !mapped.iter().any(|above| folder.starts_with(above)) {
                     map_over_itself(folder, user)?;
                     mapped.push(folder);
@@ -215,6 +216,13 @@ fn as_owner<T>(spec: &Spec, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let _owner = FileOwner::enter(root_of(&maps_of(spec)), program::available_capabilities())
         .doing(|| "cannot keep the capabilities")?;
     run()
+}
+
+/// What is mapped for a layer: what is mounted there, else the folder that it is in.
+fn mount_of(layer: &Path) -> Option<&Path> {
+    let parent = layer.parent()?;
+    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
+    Some(if device(layer) == device(parent) { parent } else { layer })
 }
 
 fn map_over_itself(folder: &Path, user: BorrowedFd<'_>) -> Result<()> {

@@ -123,6 +123,9 @@ impl Store {
             if used {
                 continue;
             }
+            if kind == "layer" {
+                self.let_go(digits);
+            }
             let path = self.root.join(folder).join(digits);
             match fs::rename(&path, self.trash_name()?) {
                 Ok(()) => *count += 1,

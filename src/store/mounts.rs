@@ -51,7 +51,7 @@ impl Store {
     /// somebody is about to use some.
     pub fn unmount_unused_layers(&self, used: impl FnOnce() -> Result<HashSet<PathBuf>>) -> Result<()> {
         let folder = self.run_dir.join(MOUNTS);
-        if is_empty(&folder) {
+        if !folder.exists() {
             return Ok(());
         }
         let lock = FileLock::try_lock(self.mount_lock(USE_LOCK)?, LockMode::Exclusive);
@@ -62,12 +62,14 @@ impl Store {
                 unmount(&entry.path())?;
             }
         }
+        // Those that are still used keep it.
+        let _ = fs::remove_dir(&folder);
         Ok(())
     }
 
     /// Whether layers are mounted.
     pub fn has_mounted_layers(&self) -> bool {
-        !is_empty(&self.run_dir.join(MOUNTS))
+        self.run_dir.join(MOUNTS).exists()
     }
 
     fn mount_lock(&self, name: &str) -> Result<File> {
@@ -137,10 +139,6 @@ pub(super) fn unmount(point: &Path) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).doing(doing),
         _ => Ok(()),
     }
-}
-
-fn is_empty(folder: &Path) -> bool {
-    fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
 }
 
 fn refused(errno: Errno, message: &str, home: &Path) -> Error {

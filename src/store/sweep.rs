@@ -1,6 +1,6 @@
 //! Garbage: what no row refers to, and what dead processes left half done.
 
-use super::{Store, layout};
+use super::{Store, layout, mounts};
 use crate::error::{IoContext, Result};
 use crate::model::Id;
 use std::collections::HashSet;
@@ -36,7 +36,8 @@ impl Store {
                 self.delete_unused_layers()?;
                 let (blobs, layers) = self.referenced()?;
                 swept.blobs = self.move_out(layout::BLOBS, |name, _| !blobs.contains(name))?;
-                swept.layers = self.move_out(layout::LAYERS, |name, _| name != "tmp" && !layers.contains(name))?;
+                swept.layers = self
+                    .move_out(layout::LAYERS, |name, _| name != "tmp" && !layers.contains(name) && self.let_go(name))?;
                 swept.partial = self.move_out(layout::PARTIAL_LAYERS, |_, _| true)?
                     + self.move_out(layout::PARTIAL_BLOBS, |name, age| name.len() != 64 || age > KEEP_PARTIAL)?;
                 self.write(|tx| Ok(tx.execute("DELETE FROM garbage", []).map(drop)?))?;
@@ -45,6 +46,14 @@ impl Store {
         }
         self.empty_trash();
         Ok(swept)
+    }
+
+    /// Unmounts a layer that is going to be removed. A mount that stays keeps the space of its files.
+    pub(super) fn let_go(&self, digits: &str) -> bool {
+        if let Err(error) = mounts::unmount(&self.layer_mount(digits)) {
+            tracing::warn!(%error, "a removed layer stays mounted");
+        }
+        true
     }
 
     /// On the disk before the files go: else a power loss could bring the rows back alone. (The rows of images

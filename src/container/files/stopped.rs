@@ -50,6 +50,8 @@ struct Plan {
 
 /// Mounts the container's root file system and the folders of the host that it has. The caller holds its lock.
 pub fn mount(store: &Store, cx: &Context, row: &Row, purpose: Purpose) -> Result<(Mounted, Root)> {
+    // Until the overlay holds them.
+    let _layers = store.use_layers(&row.plan.layers)?;
     let plan = plan(store, row, purpose);
     let (release, released) = channel::<()>();
     let (report, reported) = channel();
@@ -67,6 +69,7 @@ pub fn mount(store: &Store, cx: &Context, row: &Row, purpose: Purpose) -> Result
 
 /// The root file system alone, to be read, mounted nowhere. The caller holds the container's lock.
 pub fn mount_bare(store: &Store, row: &Row) -> Result<OwnedFd> {
+    let _layers = store.use_layers(&row.plan.layers)?;
     let plan = plan(store, row, Purpose::Read);
     on_own_thread(move || own_namespace().and_then(|()| plan.overlay()))
 }
