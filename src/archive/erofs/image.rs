@@ -150,14 +150,13 @@ impl Index {
         let index = id as usize;
         let (form, size, union) = match &node.kind {
             NodeKind::Folder { .. } => (FLAT_PLAIN, layout.size[index], layout.block[index]),
-            NodeKind::File { size: 0, .. } => (FLAT_PLAIN, 0, 0),
+            NodeKind::File { size: 0, .. } | NodeKind::Fifo => (FLAT_PLAIN, 0, 0),
             NodeKind::File { size, .. } => (CHUNK_BASED, *size, CHUNK_INDEXES | chunk_bits(*size)),
             NodeKind::Symlink(target) if target.len() > MAX_INLINE_LINK => {
                 (FLAT_PLAIN, target.len() as u64, layout.block[index])
             }
             NodeKind::Symlink(target) => (FLAT_INLINE, target.len() as u64, 0),
             NodeKind::Device(_, number) => (FLAT_PLAIN, 0, *number),
-            NodeKind::Fifo => (FLAT_PLAIN, 0, 0),
         };
         let Time { seconds, nanoseconds } = node.mtime;
         // The lowest bit: the extended form.
@@ -225,7 +224,9 @@ impl Index {
                 bytes.extend([dirent_type(self.get(*child)), 0]);
                 name_at += name.len();
             }
-            block.iter().for_each(|(name, _)| bytes.extend_from_slice(name));
+            for (name, _) in block {
+                bytes.extend_from_slice(name);
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn keep(source: impl Read + Send, tar: &File, limits: &Limits, cx: &Context)
         let mut reader = TarReader::new(Recording::new(chunks, tar), limits);
         let mut index = Index::new();
         let (size, entries) = fill(&mut index, &mut reader, cx)?;
-        let blocks = reader.drain()?.finish()?;
+        let blocks = reader.drain()?.finish();
         Ok((size, entries, index.fit(blocks)))
     })?;
     Ok((Unpacked { diff_id, size, entries }, index))

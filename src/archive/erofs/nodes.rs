@@ -39,7 +39,7 @@ pub(super) struct Node {
     pub mtime: Time,
     /// Names of it; folders have one.
     pub links: u32,
-    pub xattrs: Option<Box<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 pub(super) enum NodeKind {
@@ -66,13 +66,13 @@ impl Node {
             gid: member.gid,
             mtime: member.mtime,
             links: 1,
-            xattrs: None,
+            xattrs: BTreeMap::new(),
         }
     }
 
     fn folder(parent: NodeId, mode: u32, mtime: Time) -> Self {
         let kind = NodeKind::Folder { names: BTreeMap::new(), parent };
-        Self { kind, mode, uid: 0, gid: 0, mtime, links: 1, xattrs: None }
+        Self { kind, mode, uid: 0, gid: 0, mtime, links: 1, xattrs: BTreeMap::new() }
     }
 
     pub fn is_folder(&self) -> bool {
@@ -84,7 +84,7 @@ impl Node {
     }
 
     fn set_xattr(&mut self, name: &[u8], value: &[u8]) {
-        self.xattrs.get_or_insert_default().insert(name.to_vec(), value.to_vec());
+        self.xattrs.insert(name.to_vec(), value.to_vec());
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn set(node: &mut Node, name: &[u8], value: &[u8]) -> Result<()> {
     if *whole && !acl::apply(node, name, value).ok_or_else(damaged)? {
         return Ok(());
     }
-    node.xattrs.get_or_insert_default().insert(name.to_vec(), value.to_vec());
+    node.xattrs.insert(name.to_vec(), value.to_vec());
     Ok(())
 }
 
@@ -59,8 +59,10 @@ pub(super) fn fit(node: &Node) -> bool {
 
 /// Bytes that the attributes of a node take; 0 for none.
 pub(super) fn size(node: &Node) -> usize {
-    let Some(attributes) = node.xattrs.as_deref().filter(|attributes| !attributes.is_empty()) else { return 0 };
-    HEADER + attributes.iter().map(|(name, value)| entry_size(name, value)).sum::<usize>()
+    if node.xattrs.is_empty() {
+        return 0;
+    }
+    HEADER + node.xattrs.iter().map(|(name, value)| entry_size(name, value)).sum::<usize>()
 }
 
 fn entry_size(name: &[u8], value: &[u8]) -> usize {
@@ -77,9 +79,11 @@ pub(super) fn count(node: &Node) -> u16 {
 
 /// Writes them as they lie behind an inode.
 pub(super) fn encode(node: &Node, output: &mut Vec<u8>) {
-    let Some(attributes) = node.xattrs.as_deref().filter(|attributes| !attributes.is_empty()) else { return };
+    if node.xattrs.is_empty() {
+        return;
+    }
     output.extend([0; HEADER]);
-    for (name, value) in attributes {
+    for (name, value) in &node.xattrs {
         let start = output.len();
         let (index, rest) = split(name);
         output.extend([rest.len() as u8, index]);
