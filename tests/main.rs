@@ -17,6 +17,7 @@ mod fixture_images;
 mod hardening;
 mod health;
 mod hostile;
+mod indexed;
 mod isolation;
 mod layers;
 mod lifecycle;

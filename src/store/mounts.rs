@@ -5,7 +5,7 @@
 //! its layers itself.
 
 use super::{Store, layers, layout};
-use crate::context::CancelToken;
+use crate::context::{CancelToken, Context};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::sys::lock::{FileLock, LockMode};
 use crate::sys::{erofs, mount};
@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// In the run-time folder: mount points, and beside them the locks.
 const MOUNTS: &str = "layers";
@@ -22,6 +23,9 @@ const MOUNTS: &str = "layers";
 const USE_LOCK: &str = "layers.lock";
 /// Held while a layer is being mounted: two mounts of one would not share anything.
 const MOUNT_LOCK: &str = "layers.mount.lock";
+
+/// Who uses layers longer than this unmounts them when it has finished.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Layers that stay mounted while this is held.
 pub struct LayersInUse<'a> {
@@ -47,15 +51,18 @@ impl Store {
         self.run_dir.join(MOUNTS).join(digits)
     }
 
-    /// Unmounts the layers that nobody uses: `used` gives the folders of those that containers have. Does nothing while
-    /// somebody is about to use some.
+    /// Unmounts the layers that nobody uses: `used` gives the folders of those that containers have. Does nothing when
+    /// somebody goes on using some.
     pub fn unmount_unused_layers(&self, used: impl FnOnce() -> Result<HashSet<PathBuf>>) -> Result<()> {
         let folder = self.run_dir.join(MOUNTS);
         if !folder.exists() {
             return Ok(());
         }
-        let lock = FileLock::try_lock(self.mount_lock(USE_LOCK)?, LockMode::Exclusive);
-        let Ok(_lock) = lock.doing(|| format!("cannot lock `{}`", folder.display()))? else { return Ok(()) };
+        let patience = Context::background().with_timeout(Some(PATIENCE));
+        let _lock = match FileLock::lock(self.mount_lock(USE_LOCK)?, LockMode::Exclusive, &patience.cancel) {
+            Err(error) if error.is(ErrorKind::Timeout) => return Ok(()),
+            lock => lock?,
+        };
         let used = used()?;
         for entry in fs::read_dir(&folder).doing(|| format!("cannot list `{}`", folder.display()))?.flatten() {
             if !used.contains(&entry.path()) {

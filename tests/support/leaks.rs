@@ -9,11 +9,14 @@ use std::process::Command;
 
 /// Lists what containers of this root have left, one line each. `id8`: the first eight digits of the root's id.
 ///
-/// The root's own bridge, table and control group are not containers': they stay until [`sweep`].
+/// The root's own bridge, table and control group, and mounts of layers, are not containers': they may stay until
+/// [`sweep`].
 pub fn leaks(root: &Path, id8: &str) -> Vec<String> {
     let bridge = format!("sh{id8}n");
     let mut found = Vec::new();
-    found.extend(mounts(root, id8).into_iter().map(|mount| format!("mount {}", mount.display())));
+    let of_layers = run_dir(id8).join("layers");
+    let mounts = mounts(root, id8).into_iter().filter(|mount| !mount.starts_with(&of_layers));
+    found.extend(mounts.map(|mount| format!("mount {}", mount.display())));
     found.extend(container_cgroups(id8).into_iter().map(|group| format!("control group {}", group.display())));
     found.extend(links(id8).into_iter().filter(|link| !link.starts_with(&bridge)).map(|link| format!("link {link}")));
     found.extend(processes(root, id8).into_iter().map(|(pid, command)| format!("process {pid}: {command}")));
@@ -21,7 +24,7 @@ pub fn leaks(root: &Path, id8: &str) -> Vec<String> {
         entries(&run_dir(id8))
             .into_iter()
             // What is kept of containers that removed themselves, for an hour.
-            .filter(|path| path.is_dir() && !path.ends_with("ended"))
+            .filter(|path| path.is_dir() && !path.ends_with("ended") && *path != of_layers)
             .map(|path| path.display().to_string()),
     );
     found
