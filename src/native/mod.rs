@@ -96,6 +96,7 @@ impl Engine for NativeEngine {
     }
 
     fn remove_image(&self, _cx: &Context, reference: &str, force: bool) -> Result<ImageRemoval> {
+        self.reaper.settle();
         // Containers that have ended unseen do not run.
         container::list(&self.store, &ContainerFilter::default())?;
         let removal = image::remove(&self.store, reference, force)?;

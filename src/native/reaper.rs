@@ -28,6 +28,8 @@ enum Job {
     Container,
     /// An image was removed: some of its content may belong to nobody now.
     Image,
+    /// Somebody waits until all before it are done.
+    Settle(Sender<()>),
 }
 
 impl Reaper {
@@ -48,6 +50,15 @@ impl Reaper {
     /// Deletes the folders of removed containers, and what the ended ones no longer need.
     pub fn container_ended(&self) {
         self.send(Job::Container);
+    }
+
+    /// Waits until what was handed over so far is done: a container whose command has been answered for does not use its
+    /// image any more.
+    pub fn settle(&self) {
+        let (done, wait) = mpsc::channel();
+        self.send(Job::Settle(done));
+        // It ends when the sender is dropped, too.
+        let _ = wait.recv();
     }
 
     /// Deletes what belongs to no image any more.
@@ -94,6 +105,7 @@ fn work(store: &Store, recovery: &Recovery, jobs: &Receiver<Job>) -> bool {
         match job {
             Job::Remains(remains) => report("a container", container::finish(store, &cx, *remains)),
             Job::Container | Job::Image => {}
+            Job::Settle(done) => drop(done.send(())),
         }
         report("what images let go of", store.take_out_garbage().map(drop));
         store.empty_trash();
