@@ -16,7 +16,7 @@ impl NativeEngine {
         let built = match build::build(&self.store, plan, self, cx) {
             Err(error) if error.is(ErrorKind::NotFound) && self.is_missing(&plan.from)? => {
                 let reference: Reference = plan.from.parse()?;
-                image::pull(&self.store, self.client(), &reference, &Platform::host(), cx)?;
+                image::pull(&self.store, self.client()?, &reference, &Platform::host(), cx)?;
                 build::build(&self.store, plan, self, cx)
             }
             built => built,

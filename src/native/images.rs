@@ -6,14 +6,14 @@ use crate::engine::PullPolicy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{self, RunnableImage};
 use crate::model::{ContainerSpec, ImageInfo, Platform, Reference};
-use crate::registry::{Client, Options};
+use crate::registry::{Client, Configuration, Options};
 use crate::store::scopes::{self, ItemKind};
 
 impl NativeEngine {
     pub(super) fn pull_image(&self, cx: &Context, reference: &str, platform: Option<&Platform>) -> Result<ImageInfo> {
         let reference: Reference = reference.parse()?;
         let wanted = platform.cloned().unwrap_or_else(Platform::host);
-        let id = image::pull(&self.store, self.client(), &reference, &wanted, cx)?;
+        let id = image::pull(&self.store, self.client()?, &reference, &wanted, cx)?;
         let info = image::info(&self.store, &id)?;
         if (&info.platform.os, &info.platform.architecture) != (&wanted.os, &wanted.architecture) {
             cx.progress.warn(&format!("`{reference}` is for {}, not for {wanted}", info.platform));
@@ -73,7 +73,12 @@ impl NativeEngine {
         self.store.write(|tx| scopes::own(tx, scope, ItemKind::Image, &name))
     }
 
-    pub(super) fn client(&self) -> &Client {
-        self.client.get_or_init(|| Client::new(Options::default()))
+    /// Made when it is needed first: its configuration may be broken without harm to those who pull nothing.
+    pub(super) fn client(&self) -> Result<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let configuration = Configuration::of_the_environment()?;
+        Ok(self.client.get_or_init(|| Client::new(Options { configuration, ..Options::default() })))
     }
 }

@@ -66,7 +66,7 @@ impl Engine for NativeEngine {
     }
 
     fn push(&self, cx: &Context, reference: &str, to: Option<&str>) -> Result<Digest> {
-        image::push(&self.store, self.client(), reference, to, cx)
+        image::push(&self.store, self.client()?, reference, to, cx)
     }
 
     fn image(&self, _cx: &Context, reference: &str) -> Result<ImageInfo> {
@@ -144,7 +144,7 @@ impl Engine for NativeEngine {
     }
 
     fn repositories(&self, cx: &Context, registry: &str) -> Result<Vec<String>> {
-        self.client().repositories(cx, registry)
+        self.client()?.repositories(cx, registry)
     }
 
     fn create(&self, cx: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {

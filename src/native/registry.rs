@@ -9,12 +9,12 @@ use crate::registry::{AuthFile, Secret};
 impl NativeEngine {
     pub(super) fn log_in(&self, cx: &Context, registry: &str, user: &str, password: &str) -> Result<()> {
         let password = Secret::new(password);
-        self.client().check_login(cx, registry, user, &password)?;
+        self.client()?.check_login(cx, registry, user, &password)?;
         AuthFile::of_the_environment().store(registry, user, &password, &cx.cancel)
     }
 
     pub(super) fn log_out(&self, cx: &Context, registry: &str) -> Result<bool> {
-        self.client().forget(registry);
+        self.client()?.forget(registry);
         AuthFile::of_the_environment().erase(registry, &cx.cancel)
     }
 
@@ -24,6 +24,6 @@ impl NativeEngine {
         if reference.registry() != registry || repository.contains([':', '@']) {
             return Err(Error::invalid(format!("`{repository}` is not a repository")).hint("write it as `team/app`"));
         }
-        self.client().tags(cx, &reference)
+        self.client()?.tags(cx, &reference)
     }
 }

@@ -15,6 +15,7 @@ use bytes::{Buf, Bytes};
 use reqwest::header::CONTENT_RANGE;
 use reqwest::{Response, StatusCode};
 use sha2::{Digest as _, Sha256};
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -149,7 +150,7 @@ impl Drop for BlobStream {
 pub(super) fn start(
     transport: Arc<Transport>,
     cx: &Context,
-    subject: Subject,
+    sources: Vec<Subject>,
     blob: &Descriptor,
     received: Received,
 ) -> Result<BlobStream> {
@@ -157,16 +158,14 @@ pub(super) fn start(
     let progress: Arc<dyn ProgressItem> = cx.progress.start(blob.digest.short(), Some(blob.size)).into();
     progress.advance(received.len);
     let (sender, pieces) = mpsc::channel(CHANNEL);
-    let what = format!("blob `{}` of `{}`", blob.digest.short(), subject.repository);
-    let path = format!("v2/{}/blobs/{}", subject.repository, blob.digest);
-    let fetch = Fetch {
-        transport,
-        ask: Ask::get(&subject, path, what),
-        blob: blob.clone(),
-        received,
-        sender,
-        progress: progress.clone(),
+    let ask = |subject: &Subject| {
+        let what = format!("blob `{}` of `{}`", blob.digest.short(), subject.repository);
+        Ask::get(subject, format!("v2/{}/blobs/{}", subject.repository, blob.digest), what)
     };
+    let mut asks: VecDeque<Ask> = sources.iter().map(ask).collect();
+    let ask = asks.pop_front().ok_or_else(|| Error::invalid("there is nowhere to pull from"))?;
+    let fetch =
+        Fetch { transport, ask, others: asks, blob: blob.clone(), received, sender, progress: progress.clone() };
     let task = handle()?.spawn(fetch.run()).abort_handle();
     Ok(BlobStream {
         pieces,
@@ -183,6 +182,8 @@ pub(super) fn start(
 struct Fetch {
     transport: Arc<Transport>,
     ask: Ask,
+    /// Where else it may be.
+    others: VecDeque<Ask>,
     blob: Descriptor,
     received: Received,
     sender: mpsc::Sender<Result<Bytes>>,
@@ -213,7 +214,16 @@ impl Fetch {
                 backoff.reset();
             }
             self.progress.phase("trying again");
-            backoff.after(failure).await?;
+            if let Err(error) = backoff.after(failure).await {
+                // Wrong bytes have been given on already.
+                if error.is(ErrorKind::Corrupt) || error.is(ErrorKind::Cancelled) {
+                    return Err(error);
+                }
+                let Some(other) = self.others.pop_front() else { return Err(error) };
+                tracing::warn!(%error, other = other.subject.registry, "going on with another source");
+                self.ask = other;
+                backoff.reset();
+            }
             self.progress.phase("downloading");
         }
         let digest = Digest::from_sha256(&self.received.hash.clone().finalize());

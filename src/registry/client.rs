@@ -5,7 +5,7 @@ use super::credentials::{Credential, CredentialProvider, Secret};
 use super::options::Options;
 use super::publish;
 use super::resolve::{self, Resolved};
-use super::subject::{Access, Subject};
+use super::subject::Access;
 use super::tags;
 use super::transport::{Ask, Transport};
 use super::upload::{self, Upload};
@@ -58,7 +58,8 @@ impl Client {
         blob: &Descriptor,
         received: Received,
     ) -> Result<BlobStream> {
-        blob::start(self.0.clone(), cx, resolve::subject(reference), blob, received)
+        let sources = self.0.sources(reference)?;
+        blob::start(self.0.clone(), cx, sources, blob, received)
     }
 
     /// All tags of the reference's repository, in the registry's order.
@@ -78,7 +79,7 @@ impl Client {
     ///
     /// Fails with `unauthorized`, `denied`, `network`, `timeout`.
     pub fn push_blob(&self, cx: &Context, reference: &Reference, upload: &Upload) -> Result<bool> {
-        block_on(&cx.cancel, upload::run(&self.0, cx, resolve::subject(reference), upload))
+        block_on(&cx.cancel, upload::run(&self.0, cx, reference, upload))
     }
 
     /// Puts a manifest there, under the reference's tag or digest; what it names has to be there.
@@ -115,7 +116,7 @@ impl Client {
 
     /// Asks whether a registry (`docker.io`, `127.0.0.1:5000`) is there and accepts our credentials.
     pub fn ping(&self, cx: &Context, registry: &str) -> Result<()> {
-        let subject = Subject::registry(registry, Access::Pull);
+        let subject = self.0.options.configuration.registry(registry, Access::Pull)?;
         let ask = Ask::get(&subject, "v2/".into(), "its API".into());
         block_on(&cx.cancel, self.0.ask(&ask)).map(drop)
     }

@@ -1,6 +1,7 @@
 //! One HTTP exchange: connections, redirects, stalls. Nothing here knows of registries.
 
 use super::body::Body;
+use super::certs::Certs;
 use super::endpoint::{authority, is_loopback};
 use super::failure::Failure;
 use super::options::Options;
@@ -39,11 +40,21 @@ pub(super) struct Request {
     pub(super) from: u64,
     /// What goes along.
     pub(super) body: Body,
+    /// Without a look at the certificate of the host of `url`.
+    pub(super) unverified: bool,
 }
 
 impl Request {
     pub(super) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, authorization: None, accept: None, from: 0, body: Body::Empty }
+        Self {
+            method: Method::GET,
+            url,
+            authorization: None,
+            accept: None,
+            from: 0,
+            body: Body::Empty,
+            unverified: false,
+        }
     }
 }
 
@@ -54,14 +65,20 @@ pub(super) struct Http {
     clients: Mutex<HashMap<ClientKind, reqwest::Client>>,
     /// Hosts that have answered: when they refuse a connection later, it may pass.
     answered: Mutex<HashSet<String>>,
+    /// Hosts with TLS, and whether they have certificates of their own.
+    certs: Mutex<HashMap<String, bool>>,
 }
 
 /// Clients differ in what has to be loaded before their first request.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct ClientKind {
     tls: bool,
     /// Without the proxies of the environment.
     direct: bool,
+    /// Any certificate will do.
+    unverified: bool,
+    /// A host with certificates of its own.
+    own: Option<String>,
 }
 
 impl Http {
@@ -71,6 +88,7 @@ impl Http {
             stall_timeout: options.stall_timeout,
             clients: Mutex::default(),
             answered: Mutex::default(),
+            certs: Mutex::default(),
         }
     }
 
@@ -95,7 +113,10 @@ impl Http {
 
     async fn send(&self, request: &Request, url: &Url) -> Result<Response, Failure> {
         let host = authority(url);
-        let client = self.client(ClientKind { tls: url.scheme() == "https", direct: is_loopback(url) })?;
+        let tls = url.scheme() == "https";
+        let unverified = tls && request.unverified && url.origin() == request.url.origin();
+        let own = if tls { self.certs(&host)?.then(|| host.clone()) } else { None };
+        let client = self.client(ClientKind { tls, direct: is_loopback(url), unverified, own })?;
         // Compressed transfer would change the bytes whose digest we know.
         let mut sending = client.request(request.method.clone(), url.clone()).header(ACCEPT_ENCODING, "identity");
         if let Some(accept) = request.accept {
@@ -173,6 +194,16 @@ impl Http {
         let _ = self.body(response, MAX_DISCARDED, "a refusal").await;
     }
 
+    /// Whether a folder has certificates for the host.
+    fn certs(&self, host: &str) -> Result<bool> {
+        if let Some(known) = self.certs.lock().unwrap_or_else(PoisonError::into_inner).get(host) {
+            return Ok(*known);
+        }
+        let found = Certs::of(host)?.is_some();
+        self.certs.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), found);
+        Ok(found)
+    }
+
     fn client(&self, kind: ClientKind) -> Result<reqwest::Client> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&kind) {
@@ -193,6 +224,17 @@ impl Http {
         }
         if kind.direct {
             builder = builder.no_proxy();
+        }
+        if kind.unverified {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        }
+        if let Some(certs) = kind.own.as_deref().map_or(Ok(None), Certs::of)? {
+            if !certs.authorities.is_empty() {
+                builder = builder.tls_certs_merge(certs.authorities);
+            }
+            if let Some(identity) = certs.identity {
+                builder = builder.identity(identity);
+            }
         }
         let client = builder.build().map_err(|error| {
             Error::new(ErrorKind::Network, format!("cannot set up TLS: {}", innermost(&error)))
@@ -219,11 +261,16 @@ impl Http {
         };
         let known = self.answered().contains(host);
         let told = Error::new(ErrorKind::Network, text);
+        if why.contains("received fatal alert") && why.to_lowercase().contains("certificate") {
+            let hint =
+                format!("put a certificate and its key into `/etc/docker/certs.d/{host}/client.cert` and `client.key`");
+            return Failure::Final(told.hint(hint));
+        }
         if !error.is_connect() {
             return Failure::passing(told);
         }
         let told = told.hint(if why.contains("certificate") {
-            "if it is your own registry, name the certificate of its authority in `SSL_CERT_FILE`"
+            "if it is your own registry, put the certificate of its authority into `/etc/docker/certs.d/HOST:PORT/ca.crt`, or name it in `SSL_CERT_FILE`"
         } else {
             "check the registry's name and port, and the network"
         });

@@ -1,6 +1,7 @@
 //! How a client behaves: times, retries, credentials, and which registries need no TLS.
 
 use super::auth_file::AuthFile;
+use super::configuration::Configuration;
 use super::credentials::CredentialProvider;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,8 @@ pub struct Options {
     /// Registries (`host` or `host:port`, as in references) that are spoken to without TLS.
     /// Loopback addresses need not be named.
     pub insecure: Vec<String>,
+    /// Mirrors, blocked registries, and those without TLS.
+    pub configuration: Configuration,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long a registry may send nothing, before its headers or in the middle of a body.
@@ -25,6 +28,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             insecure: Vec::new(),
+            configuration: Configuration::default(),
             connect_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
             retry: Retry::default(),

@@ -1,7 +1,7 @@
 //! A manifest goes to a registry, last of all: with it the image is there.
 
 use super::body::Body;
-use super::resolve::{said_digest, subject};
+use super::resolve::said_digest;
 use super::subject::Access;
 use super::transport::{Ask, Transport};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ pub(super) async fn manifest(
     bytes: Bytes,
 ) -> Result<Digest> {
     let digest = Digest::from_sha256(&Sha256::digest(&bytes));
-    let subject = subject(reference).to(Access::Push);
+    let subject = transport.options.configuration.origin(reference)?.to(Access::Push);
     let version = reference.tag().map_or_else(|| digest.to_string(), str::to_owned);
     let path = format!("v2/{}/manifests/{version}", subject.repository);
     let body = Body::Document(media_type.to_owned(), bytes);

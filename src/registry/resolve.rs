@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::manifest::{self, Kind, Manifest};
-use super::subject::{Access, Subject};
+use super::subject::Subject;
 use super::tags;
 use super::transport::{Ask, Transport};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,13 +50,22 @@ impl Resolved {
 }
 
 pub(super) async fn resolve(transport: &Transport, reference: &Reference, platform: &Platform) -> Result<Resolved> {
-    let (first, kind) = fetch(transport, reference).await?;
+    transport.each(reference, async |subject: &Subject| resolve_at(transport, subject, reference, platform).await).await
+}
+
+async fn resolve_at(
+    transport: &Transport,
+    subject: &Subject,
+    reference: &Reference,
+    platform: &Platform,
+) -> Result<Resolved> {
+    let (first, kind) = fetch(transport, subject, reference).await?;
     let (manifest, index) = match kind {
         Kind::Manifest => (first, None),
         Kind::Index => {
             let index = Index::parse(&first.bytes)?;
             let entry = index.choose(platform)?;
-            let (chosen, kind) = fetch(transport, &reference.at(entry.digest.clone())).await?;
+            let (chosen, kind) = fetch(transport, subject, &reference.at(entry.digest.clone())).await?;
             if kind == Kind::Index || chosen.bytes.len() as u64 != entry.size {
                 return Err(Error::corrupt(format!("`{}` is not the manifest that the index names", entry.digest)));
             }
@@ -69,24 +78,28 @@ pub(super) async fn resolve(transport: &Transport, reference: &Reference, platfo
 
 /// What the registry has under the reference now, without fetching it where it says so.
 pub(super) async fn digest(transport: &Transport, reference: &Reference) -> Result<Digest> {
-    let mut ask = ask(reference);
+    transport.each(reference, async |subject: &Subject| digest_at(transport, subject, reference).await).await
+}
+
+async fn digest_at(transport: &Transport, subject: &Subject, reference: &Reference) -> Result<Digest> {
+    let mut ask = ask(subject, reference);
     ask.method = Method::HEAD;
     let response = match transport.ask(&ask).await {
         Ok(response) => response,
         // The answer to HEAD has no body to say what is missing.
-        Err(error) if error.is(ErrorKind::NotFound) => return Err(explain(transport, reference, error).await),
+        Err(error) if error.is(ErrorKind::NotFound) => return Err(explain(transport, subject, reference, error).await),
         Err(error) => return Err(error),
     };
     match said_digest(response.headers()) {
         Some(digest) => Ok(digest),
-        None => Ok(fetch(transport, reference).await?.0.digest),
+        None => Ok(fetch(transport, subject, reference).await?.0.digest),
     }
 }
 
-async fn fetch(transport: &Transport, reference: &Reference) -> Result<(Document, Kind)> {
-    let (response, bytes) = match transport.ask_document(&ask(reference), MAX_MANIFEST).await {
+async fn fetch(transport: &Transport, subject: &Subject, reference: &Reference) -> Result<(Document, Kind)> {
+    let (response, bytes) = match transport.ask_document(&ask(subject, reference), MAX_MANIFEST).await {
         Ok(got) => got,
-        Err(error) if error.is(ErrorKind::NotFound) => return Err(explain(transport, reference, error).await),
+        Err(error) if error.is(ErrorKind::NotFound) => return Err(explain(transport, subject, reference, error).await),
         Err(error) => return Err(error),
     };
     let digest = Digest::from_sha256(&Sha256::digest(&bytes));
@@ -100,8 +113,7 @@ async fn fetch(transport: &Transport, reference: &Reference) -> Result<(Document
     Ok((Document { digest, media_type, bytes }, kind))
 }
 
-fn ask(reference: &Reference) -> Ask {
-    let subject = subject(reference);
+fn ask(subject: &Subject, reference: &Reference) -> Ask {
     let name = reference.familiar_name();
     let (what, version) = if let Some(digest) = reference.digest() {
         (format!("manifest `{digest}` of `{name}`"), digest.to_string())
@@ -110,15 +122,7 @@ fn ask(reference: &Reference) -> Ask {
         (format!("tag `{tag}` of `{name}`"), tag.to_owned())
     };
     let path = format!("v2/{}/manifests/{version}", subject.repository);
-    Ask { accept: Some(manifest::ACCEPT), ..Ask::get(&subject, path, what) }
-}
-
-pub(super) fn subject(reference: &Reference) -> Subject {
-    Subject {
-        registry: reference.registry().to_owned(),
-        repository: reference.repository().to_owned(),
-        access: Access::Pull,
-    }
+    Ask { accept: Some(manifest::ACCEPT), ..Ask::get(subject, path, what) }
 }
 
 pub(super) fn said_digest(headers: &HeaderMap) -> Option<Digest> {
@@ -127,8 +131,8 @@ pub(super) fn said_digest(headers: &HeaderMap) -> Option<Digest> {
 
 /// Registries answer the same to an unknown tag and to an unknown repository; the list of tags tells
 /// them apart, and what might have been meant.
-async fn explain(transport: &Transport, reference: &Reference, error: Error) -> Error {
-    let tags = match tags::first_page(transport, reference).await {
+async fn explain(transport: &Transport, subject: &Subject, reference: &Reference, error: Error) -> Error {
+    let tags = match tags::first_page(transport, subject, reference).await {
         Ok(tags) => tags,
         Err(about_tags) if about_tags.is(ErrorKind::NotFound) => return no_repository(reference),
         // Listing tags may need rights that pulling does not.

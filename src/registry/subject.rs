@@ -7,6 +7,8 @@ pub(super) struct Subject {
     /// Empty for the registry itself.
     pub(super) repository: String,
     pub(super) access: Access,
+    /// May be without TLS, or have a certificate of nobody known: the configuration says so.
+    pub(super) insecure: bool,
 }
 
 /// What a token has to allow.
@@ -25,7 +27,7 @@ pub(super) enum Access {
 impl Subject {
     /// The registry as a whole.
     pub(super) fn registry(registry: &str, access: Access) -> Self {
-        Self { registry: registry.to_owned(), repository: String::new(), access }
+        Self { registry: registry.to_owned(), repository: String::new(), access, insecure: false }
     }
 
     /// The same repository for another purpose.
@@ -65,7 +67,7 @@ mod tests {
     #[test]
     fn scopes_say_what_is_about_to_be_done() {
         let scope = |access: Access, challenged| {
-            let subject = Subject { registry: "r".into(), repository: "team/app".into(), access };
+            let subject = Subject { registry: "r".into(), repository: "team/app".into(), access, insecure: false };
             subject.scope(challenged).unwrap_or_default()
         };
         assert_eq!(scope(Access::Pull, None), "repository:team/app:pull");

@@ -2,7 +2,6 @@
 
 use super::failure::Failure;
 use super::manifest::broken;
-use super::resolve::subject;
 use super::subject::{Access, Subject};
 use super::transport::{Ask, Transport};
 use crate::error::{Error, Result};
@@ -20,12 +19,13 @@ const MAX_PAGES: usize = 500;
 
 /// All tags, in the registry's order.
 pub(super) async fn list(transport: &Transport, reference: &Reference) -> Result<Vec<String>> {
-    pages(transport, ask(reference, first(reference)), parse).await
+    let subject = transport.options.configuration.origin(reference)?;
+    pages(transport, ask(&subject, reference), parse).await
 }
 
 /// All repositories of a registry, in its order.
 pub(super) async fn repositories(transport: &Transport, registry: &str) -> Result<Vec<String>> {
-    let subject = Subject::registry(registry, Access::Catalog);
+    let subject = transport.options.configuration.registry(registry, Access::Catalog)?;
     let first = Ask::get(&subject, format!("v2/_catalog?n={PAGE}"), "its repositories".to_owned());
     pages(transport, first, parse_repositories).await
 }
@@ -56,18 +56,15 @@ fn parse_repositories(body: &[u8]) -> Result<Vec<String>> {
 }
 
 /// Some tags, for a hint: asked for without trying again.
-pub(super) async fn first_page(transport: &Transport, reference: &Reference) -> Result<Vec<String>> {
-    let got = transport.ask_document_once(&ask(reference, first(reference)), MAX_PAGE_BODY).await;
+pub(super) async fn first_page(transport: &Transport, subject: &Subject, reference: &Reference) -> Result<Vec<String>> {
+    let got = transport.ask_document_once(&ask(subject, reference), MAX_PAGE_BODY).await;
     let (_, body) = got.map_err(Failure::into_error)?;
     parse(&body)
 }
 
-fn first(reference: &Reference) -> String {
-    format!("v2/{}/tags/list?n={PAGE}", reference.repository())
-}
-
-fn ask(reference: &Reference, path: String) -> Ask {
-    Ask::get(&subject(reference), path, format!("tags of `{}`", reference.familiar_name()))
+fn ask(subject: &Subject, reference: &Reference) -> Ask {
+    let path = format!("v2/{}/tags/list?n={PAGE}", subject.repository);
+    Ask::get(subject, path, format!("tags of `{}`", reference.familiar_name()))
 }
 
 fn parse(body: &[u8]) -> Result<Vec<String>> {

@@ -9,7 +9,8 @@ use super::http::{Http, Request};
 use super::options::Options;
 use super::refusal;
 use super::subject::Subject;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Reference;
 use bytes::Bytes;
 use reqwest::{Method, Response, StatusCode};
 use std::collections::HashMap;
@@ -53,7 +54,9 @@ pub(super) struct Transport {
     pub(super) options: Options,
     pub(super) http: Http,
     auth: Auth,
-    /// Loopback registries, and whether they were found to speak TLS.
+    /// Which sources of a name served its manifest: they have its blobs, too.
+    pub(super) served: Mutex<HashMap<String, Subject>>,
+    /// Loopback and insecure registries, and whether they were found to speak TLS.
     loopback: Mutex<HashMap<String, bool>>,
 }
 
@@ -61,12 +64,42 @@ impl Transport {
     pub(super) fn new(options: Options) -> Self {
         let http = Http::new(&options);
         let auth = Auth::new(options.credentials.clone());
-        Self { options, http, auth, loopback: Mutex::default() }
+        Self { options, http, auth, served: Mutex::default(), loopback: Mutex::default() }
     }
 
     /// Forgets what a registry accepted.
     pub(super) fn forget(&self, registry: &str) {
         self.auth.forget(registry);
+    }
+
+    /// Where a reference may be pulled from, in this order.
+    pub(super) fn sources(&self, reference: &Reference) -> Result<Vec<Subject>> {
+        let mut sources = self.options.configuration.sources(reference)?;
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = served.get(&reference.name()).and_then(|one| sources.iter().position(|it| it == one)) {
+            sources[..=at].rotate_right(1);
+        }
+        Ok(sources)
+    }
+
+    /// Asks each source of the reference until one answers. What the last one, the registry itself, says counts.
+    pub(super) async fn each<T>(&self, reference: &Reference, ask: impl AsyncFn(&Subject) -> Result<T>) -> Result<T> {
+        let mut sources = self.options.configuration.sources(reference)?;
+        let origin = sources.pop();
+        for mirror in sources {
+            match ask(&mirror).await {
+                Ok(answer) => {
+                    self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.name(), mirror);
+                    return Ok(answer);
+                }
+                Err(error) if error.is(ErrorKind::Cancelled) => return Err(error),
+                Err(error) => tracing::warn!(mirror = mirror.registry, %error, "this mirror does not serve it"),
+            }
+        }
+        let origin = origin.ok_or_else(|| Error::invalid("there is nowhere to pull from"))?;
+        let answer = ask(&origin).await?;
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.name(), origin);
+        Ok(answer)
     }
 
     /// Asks until there is an answer or no hope.
@@ -105,7 +138,7 @@ impl Transport {
 
     /// Asks, and answers the registry's challenge once. Gives an answer with any status.
     pub(super) async fn answered(&self, ask: &Ask) -> Result<Response, Failure> {
-        let base = self.base(&ask.subject.registry).await?;
+        let base = self.base(&ask.subject).await?;
         let url = match &ask.at {
             Some(url) => url.clone(),
             None => base.join(&ask.path).map_err(|_| Error::invalid(format!("`{}` is no path", ask.path)))?,
@@ -119,6 +152,7 @@ impl Transport {
             accept: ask.accept,
             from: ask.from,
             body: ask.body.clone(),
+            unverified: ask.subject.insecure,
         };
         let mut response = self.http.exchange(&request).await?;
         // Where it redirects to knows nothing of our credentials, so its challenges are not ours to answer.
@@ -140,23 +174,38 @@ impl Transport {
 
     /// HTTPS, except where nobody can listen or the user said so. A registry on a loopback address
     /// is asked once whether it wants TLS after all.
-    async fn base(&self, registry: &str) -> Result<Url, Failure> {
+    async fn base(&self, subject: &Subject) -> Result<Url, Failure> {
+        let registry = &*subject.registry;
         let plain = endpoint::base(registry, false)?;
         if self.options.insecure.iter().any(|insecure| insecure == registry) {
             return Ok(plain);
         }
-        if !endpoint::is_loopback(&plain) {
+        let loopback = endpoint::is_loopback(&plain);
+        if !loopback && !subject.insecure {
             return Ok(endpoint::base(registry, true)?);
         }
         let known = self.loopback().get(registry).copied();
         let tls = if let Some(tls) = known {
             tls
         } else {
-            let tls = self.wants_tls(&plain).await?;
+            let tls = if loopback { self.wants_tls(&plain).await? } else { self.has_tls(registry).await? };
             self.loopback().insert(registry.to_owned(), tls);
             tls
         };
         Ok(endpoint::base(registry, tls)?)
+    }
+
+    /// Whether a registry that may do without TLS has it: it is better than nothing.
+    async fn has_tls(&self, registry: &str) -> Result<bool, Failure> {
+        let url = endpoint::base(registry, true)?.join("v2/").map_err(|_| Error::invalid("no address"))?;
+        match self.http.exchange(&Request { unverified: true, ..Request::get(url) }).await {
+            Ok(mut response) => {
+                self.http.discard(&mut response).await;
+                Ok(true)
+            }
+            Err(Failure::Stalled(error)) => Err(Failure::Stalled(error)),
+            Err(_) => Ok(false),
+        }
     }
 
     /// TLS servers answer plain HTTP with 400 (Go's, and so `docker-registry`; nginx).

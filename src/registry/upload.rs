@@ -8,7 +8,7 @@ use super::subject::{Access, Subject};
 use super::transport::{Ask, Transport};
 use crate::context::{Context, ProgressItem};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Descriptor;
+use crate::model::{Descriptor, Reference};
 use reqwest::header::{HeaderMap, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use std::fs::File;
@@ -38,7 +38,8 @@ pub struct Upload {
 }
 
 /// Whether it had to be sent.
-pub(super) async fn run(transport: &Transport, cx: &Context, subject: Subject, upload: &Upload) -> Result<bool> {
+pub(super) async fn run(transport: &Transport, cx: &Context, reference: &Reference, upload: &Upload) -> Result<bool> {
+    let subject = transport.options.configuration.origin(reference)?;
     let blob = &upload.blob;
     let item: Arc<dyn ProgressItem> = cx.progress.start(blob.digest.short(), Some(blob.size)).into();
     let shown = item.clone();
@@ -198,6 +199,10 @@ impl Run<'_> {
         let Some(offset) = arrived(response.headers()).filter(|offset| *offset <= self.upload.blob.size) else {
             return Ok(None);
         };
+        if offset == session.offset {
+            // Some refuse a large chunk by closing the connection, and their answer is lost with it.
+            self.largest = SMALL_CHUNK;
+        }
         let location = next(&response)?.unwrap_or(session.location);
         Ok(Some(Session { location, offset, unsure: false, ..session }))
     }

@@ -15,7 +15,6 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use shanty::model::{Descriptor, Digest, Reference};
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -46,6 +45,12 @@ pub enum Fault {
     IgnoreRange,
     /// To this address.
     Redirect(String),
+    /// The connection breaks after so many bytes of what was being sent here, which stay.
+    BreakUploadAfter(usize),
+    /// An upload that was begun is forgotten.
+    ForgetUploads,
+    /// No token given out so far is good any more.
+    ExpireTokens,
 }
 
 /// What the registry wants to see.
@@ -91,6 +96,9 @@ struct State {
     /// Tokens given out so far; those up to `expired` are no longer good.
     tokens: usize,
     expired: usize,
+    uploads: HashMap<String, Vec<u8>>,
+    /// Bytes of the largest chunk that is taken, and of the smallest one that is not the last.
+    chunks: (usize, usize),
     /// Bytes of endless bodies that were taken off our hands.
     sent: u64,
 }
@@ -115,6 +123,8 @@ impl FaultyRegistry {
             login: Login::None,
             tokens: 0,
             expired: 0,
+            uploads: HashMap::new(),
+            chunks: (usize::MAX, 0),
             sent: 0,
         }));
         let served = state.clone();
@@ -160,6 +170,13 @@ impl FaultyRegistry {
         digest
     }
 
+    /// Answers with this image's manifest where another digest is asked for.
+    pub fn alias(&self, repository: &str, asked: &Digest, image: &Image) {
+        let path = format!("/v2/{repository}/manifests/{asked}");
+        let manifest = Bytes::copy_from_slice(&image.manifest);
+        self.state().manifests.insert(path, (image.media_type.to_owned(), manifest));
+    }
+
     /// Puts a blob here; it is in all repositories.
     pub fn put_blob(&self, bytes: &[u8]) -> Descriptor {
         let digest = digest(bytes);
@@ -183,6 +200,16 @@ impl FaultyRegistry {
     pub fn expire_tokens(&self) {
         let mut state = self.state();
         state.expired = state.tokens;
+    }
+
+    /// From now on chunks have at most and, but for the last one, at least so many bytes.
+    pub fn limit_chunks(&self, most: usize, least: usize) {
+        self.state().chunks = (most, least);
+    }
+
+    /// A blob that was put or uploaded here.
+    pub fn blob(&self, digest: &Digest) -> Option<Bytes> {
+        self.state().blobs.get(&digest.to_string()).cloned()
     }
 
     /// The requests so far whose path contains this.
@@ -221,7 +248,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(state: Arc<Mutex<State>>, mut request: Request<Incoming>) -> io::Result<Response<Body>> {
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let path = request.uri().path_and_query().unwrap().to_string();
     let seen = Seen {
@@ -230,15 +257,44 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
         range: header(RANGE),
         authorization: header(AUTHORIZATION),
     };
-    let (response, fault) = {
+    let media_type = header(CONTENT_TYPE).unwrap_or_default();
+    let (refused, fault) = {
         let mut state = state.lock().unwrap();
         state.seen.push(seen.clone());
-        let fault = state.faults.iter().position(|(part, _)| path.contains(part.as_str()));
+        let line = format!("{} {path}", seen.method);
+        let fault = state.faults.iter().position(|(part, _)| line.contains(part.as_str()));
         let fault = fault.map(|found| state.faults.remove(found).1);
-        (state.answer(&seen, matches!(fault, Some(Fault::IgnoreRange))), fault)
+        match fault {
+            Some(Fault::ExpireTokens) => state.expired = state.tokens,
+            Some(Fault::ForgetUploads) => state.uploads.clear(),
+            _ => {}
+        }
+        (state.refuse_upload(&seen), fault)
+    };
+    if let Some(refused) = refused {
+        return Ok(refused.map(full));
+    }
+    let limit = if let Some(Fault::BreakUploadAfter(bytes)) = fault { bytes } else { usize::MAX };
+    let mut body = Vec::new();
+    while let Some(frame) = request.body_mut().frame().await {
+        let Ok(Ok(data)) = frame.map(Frame::into_data) else { break };
+        body.extend_from_slice(&data);
+        if body.len() >= limit {
+            body.truncate(limit);
+            state.lock().unwrap().uploads.entry(path.clone()).or_default().extend(body);
+            return Err(io::Error::other("cut"));
+        }
+    }
+    let response = {
+        let mut state = state.lock().unwrap();
+        state
+            .take(&seen, &body, &media_type)
+            .unwrap_or_else(|| state.answer(&seen, matches!(fault, Some(Fault::IgnoreRange))))
     };
     Ok(match fault {
-        None | Some(Fault::IgnoreRange) => response.map(full),
+        None | Some(Fault::IgnoreRange | Fault::BreakUploadAfter(_) | Fault::ExpireTokens | Fault::ForgetUploads) => {
+            response.map(full)
+        }
         Some(Fault::Silence) => std::future::pending().await,
         Some(Fault::Status(status, headers)) => {
             let mut response = Response::builder().status(status);
@@ -330,6 +386,60 @@ impl State {
         }
         let blob = path.rsplit('/').next().and_then(|digest| self.blobs.get(digest));
         blob.map_or_else(not_found, |blob| part(blob, seen.range.as_deref().filter(|_| !ignore_range)))
+    }
+
+    /// What is wrong with an upload before its bytes are taken.
+    fn refuse_upload(&self, seen: &Seen) -> Option<Response<Bytes>> {
+        if seen.method != "PATCH" && seen.method != "PUT" {
+            return None;
+        }
+        // Its body is not wanted; asking again takes another connection.
+        let response = Response::builder().status(401).header(WWW_AUTHENTICATE, self.challenge(seen)?);
+        Some(response.header("connection", "close").body(Bytes::new()).unwrap())
+    }
+
+    /// The writing half of the protocol.
+    fn take(&mut self, seen: &Seen, body: &[u8], media_type: &str) -> Option<Response<Bytes>> {
+        let (path, query) = seen.path.split_once('?').unwrap_or((&seen.path, ""));
+        let parameter = |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
+        let reply = |status: u16| Response::builder().status(status);
+        if seen.method == "PUT" && path.contains("/manifests/") {
+            self.manifests.insert(path.to_owned(), (media_type.to_owned(), Bytes::copy_from_slice(body)));
+            return Some(reply(201).body(Bytes::new()).unwrap());
+        }
+        if !path.contains("/blobs/uploads/") || self.challenge(seen).is_some() {
+            return None;
+        }
+        if seen.method == "POST" {
+            if parameter("mount").is_some_and(|(_, digest)| self.blobs.contains_key(&*digest)) {
+                return Some(reply(201).body(Bytes::new()).unwrap());
+            }
+            let location = format!("{path}{}", self.seen.len());
+            self.uploads.insert(location.clone(), Vec::new());
+            let reply = reply(202).header(LOCATION, location).header("oci-chunk-min-length", self.chunks.1);
+            return Some(reply.body(Bytes::new()).unwrap());
+        }
+        if seen.method == "PATCH" && body.len() > self.chunks.0 {
+            return Some(reply(413).body(Bytes::new()).unwrap());
+        }
+        let Some(upload) = self.uploads.get_mut(path) else { return Some(not_found()) };
+        upload.extend_from_slice(body);
+        let range = format!("0-{}", upload.len().saturating_sub(1));
+        Some(match seen.method.as_str() {
+            "PUT" => {
+                let upload = Bytes::from(self.uploads.remove(path).unwrap());
+                let digest = digest(&upload).to_string();
+                if parameter("digest").is_none_or(|(_, said)| said != digest) {
+                    return Some(
+                        reply(400).body(Bytes::from_static(br#"{"errors":[{"code":"DIGEST_INVALID"}]}"#)).unwrap(),
+                    );
+                }
+                self.blobs.insert(digest, upload);
+                reply(201).body(Bytes::new()).unwrap()
+            }
+            "PATCH" => reply(202).header(LOCATION, path).header(RANGE, range).body(Bytes::new()).unwrap(),
+            _ => reply(204).header(LOCATION, path).header(RANGE, range).body(Bytes::new()).unwrap(),
+        })
     }
 
     fn tags(&self, repository: &str) -> Response<Bytes> {

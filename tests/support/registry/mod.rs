@@ -2,8 +2,10 @@
 
 mod faulty;
 mod image;
+mod proxy;
 mod real;
 
 pub use faulty::{Fault, FaultyRegistry, Login};
 pub use image::Image;
+pub use proxy::Proxy;
 pub use real::{Certificate, Registry};

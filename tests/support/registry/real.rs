@@ -48,6 +48,15 @@ impl Registry {
         Self::launch(|_| format!("  tls: {{certificate: {}, key: {}}}\n", file.display(), key.display()))
     }
 
+    /// One that speaks TLS with those only who show a certificate of the same authority.
+    pub fn start_for_clients_of(certificate: &Certificate) -> Result<Self, Missing> {
+        let [file, key, authority] = ["server.pem", "server.key", "ca.pem"].map(|name| certificate.path(name));
+        Self::launch(|_| {
+            let (file, key, authority) = (file.display(), key.display(), authority.display());
+            format!("  tls: {{certificate: {file}, key: {key}, clientcas: [{authority}]}}\n")
+        })
+    }
+
     /// What `more` gives goes behind the `http` section of the configuration.
     fn launch(more: impl FnOnce(&Path) -> String) -> Result<Self, Missing> {
         let program = program("docker-registry")?;
@@ -179,9 +188,13 @@ impl Certificate {
                 -keyout ca.key -out ca.pem -addext basicConstraints=critical,CA:TRUE
             \"$0\" req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
                 -keyout server.key -out server.csr
-            printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > extensions
+            printf 'subjectAltName=DNS:localhost,DNS:registry.test,IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > extensions
             \"$0\" x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
-                -extfile extensions -out server.pem";
+                -extfile extensions -out server.pem
+            \"$0\" req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=somebody \
+                -keyout client.key -out client.csr
+            \"$0\" x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+                -extfile extensions -out client.pem";
         let output = Command::new("sh").arg("-c").arg(script).arg(openssl).current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(Self { folder })
@@ -192,7 +205,8 @@ impl Certificate {
         self.path("ca.pem")
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// `ca.pem`, `client.pem`, `client.key`, …
+    pub fn path(&self, name: &str) -> PathBuf {
         Path::new(self.folder.path()).join(name)
     }
 }
