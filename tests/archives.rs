@@ -2,6 +2,7 @@
 
 mod compare;
 mod docker;
+mod faults;
 mod hostile;
 mod round_trip;
 mod skopeo;

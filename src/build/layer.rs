@@ -91,7 +91,7 @@ impl<R: Read> Read for Copying<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.cx.check().map_err(io::Error::other)?;
         let count = self.from.read(buffer)?;
-        self.to.write_all(&buffer[..count])?;
+        self.to.write_all(&buffer[..count]).doing(|| "cannot store a layer").map_err(io::Error::other)?;
         Ok(count)
     }
 }

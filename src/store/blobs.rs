@@ -213,7 +213,8 @@ impl NewBlob {
 
 impl Write for NewBlob {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
+        // The file itself: an error of a named one has lost its number, and with it the hint.
+        let count = self.file.as_file_mut().write(bytes)?;
         self.hasher.update(&bytes[..count]);
         self.size += count as u64;
         Ok(count)

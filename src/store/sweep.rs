@@ -39,7 +39,7 @@ impl Store {
                 swept.layers = self
                     .move_out(layout::LAYERS, |name, _| name != "tmp" && !layers.contains(name) && self.let_go(name))?;
                 swept.partial = self.move_out(layout::PARTIAL_LAYERS, |_, _| true)?
-                    + self.move_out(layout::PARTIAL_BLOBS, |name, age| name.len() != 64 || age > KEEP_PARTIAL)?;
+                    + self.move_out(layout::PARTIAL_BLOBS, |name, age| !is_resumable(name) || age > KEEP_PARTIAL)?;
                 self.write(|tx| Ok(tx.execute("DELETE FROM garbage", []).map(drop)?))?;
             }
             None => swept.busy = true,
@@ -88,12 +88,16 @@ impl Store {
         Ok((blobs, collect("SELECT chain_id FROM layers")?))
     }
 
-    /// Whether a killed process has left a layer half done, or something in the trash. Cheap: two looks at
-    /// folders that are empty as a rule.
+    /// Whether a killed process has left a layer or a new blob half done, or something in the trash. Cheap: looks at folders
+    /// that are empty as a rule.
     pub fn has_partial_content(&self) -> bool {
-        let is_empty =
-            |folder: &str| fs::read_dir(self.root.join(folder)).map_or(true, |mut entries| entries.next().is_none());
-        !(is_empty(layout::PARTIAL_LAYERS) && is_empty(layout::TRASH))
+        let any = |folder: &str, counts: fn(&str) -> bool| {
+            let mut entries = fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
+            entries.any(|entry| counts(&entry.file_name().to_string_lossy()))
+        };
+        any(layout::PARTIAL_LAYERS, |_| true)
+            || any(layout::TRASH, |_| true)
+            || any(layout::PARTIAL_BLOBS, |name| !is_resumable(name))
     }
 
     /// Takes a folder of the root away: out of sight at once, deleted by the next [`Self::empty_trash`].
@@ -132,6 +136,11 @@ impl Store {
             remove(&entry.path());
         }
     }
+}
+
+/// Whether a half-written blob has the name of its digest: the next pull goes on with it.
+fn is_resumable(name: &str) -> bool {
+    name.len() == 64
 }
 
 /// A name in the trash that nobody else has.

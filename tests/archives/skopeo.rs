@@ -1,11 +1,11 @@
 //! skopeo reads what we write, and we read what it writes: all digests agree.
 
 use super::{at, run, text};
-use crate::support::fixtures::{fixture_image, program};
+use crate::support::fixtures::{fixture, fixture_image, program};
 use crate::support::registry::Registry;
 use crate::support::require;
 use crate::support::shanty::Shanty;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
@@ -84,5 +84,38 @@ fn we_read_what_skopeo_writes() {
                 assert_eq!(loaded[2], json!(digest), "{target}");
             }
         }
+    }
+}
+
+#[test]
+fn of_several_platforms_the_one_that_is_asked_for_is_loaded() {
+    let layout = require!(fixture("platforms"));
+    let foreign = if cfg!(target_arch = "aarch64") { "linux/amd64" } else { "linux/arm64" };
+    let shanty = Shanty::new();
+    for (number, name) in [None, Some("team/app:1")].into_iter().enumerate() {
+        let folder = at(&shanty, &format!("layout-{number}"));
+        run(Command::new("cp").arg("-r").arg(&layout).arg(&folder));
+        let mut index: Value = serde_json::from_slice(&std::fs::read(folder.join("index.json")).unwrap()).unwrap();
+        let (outer, inner) =
+            (index["manifests"][0].clone(), index["manifests"][0]["digest"].as_str().unwrap().to_owned());
+        if let Some(name) = name {
+            // As some builders write it: the platforms, and an attestation, at the top.
+            let file = folder.join("blobs/sha256").join(&inner[7..]);
+            index = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+            for entry in index["manifests"].as_array_mut().unwrap() {
+                entry["annotations"]["io.containerd.image.name"] = json!(format!("docker.io/{name}"));
+            }
+        }
+        assert_eq!(outer["mediaType"], "application/vnd.oci.image.index.v1+json");
+        std::fs::write(folder.join("index.json"), index.to_string()).unwrap();
+        let path = folder.display();
+        // The name goes from the first image to the second one.
+        let script = format!(
+            "let seen = |l| [l.len(), l[0].platform, l[0].tags];
+             [seen.call(load(`{path}`)), seen.call(load(`{path}`, #{{ platform: `{foreign}` }}))]"
+        );
+        let host = format!("linux/{}", shanty::model::Platform::host().architecture);
+        let tags = json!(name.into_iter().collect::<Vec<_>>());
+        assert_eq!(shanty.json(&script), json!([[1, host, tags], [1, foreign, tags]]));
     }
 }

@@ -41,9 +41,11 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     }
     let folder = path.parent().unwrap_or(Path::new("/"));
     let file = tempfile::Builder::new().prefix(".shanty-").tempfile_in(folder).doing(doing)?;
-    let mut output = BufWriter::with_capacity(BUFFER, file);
+    // The file itself: an error of a named one has lost its number, and with it the hint.
+    let mut output = BufWriter::with_capacity(BUFFER, file.as_file());
     write(&mut output)?;
-    let file = output.into_inner().map_err(std::io::IntoInnerError::into_error).doing(doing)?;
+    output.flush().doing(doing)?;
+    drop(output);
     // Temporary files are their owner's alone; this one is to be like any other.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(permissions).doing(doing)?;
