@@ -202,7 +202,8 @@ fn manifest_json(images: &[Saved]) -> Value {
     let entry = |image: &Saved| {
         json!({
             "Config": path(&image.config.digest),
-            "RepoTags": image.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            // Whole names: Podman takes short ones for its own.
+            "RepoTags": image.names.iter().map(Reference::canonical).collect::<Vec<_>>(),
             "Layers": image.layers.iter().map(|layer| path(&layer.digest)).collect::<Vec<_>>(),
         })
     };
@@ -215,7 +216,7 @@ fn repositories(images: &[Saved]) -> Value {
     for image in images {
         let Some(top) = image.layers.last() else { continue };
         for name in &image.names {
-            let tags = repositories.entry(name.familiar_name()).or_insert_with(|| json!({}));
+            let tags = repositories.entry(name.name()).or_insert_with(|| json!({}));
             tags[name.tag().unwrap_or_default()] = top.digest.hex().into();
         }
     }

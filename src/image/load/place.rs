@@ -56,7 +56,7 @@ fn one(
         }
         FoundManifest::Made(bytes) => match known(content.store(), &image.config.digest)? {
             // A registry may know that one, and none knows what is made here.
-            Some((manifest, known)) if known.len() == blobs.len() => {
+            Some((manifest, known)) if known.len() == blobs.len() && known.iter().all(|blob| has(content, blob)) => {
                 blobs = known;
                 manifest
             }
@@ -73,6 +73,10 @@ fn one(
         layers.push(CommittedLayer { layer, blob });
     }
     Ok((manifest, layers))
+}
+
+fn has(content: &Content<'_>, blob: &Digest) -> bool {
+    content.store().has_blob(blob)
 }
 
 /// The manifest of an image that is here already, and the blobs of its layers.
