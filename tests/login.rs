@@ -20,6 +20,9 @@ fn a_login_is_checked_kept_for_its_owner_alone_and_forgotten() {
     let file = shanty.home().join(".docker/config.json");
     let wrong = login(&shanty, &host, "not-the-password").fails_with("unauthorized");
     assert!(!wrong.to_string().contains("not-the-password") && wrong.stderr.contains("hint"), "{wrong}");
+    let written = shanty.eval(&format!(r#"registry("{host}").login("shanty", "not-the-password")"#));
+    let written = written.fails_with("unauthorized");
+    assert!(!written.to_string().contains("not-the-password") && written.stderr.contains("login("), "{written}");
     assert!(!file.exists(), "what is refused is not kept");
 
     shanty.eval(r#"from("scratch").write("/x", "y").tag("app:v1")"#).ok();

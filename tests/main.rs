@@ -32,6 +32,7 @@ mod pause;
 mod prune;
 mod published;
 mod pull;
+mod pull_policies;
 mod push;
 mod push_faults;
 mod recover;

@@ -30,10 +30,11 @@ impl NativeEngine {
         mut make: impl FnMut(&RunnableImage) -> Result<T>,
     ) -> Result<T> {
         match pull {
-            PullPolicy::Always | PullPolicy::Newer => {
+            PullPolicy::Always => {
                 // A pull of what is here already transfers its manifest only.
                 self.pull_image(cx, &spec.image, spec.platform.as_ref())?;
             }
+            PullPolicy::Newer => self.pull_newer(cx, spec)?,
             PullPolicy::Missing | PullPolicy::Never => {}
         }
         match self.prepared(spec) {
@@ -43,6 +44,25 @@ impl NativeEngine {
                 make(&self.prepared(spec)?)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Pulls when the registry has another digest. A registry that does not answer is no reason not to use what is here.
+    fn pull_newer(&self, cx: &Context, spec: &ContainerSpec) -> Result<()> {
+        let reference: Reference = spec.image.parse()?;
+        let here = match self.prepared(spec) {
+            Ok(image) => image::info(&self.store, &image.id)?,
+            Err(error) if error.is(ErrorKind::NotFound) => return self.pull_missing(cx, spec, error),
+            Err(error) => return Err(error),
+        };
+        match self.client()?.digest(cx, &reference) {
+            Ok(digest) if here.repo_digests.contains(&reference.at(digest.clone()).to_string()) => Ok(()),
+            Ok(_) => self.pull_image(cx, &spec.image, spec.platform.as_ref()).map(drop),
+            Err(error) if error.is(ErrorKind::Cancelled) => Err(error),
+            Err(error) => {
+                cx.progress.warn(&format!("`{reference}` may be old: {}", error.message()));
+                Ok(())
+            }
         }
     }
 

@@ -132,13 +132,13 @@ pub(super) fn said_digest(headers: &HeaderMap) -> Option<Digest> {
 /// Registries answer the same to an unknown tag and to an unknown repository; the list of tags tells
 /// them apart, and what might have been meant.
 async fn explain(transport: &Transport, subject: &Subject, reference: &Reference, error: Error) -> Error {
+    let Some(wanted) = reference.tag() else { return error };
     let tags = match tags::first_page(transport, subject, reference).await {
         Ok(tags) => tags,
         Err(about_tags) if about_tags.is(ErrorKind::NotFound) => return no_repository(reference),
         // Listing tags may need rights that pulling does not.
         Err(_) => return error,
     };
-    let Some(wanted) = reference.tag() else { return error };
     let near = tags.iter().map(|tag| (strsim::jaro_winkler(tag, wanted), tag));
     match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((likeness, tag)) if likeness > 0.7 => {

@@ -78,7 +78,8 @@ impl Image {
 }
 
 /// A tar of regular files.
-fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+/// A tar with these files.
+pub fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();

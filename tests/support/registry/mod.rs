@@ -6,6 +6,6 @@ mod proxy;
 mod real;
 
 pub use faulty::{Fault, FaultyRegistry, Login};
-pub use image::Image;
+pub use image::{Image, tar_of};
 pub use proxy::Proxy;
 pub use real::{Certificate, Registry};
