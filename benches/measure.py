@@ -2,6 +2,7 @@
 """Measures Shanty and its neighbours in one interleaved run; see benches/run."""
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -10,12 +11,13 @@ import sys
 import tempfile
 import time
 
+import catalogue
 import report
 from engines import Absent, Docker, Podman, Registry, Runc, Shanty, run, wait_until
 from running import Running, anonymous
 
 SEQUENCE = 500
-BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "monitor"]
+BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "monitor", "catalogue"]
 
 
 def main():
@@ -132,6 +134,19 @@ class Bench(Running):
         row = report.Row(what, engine, values, unit, target)
         self.rows.append(row)
         return row
+
+    def catalogue(self):
+        """Ten thousand images of ten layers each; what does not depend on their number is also measured with a hundred."""
+        for images in [100, 10_000]:
+            engine = self.fresh(f"catalogue-{images}")
+            if engine is None:
+                return
+            catalogue.fill(engine.root, images, 10)
+            script = [engine.binary, "run", "--json", f"{os.path.dirname(os.path.abspath(__file__))}/catalogue.rhai"]
+            times = json.loads(run(*script, str(self.options.rounds), env=engine.environment))
+            for what, limit in [("images()", 100), ("inspect()", 5), ("remove()", 50)]:
+                row = self.row(f"`{what}` of {images:,} images", engine.name, times[what], "ms")
+                row.at_most(limit)
 
     def start(self):
         """The whole life of a container that runs /bin/true, as the caller sees it."""

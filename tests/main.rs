@@ -6,6 +6,7 @@ mod archives;
 mod attach;
 mod build;
 mod catalogue;
+mod check_store;
 mod cli;
 mod container_files;
 mod crashes;

@@ -3,6 +3,7 @@
 //! An archive is hostile input. [`unpack`] changes nothing outside its folder, whatever the archive says,
 //! and refuses with `corrupt` what no honest archive has.
 
+mod compare;
 mod compression;
 pub mod erofs;
 mod header;
@@ -20,6 +21,7 @@ mod view;
 pub mod whiteout;
 mod writer;
 
+pub use compare::{Compared, compare};
 pub use compression::{Compression, decompress};
 pub use limits::{Limits, MAX_DEPTH};
 pub use pack::{PackOptions, exactly, member_of, names, pack, pack_folder};

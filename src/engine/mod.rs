@@ -19,7 +19,7 @@ use crate::model::{
     ContainerInfo, ContainerSpec, ContainerStats, ContainerUpdate, DetachKeys, ExecSpec, ImageInfo, Platform,
     ProcessInfo, Recovered,
 };
-use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec};
+use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -203,6 +203,8 @@ pub trait Engine: Send + Sync {
     fn plan_prune(&self, cx: &Context, spec: &PruneSpec) -> Result<PrunePlan>;
     /// Removes what is in the plan and nothing else. What has changed or is used since then stays, and is told.
     fn prune(&self, cx: &Context, plan: &PrunePlan) -> Result<PrunePlan>;
+    /// Whether all that is stored is whole; `repair` mends what can be mended.
+    fn check_store(&self, cx: &Context, repair: bool) -> Result<StoreCheck>;
 
     /// Starts what its restart policy asks for and does not run, after a reboot or a crash. What came of it.
     fn recover(&self, cx: &Context) -> Result<Vec<Recovered>>;

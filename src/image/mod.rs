@@ -1,5 +1,6 @@
 //! Images: names for a config and layers in the store; one verb a file.
 
+mod check;
 mod commit;
 mod config;
 mod history;
@@ -22,6 +23,7 @@ mod summary;
 mod tag;
 mod usage;
 
+pub use check::{Pull, check_store};
 pub use commit::{CommittedLayer, NewImage, commit, commit_child};
 pub use config::{MAX_CONFIG, parse_config, read_config};
 pub use history::history;

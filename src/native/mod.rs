@@ -22,7 +22,7 @@ use crate::model::{
     CopyOptions, DetachKeys, Event, EventQuery, ExecIo, ExecSpec, FileChange, ImageFilter, ImageInfo, ImportSpec,
     LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, WriteOptions,
 };
-use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec};
+use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::{container, image};
@@ -346,6 +346,13 @@ impl Engine for NativeEngine {
 
     fn prune(&self, cx: &Context, plan: &PrunePlan) -> Result<PrunePlan> {
         self.carry_out_prune(cx, plan)
+    }
+
+    fn check_store(&self, cx: &Context, repair: bool) -> Result<StoreCheck> {
+        // Containers that have ended unseen keep no layer from being repaired.
+        container::list(&self.store, &ContainerFilter::default())?;
+        let pull = |reference: &str, platform: &Platform| self.pull_image(cx, reference, Some(platform)).map(drop);
+        image::check_store(&self.store, repair, &pull, cx)
     }
 
     fn recover(&self, cx: &Context) -> Result<Vec<Recovered>> {

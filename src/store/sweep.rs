@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Digits of the blobs and layers that rows refer to.
-    fn referenced(&self) -> Result<(HashSet<String>, HashSet<String>)> {
+    pub(super) fn referenced(&self) -> Result<(HashSet<String>, HashSet<String>)> {
         let collect = |sql: &str| {
             self.read(|db| {
                 let mut statement = db.prepare(sql)?;

@@ -3,6 +3,7 @@
 mod assertions;
 mod background;
 mod builder;
+mod check_store;
 mod container;
 mod deadline;
 mod events;

@@ -2,7 +2,8 @@
 
 use super::recording_engine::RecordingEngine;
 use crate::model::{
-    ContainerInfo, Digest, ImageInfo, Platform, PruneItem, PruneKind, PrunePlan, PublishedPort, Status,
+    ContainerInfo, Damage, Digest, Finding, ImageInfo, Platform, PruneItem, PruneKind, PrunePlan, PublishedPort,
+    Status, StoreCheck,
 };
 
 impl RecordingEngine {
@@ -64,5 +65,16 @@ impl RecordingEngine {
             mark: String::new(),
         };
         PrunePlan { items: vec![item], freed: 98 << 20, ..PrunePlan::default() }
+    }
+
+    pub(super) fn store_check(repaired: bool) -> StoreCheck {
+        let finding = Finding {
+            kind: Damage::LayerDamaged,
+            what: Digest::from_sha256(&[0xab; 32]).to_string(),
+            detail: "`bin` is missing".into(),
+            repair: "unpack it again".into(),
+            repaired,
+        };
+        StoreCheck { findings: vec![finding], images: 2, ..StoreCheck::default() }
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{
     ImageInfo, ImportSpec, LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, Status, Stream,
     WriteOptions,
 };
-use crate::model::{DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec};
+use crate::model::{DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
 use std::io::{Read, Write};
@@ -417,6 +417,10 @@ impl Engine for RecordingEngine {
         let mut usage = DiskUsage::default();
         (usage.images.count, usage.images.size, usage.images.reclaimable) = (3, 98 << 20, 49 << 20);
         Ok(usage)
+    }
+    fn check_store(&self, _: &Context, repair: bool) -> Result<StoreCheck> {
+        self.called(format!("check {repair}"));
+        Ok(Self::store_check(repair))
     }
     fn plan_prune(&self, _: &Context, spec: &PruneSpec) -> Result<PrunePlan> {
         self.called(format!("plan {spec:?}"));

@@ -1,0 +1,160 @@
+//! Layers that are missing, or whose files are not those of their blobs.
+
+use super::Check;
+use crate::archive::compare;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::config::read_config;
+use crate::image::layer::place_layer;
+use crate::image::remove::users;
+use crate::model::{Damage, Digest};
+use crate::store::rusqlite::params;
+use crate::store::{Layer, UnpackedInfo, chain_id};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+
+/// A layer as an image has it.
+struct Wanted {
+    below: Option<Digest>,
+    diff_id: Digest,
+    blob: Digest,
+}
+
+impl Check<'_> {
+    pub(super) fn layers(&mut self) -> Result<()> {
+        let mut wanted = BTreeMap::new();
+        for id in self.strings("SELECT id FROM images")? {
+            let id: Digest = id.parse()?;
+            match self.wanted(&id) {
+                Ok(Some(layers)) => wanted.extend(layers),
+                Ok(None) => {
+                    let detail = "its layers are not those of its config";
+                    self.found(Damage::ImageRows, &id, detail, "pull it again", |check| check.pull_again(&id))?;
+                    if let Ok(Some(layers)) = self.wanted(&id) {
+                        wanted.extend(layers);
+                    }
+                }
+                // Told as a blob, or removed meanwhile.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Io) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for (chain, layer) in wanted {
+            self.cx.check()?;
+            self.layer(&chain, &layer)?;
+        }
+        Ok(())
+    }
+
+    /// Its layers by chain id; `None` when rows and config say different things.
+    fn wanted(&self, id: &Digest) -> Result<Option<Vec<(Digest, Wanted)>>> {
+        let config = read_config(self.store, id)?;
+        let rows = self.store.read(|db| {
+            let sql = "SELECT chain_id, blob FROM image_layers WHERE image = ?1 ORDER BY position";
+            let mut statement = db.prepare_cached(sql)?;
+            let rows = statement.query_map([id.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<Vec<(String, String)>, _>>()?)
+        })?;
+        let diff_ids = config.rootfs().diff_ids();
+        let mut below: Option<Digest> = None;
+        let mut layers = Vec::new();
+        for (diff_id, (chain, blob)) in diff_ids.iter().zip(&rows) {
+            let diff_id: Digest = diff_id.parse()?;
+            let expected = chain_id(below.as_ref(), &diff_id);
+            if expected.to_string() != *chain {
+                return Ok(None);
+            }
+            layers.push((expected.clone(), Wanted { below: below.take(), diff_id, blob: blob.parse()? }));
+            below = Some(expected);
+        }
+        Ok((rows.len() == diff_ids.len()).then_some(layers))
+    }
+
+    fn layer(&mut self, chain: &Digest, wanted: &Wanted) -> Result<()> {
+        let Some(layer) = self.store.layer(chain)? else {
+            let detail = "an image has it, but it has no row";
+            return self.tell(Damage::StaleRow, chain, detail.to_owned(), wanted, "unpack it again");
+        };
+        let Some(before) = inode(&layer) else {
+            let detail = "its files are not here".to_owned();
+            return self.tell(Damage::LayerMissing, chain, detail, wanted, "unpack it again");
+        };
+        // One that is missing or damaged has been told.
+        let Ok(blob) = self.store.open_blob(&wanted.blob) else { return Ok(()) };
+        let compared = match compare(blob, layer.folder(), self.cx) {
+            Ok(compared) => compared,
+            Err(_) if inode(&layer) != Some(before) => return Ok(()),
+            Err(error) if error.is(ErrorKind::Corrupt) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.result.layers += 1;
+        // Removed, or made anew, while it was read.
+        if inode(&layer) != Some(before) {
+            return Ok(());
+        }
+        if !compared.differences.is_empty() {
+            let detail = compared.differences.join("; ");
+            return self.tell(Damage::LayerDamaged, chain, detail, wanted, "unpack it again");
+        }
+        let found = UnpackedInfo {
+            diff_id: compared.archive.diff_id,
+            size: compared.archive.size,
+            entries: compared.archive.entries,
+        };
+        if found != layer.info && found.diff_id == wanted.diff_id {
+            let detail = format!("its row says {} bytes in {} files", layer.info.size, layer.info.entries);
+            return self
+                .found(Damage::LayerRow, chain, detail, "correct the row", |check| check.write_row(chain, &found));
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, kind: Damage, chain: &Digest, detail: String, wanted: &Wanted, repair: &str) -> Result<()> {
+        let sql = "SELECT 1 FROM image_layers WHERE chain_id = ?1";
+        if !self.store.read(|db| Ok(db.prepare_cached(sql)?.exists([chain.to_string()])?))? {
+            return Ok(());
+        }
+        self.found(kind, chain, detail, repair, |check| check.unpack_again(chain, wanted))
+    }
+
+    fn unpack_again(&self, chain: &Digest, wanted: &Wanted) -> Result<()> {
+        self.refuse_used(chain)?;
+        let content = self.store.content(&self.cx.cancel)?;
+        let folder = self.store.layer_folder(chain);
+        self.store.discard(folder.parent().unwrap_or(&folder))?;
+        let layer = place_layer(&content, wanted.below.as_ref(), &wanted.diff_id, &wanted.blob, self.cx)?;
+        content.sync_layers()?;
+        self.write_row(chain, &layer.info)
+    }
+
+    /// Files that a container has mounted must not be exchanged.
+    fn refuse_used(&self, chain: &Digest) -> Result<()> {
+        let sql = "SELECT DISTINCT image FROM image_layers WHERE chain_id = ?1";
+        let images = self.store.read(|db| {
+            let mut statement = db.prepare_cached(sql)?;
+            Ok(statement
+                .query_map([chain.to_string()], |row| row.get::<_, String>(0))?
+                .collect::<Result<Vec<_>, _>>()?)
+        })?;
+        for image in images {
+            let image: Digest = image.parse()?;
+            if let Some(user) = self.store.read(|db| users(db, &image))?.into_iter().find(|user| user.alive) {
+                return Err(Error::conflict(format!("container `{}` runs from it: stop that first", user.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_row(&self, chain: &Digest, info: &UnpackedInfo) -> Result<()> {
+        let sql = "INSERT INTO layers (chain_id, diff_id, size, entries) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (chain_id) DO UPDATE SET diff_id = ?2, size = ?3, entries = ?4";
+        let (size, entries) = (info.size as i64, info.entries as i64);
+        self.store.write_durable(|tx| {
+            Ok(tx.execute(sql, params![chain.to_string(), info.diff_id.to_string(), size, entries]).map(drop)?)
+        })
+    }
+}
+
+/// Which folder it is.
+fn inode(layer: &Layer) -> Option<u64> {
+    std::fs::metadata(layer.folder()).ok().map(|found| found.ino())
+}
