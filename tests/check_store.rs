@@ -2,8 +2,9 @@
 
 use crate::catalogue::make_child;
 use crate::store::{Root, cx, make_container, make_image};
+use crate::support::fixtures::Missing;
 use crate::support::registry::Registry;
-use crate::support::{Shanty, fixture_image, require};
+use crate::support::{Shanty, fixture_image, note_skip, require};
 use rusqlite::Connection;
 use serde_json::json;
 use shanty::error::Error;
@@ -45,6 +46,13 @@ fn two_images(store: &Store) -> Digest {
     let id = make_image(store, "app:1", &["one", "two"]);
     make_child(store, "app:1", "child:1", "three");
     id
+}
+
+/// As on a machine that cannot mount indexed layers.
+fn keep_folders(store: &Store) {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let sql = "INSERT OR REPLACE INTO meta VALUES ('layer_form', ?1)";
+    store.write(|tx| Ok(tx.execute(sql, [format!("{} folder", kernel.trim())])?)).unwrap();
 }
 
 fn top_layer(store: &Store, image: &Digest) -> PathBuf {
@@ -96,6 +104,7 @@ fn files_of_layers_that_were_changed_are_found_and_unpacked_again() {
         }),
     ];
     let (_root, store) = Root::new();
+    keep_folders(&store);
     let id = two_images(&store);
     for (expected, harm) in cases {
         harm(&top_layer(&store, &id));
@@ -110,8 +119,39 @@ fn files_of_layers_that_were_changed_are_found_and_unpacked_again() {
 }
 
 #[test]
+fn indexed_layers_are_compared_through_their_mounts() {
+    let (_root, store) = Root::new();
+    let id = two_images(&store);
+    let chain: Digest = top_layer(&store, &id)
+        .file_name()
+        .unwrap()
+        .to_str()
+        .map(|hex| format!("sha256:{hex}"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let (tar, index) = store.layer_files(&chain);
+    if !index.exists() {
+        return note_skip(&Missing("a kernel that mounts indexed layers".into()));
+    }
+    let mut bytes = fs::read(&tar).unwrap();
+    let at = bytes.windows(3).rposition(|window| window == b"two").unwrap();
+    bytes[at] = b'T';
+    fs::write(&tar, bytes).unwrap();
+    assert!(finds(&store, Damage::LayerDamaged).contains("has another content"));
+    is_repaired(&store);
+    fs::write(&index, "no index").unwrap();
+    finds(&store, Damage::LayerDamaged);
+    is_repaired(&store);
+    fs::remove_file(&tar).unwrap();
+    finds(&store, Damage::LayerMissing);
+    is_repaired(&store);
+}
+
+#[test]
 fn a_layer_in_use_is_not_exchanged() {
     let (_root, store) = Root::new();
+    keep_folders(&store);
     let id = two_images(&store);
     make_container(&store, "web", &id);
     store.write(|tx| Ok(tx.execute("UPDATE containers SET status = 'running'", [])?)).unwrap();

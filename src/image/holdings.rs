@@ -44,7 +44,10 @@ pub struct Held {
 #[derive(Clone, Default)]
 struct Parts {
     by_digest: HashMap<String, usize>,
+    /// As rows have it: of the files of a layer.
     bytes: Vec<u64>,
+    /// What it takes on the disk.
+    kept: Vec<u64>,
     users: Vec<u32>,
 }
 
@@ -56,18 +59,19 @@ impl Parts {
         let index = self.bytes.len();
         self.by_digest.insert(digest.to_owned(), index);
         self.bytes.push(0);
+        self.kept.push(0);
         self.users.push(0);
         index
     }
 
     fn used(&self) -> u64 {
-        self.bytes.iter().zip(&self.users).filter(|(_, users)| **users > 0).map(|(bytes, _)| bytes).sum()
+        self.kept.iter().zip(&self.users).filter(|(_, users)| **users > 0).map(|(bytes, _)| bytes).sum()
     }
 
     /// One less has it; bytes that go with the last one.
     fn let_go(&mut self, index: usize) -> u64 {
         self.users[index] -= 1;
-        if self.users[index] == 0 { self.bytes[index] } else { 0 }
+        if self.users[index] == 0 { self.kept[index] } else { 0 }
     }
 }
 
@@ -109,7 +113,11 @@ impl Holdings {
         })?;
         let blobs = &mut holdings.blobs;
         for (digest, index) in &blobs.by_digest {
-            blobs.bytes[*index] = store.blob_size(&digest.parse()?).unwrap_or(0);
+            blobs.kept[*index] = store.blob_size(&digest.parse()?).unwrap_or(0);
+        }
+        let layers = &mut holdings.layers;
+        for (chain, index) in &layers.by_digest {
+            layers.kept[*index] = store.layer_bytes(&chain.parse()?, layers.bytes[*index]);
         }
         Ok(holdings)
     }
@@ -218,7 +226,7 @@ impl Holdings {
         freed
     }
 
-    /// Bytes of the layers of all images, unpacked, each counted once.
+    /// Bytes of the layers of all images as they are kept, each counted once.
     pub fn layer_bytes(&self) -> u64 {
         self.layers.used()
     }

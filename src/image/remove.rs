@@ -206,12 +206,14 @@ impl Removing<'_> {
             .flatten();
         let held = !users(self.tx, id)?.is_empty();
         let released = release_image(self.tx, &id.to_string(), held)?;
-        self.removal.freed += released.layer_bytes;
+        for (chain, size) in &released.layers {
+            self.removal.freed += self.store.layer_bytes(chain, *size);
+        }
         for blob in &released.blobs {
             self.removal.freed += self.store.blob_size(blob).unwrap_or(0);
         }
         self.removal.deleted.push(id.to_string());
-        self.removal.deleted.extend(released.layers.iter().map(ToString::to_string));
+        self.removal.deleted.extend(released.layers.iter().map(|(chain, _)| chain.to_string()));
         self.happened.push(Occurrence::image("delete", &id.to_string(), &id.to_string()));
         Ok(parent.and_then(|parent| parent.parse().ok()))
     }

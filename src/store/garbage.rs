@@ -14,12 +14,10 @@ use std::io;
 /// What rows let go of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Released {
-    /// Layers, by chain id, the topmost first.
-    pub layers: Vec<Digest>,
+    /// Layers, by chain id, the topmost first, and the bytes of their files.
+    pub layers: Vec<(Digest, u64)>,
     /// Blobs.
     pub blobs: Vec<Digest>,
-    /// Bytes of the files of the layers.
-    pub layer_bytes: u64,
 }
 
 impl Released {
@@ -27,7 +25,6 @@ impl Released {
     pub fn extend(&mut self, more: Self) {
         self.layers.extend(more.layers);
         self.blobs.extend(more.blobs);
-        self.layer_bytes += more.layer_bytes;
     }
 }
 
@@ -65,8 +62,7 @@ pub fn release(tx: &Transaction<'_>, chains: &[String], mut blobs: BTreeSet<Stri
         // Its rows in the build cache go with it.
         tx.prepare_cached("DELETE FROM layers WHERE chain_id = ?1")?.execute([chain])?;
         note(tx, "layer", chain)?;
-        released.layers.push(chain.parse()?);
-        released.layer_bytes += size;
+        released.layers.push((chain.parse()?, size));
     }
     for blob in blobs {
         if !is_used_blob(tx, &blob)? {

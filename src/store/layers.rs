@@ -143,7 +143,24 @@ impl Store {
         }
     }
 
-    fn layer_home(&self, chain_id: &Digest) -> PathBuf {
+    /// Bytes that a layer with files of so many bytes takes, in the form that it is kept in.
+    pub fn layer_bytes(&self, chain_id: &Digest, size: u64) -> u64 {
+        let (tar, index) = self.layer_files(chain_id);
+        let length = |path: PathBuf| fs::metadata(path).map(|found| found.len());
+        match (length(tar), length(index)) {
+            (Ok(tar), Ok(index)) => tar + index,
+            _ => size,
+        }
+    }
+
+    /// Takes the files of a layer away, whatever its rows say; nobody may use it.
+    pub fn discard_layer(&self, chain_id: &Digest) -> Result<()> {
+        self.let_go(chain_id.hex());
+        self.discard(&self.layer_home(chain_id))
+    }
+
+    /// Where the files of a layer are.
+    pub fn layer_home(&self, chain_id: &Digest) -> PathBuf {
         self.root.join(layout::LAYERS).join(chain_id.hex())
     }
 
@@ -151,7 +168,8 @@ impl Store {
         Layer { chain_id: chain_id.clone(), form: self.layer_form(chain_id), info }
     }
 
-    fn is_there(&self, layer: &Layer) -> bool {
+    /// Whether the files of a layer are there.
+    pub fn is_there(&self, layer: &Layer) -> bool {
         match &layer.form {
             LayerForm::Folder(folder) => folder.is_dir(),
             LayerForm::Indexed(_) => self.layer_files(&layer.chain_id).0.is_file(),

@@ -8,9 +8,13 @@ use crate::image::layer::place_layer;
 use crate::image::remove::users;
 use crate::model::{Damage, Digest};
 use crate::store::rusqlite::params;
-use crate::store::{Layer, UnpackedInfo, chain_id};
+use crate::store::{Layer, LayerForm, UnpackedInfo, chain_id};
+use crate::sys::erofs;
+use nix::errno::Errno;
 use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 /// A layer as an image has it.
 struct Wanted {
@@ -74,23 +78,35 @@ impl Check<'_> {
             let detail = "an image has it, but it has no row";
             return self.tell(Damage::StaleRow, chain, detail.to_owned(), wanted, "unpack it again");
         };
-        let Some(before) = inode(&layer) else {
+        let before = self.inode(chain);
+        if before.is_none() || !self.store.is_there(&layer) {
             let detail = "its files are not here".to_owned();
             return self.tell(Damage::LayerMissing, chain, detail, wanted, "unpack it again");
+        }
+        // A mount of its own: that of containers would show what they have read before.
+        let mounted = match self.mount(&layer) {
+            Err(error) if error.is(ErrorKind::Unsupported) || self.inode(chain) != before => return Err(error),
+            Err(error) => return self.tell(Damage::LayerDamaged, chain, error.to_string(), wanted, "unpack it again"),
+            Ok(mounted) => mounted,
+        };
+        let folder = match &mounted {
+            Some(tree) => PathBuf::from(format!("/proc/self/fd/{}", tree.as_raw_fd())),
+            None => layer.folder().to_owned(),
         };
         // One that is missing or damaged has been told.
         let Ok(blob) = self.store.open_blob(&wanted.blob) else { return Ok(()) };
-        let compared = match compare(blob, layer.folder(), self.cx) {
+        let compared = match compare(blob, &folder, self.cx) {
             Ok(compared) => compared,
-            Err(_) if inode(&layer) != Some(before) => return Ok(()),
+            Err(_) if self.inode(chain) != before => return Ok(()),
             Err(error) if error.is(ErrorKind::Corrupt) => return Ok(()),
             Err(error) => return Err(error),
         };
         self.result.layers += 1;
         // Removed, or made anew, while it was read.
-        if inode(&layer) != Some(before) {
+        if self.inode(chain) != before {
             return Ok(());
         }
+        drop(mounted);
         if !compared.differences.is_empty() {
             let detail = compared.differences.join("; ");
             return self.tell(Damage::LayerDamaged, chain, detail, wanted, "unpack it again");
@@ -108,6 +124,21 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// The tree of an indexed layer, mounted nowhere.
+    fn mount(&self, layer: &Layer) -> Result<Option<OwnedFd>> {
+        if matches!(layer.form, LayerForm::Folder(_)) {
+            return Ok(None);
+        }
+        let (tar, index) = self.store.layer_files(&layer.chain_id);
+        erofs::mount(&index, &tar).map(Some).map_err(|(errno, message)| {
+            let text = format!("it cannot be mounted: {} {message}", errno.desc());
+            match errno {
+                Errno::ENODEV | Errno::ENOTBLK | Errno::ENOSYS | Errno::EPERM => Error::unsupported(text),
+                _ => Error::corrupt(text),
+            }
+        })
+    }
+
     fn tell(&mut self, kind: Damage, chain: &Digest, detail: String, wanted: &Wanted, repair: &str) -> Result<()> {
         let sql = "SELECT 1 FROM image_layers WHERE chain_id = ?1";
         if !self.store.read(|db| Ok(db.prepare_cached(sql)?.exists([chain.to_string()])?))? {
@@ -119,8 +150,7 @@ impl Check<'_> {
     fn unpack_again(&self, chain: &Digest, wanted: &Wanted) -> Result<()> {
         self.refuse_used(chain)?;
         let content = self.store.content(&self.cx.cancel)?;
-        let folder = self.store.layer_folder(chain);
-        self.store.discard(folder.parent().unwrap_or(&folder))?;
+        self.store.discard_layer(chain)?;
         let layer = place_layer(&content, wanted.below.as_ref(), &wanted.diff_id, &wanted.blob, self.cx)?;
         content.sync_layers()?;
         self.write_row(chain, &layer.info)
@@ -152,9 +182,9 @@ impl Check<'_> {
             Ok(tx.execute(sql, params![chain.to_string(), info.diff_id.to_string(), size, entries]).map(drop)?)
         })
     }
-}
 
-/// Which folder it is.
-fn inode(layer: &Layer) -> Option<u64> {
-    std::fs::metadata(layer.folder()).ok().map(|found| found.ino())
+    /// Which folder its files are in: another one when it was made again.
+    fn inode(&self, chain: &Digest) -> Option<u64> {
+        std::fs::metadata(self.store.layer_home(chain)).ok().map(|found| found.ino())
+    }
 }
