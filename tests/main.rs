@@ -20,6 +20,7 @@ mod health;
 mod hostile;
 mod indexed;
 mod isolation;
+mod killed;
 mod layers;
 mod lifecycle;
 mod login;

@@ -12,6 +12,7 @@
 
 pub mod busybox;
 pub mod call;
+pub mod deadly;
 pub mod docker;
 pub mod fixtures;
 pub mod hostile_tars;
