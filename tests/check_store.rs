@@ -243,7 +243,164 @@ fn a_blob_without_a_registry_stays_wrong_and_that_of_a_build_step_is_forgotten()
     fs::write(&path, "damaged").unwrap();
     assert!(finds(&store, Damage::BlobDamaged).contains(id.short()));
     assert!(!check(&store, true).is_healthy());
-    finds(&store, Damage::BlobMissing);
+    // Most of it may be right: it stays until a better one is there.
+    finds(&store, Damage::BlobDamaged);
+    assert_eq!(fs::read(&path).unwrap(), b"damaged");
+    let pull = |_: &str, _: &shanty::model::Platform| {
+        assert!(!path.exists(), "a pull would take it for whole");
+        fs::write(&path, "another one").unwrap();
+        Ok(())
+    };
+    store
+        .write(|tx| {
+            let sql = "INSERT INTO image_digests SELECT 'r.example/app', manifest, id FROM images WHERE id = ?1";
+            Ok(tx.execute(sql, [id.to_string()])?)
+        })
+        .unwrap();
+    check_store(&store, true, &pull, &cx()).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"another one", "what was pulled stays");
+    assert!(!store.has_partial_content(), "and the damaged one is gone");
+}
+
+#[test]
+fn a_layer_is_not_thrown_away_for_a_blob_that_is_damaged() {
+    let (_root, store) = Root::new();
+    keep_folders(&store);
+    let id = two_images(&store);
+    let folder = top_layer(&store, &id);
+    let sql = "SELECT blob FROM image_layers WHERE image = ?1 AND position = 1";
+    let blob: String = store.read(|db| Ok(db.query_row(sql, [id.to_string()], |row| row.get(0))?)).unwrap();
+    let path = store.blob_path(&blob.parse().unwrap());
+    let mut bytes = fs::read(&path).unwrap();
+    // Its header's operating system: what it unpacks to is the same.
+    bytes[9] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    fs::write(folder.join("more"), "x").unwrap();
+    let found = check(&store, true);
+    assert!(
+        found.findings.iter().any(|finding| finding.repair.contains("its blob is not whole")),
+        "{:?}",
+        found.findings
+    );
+    assert_eq!(fs::read_to_string(folder.join("file")).unwrap(), "two");
+}
+
+#[test]
+fn attributes_that_the_file_system_keeps_are_missed() {
+    use std::os::fd::AsFd;
+    let (source, target) = (tempfile::tempdir_in("/var/tmp").unwrap(), tempfile::tempdir_in("/var/tmp").unwrap());
+    let mut tar = Vec::new();
+    let pax = |name: &str, value: &str| {
+        let rest = format!(" SCHILY.xattr.{name}={value}\n");
+        format!("{}{rest}", rest.len() + 2)
+    };
+    let body = format!("{}{}", pax("user.kept", "yes"), pax("nowhere.kept", "yes"));
+    for (name, kind, content) in [("pax", b'x', body.as_bytes()), ("file", b'0', b"text".as_slice())] {
+        let mut header = [0u8; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[100..107].copy_from_slice(b"0000644");
+        header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+        header[156] = kind;
+        header[257..265].copy_from_slice(b"ustar\x0000");
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        tar.extend(header);
+        tar.extend(content);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.extend([0; 1024]);
+    fs::write(source.path().join("tar"), &tar).unwrap();
+    let tree = target.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    shanty::archive::unpack(tar.as_slice(), &tree, &shanty::archive::Limits::default(), &cx()).unwrap();
+    let differences = || shanty::archive::compare(tar.as_slice(), &tree, &cx()).unwrap().differences;
+    assert!(differences().is_empty(), "no file system keeps `nowhere.`: {:?}", differences());
+    let file = fs::File::open(tree.join("file")).unwrap();
+    shanty::sys::xattr::set_open(file.as_fd(), c"user.kept", b"no").unwrap();
+    assert_eq!(differences(), ["`file` has another value of the attribute `user.kept`"]);
+    fs::remove_file(tree.join("file")).unwrap();
+    fs::write(tree.join("file"), "text").unwrap();
+    fs::File::options().write(true).open(tree.join("file")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(differences(), ["`file` has lost the attribute `user.kept`"]);
+}
+
+#[test]
+fn a_check_finds_nothing_while_others_add_and_remove() {
+    let (root, store) = Root::new();
+    two_images(&store);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let path = root.path();
+    std::thread::scope(|scope| {
+        let done = &done;
+        for worker in 0..3 {
+            scope.spawn(move || {
+                let store = Store::open(path).unwrap();
+                let mut round = 0;
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let tag = format!("busy{worker}:1");
+                    // One layer is shared by all of them, the others come and go.
+                    make_image(
+                        &store,
+                        &tag,
+                        &["shared", &format!("{worker} {round}"), &"x".repeat(round % 7 * 10_000)],
+                    );
+                    image::remove(&store, &tag, false).unwrap();
+                    round += 1;
+                }
+            });
+        }
+        let checks: Vec<_> = (0..15).map(|round| check(&store, round % 2 == 1)).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for found in checks {
+            assert!(found.findings.is_empty(), "{:?}", found.findings);
+        }
+    });
+    is_whole(&store);
+}
+
+#[test]
+fn a_check_can_be_cancelled_and_shows_how_far_it_is() {
+    use shanty::context::{Context, Progress, ProgressItem};
+    use std::sync::{Arc, Mutex};
+    #[derive(Clone, Default)]
+    struct Watch(Arc<Mutex<Vec<(String, u64, u64)>>>, Option<shanty::context::CancelToken>);
+    struct Item(Watch, usize);
+    impl Progress for Watch {
+        fn start(&self, label: &str, total: Option<u64>) -> Box<dyn ProgressItem> {
+            let mut items = self.0.lock().unwrap();
+            items.push((label.to_owned(), total.unwrap(), 0));
+            Box::new(Item(self.clone(), items.len() - 1))
+        }
+        fn note(&self, _: &str) {}
+        fn warn(&self, _: &str) {}
+    }
+    impl ProgressItem for Item {
+        fn advance(&self, bytes: u64) {
+            self.0.0.lock().unwrap()[self.1].2 += bytes;
+            if let Some(cancel) = &self.0.1 {
+                cancel.cancel();
+            }
+        }
+        fn phase(&self, _: &str) {}
+    }
+    let (_root, store) = Root::new();
+    two_images(&store);
+    let nowhere = |_: &str, _: &shanty::model::Platform| Err(Error::not_found("nowhere"));
+    let watch = Watch::default();
+    let context = Context { progress: Arc::new(watch.clone()), ..cx() };
+    check_store(&store, false, &nowhere, &context).unwrap();
+    let shown = watch.0.lock().unwrap().clone();
+    assert_eq!(
+        shown.iter().map(|(label, ..)| label.as_str()).collect::<Vec<_>>(),
+        ["reading blobs", "comparing layers"]
+    );
+    assert!(shown.iter().all(|(_, total, done)| total == done && *total > 0), "{shown:?}");
+    let context = cx();
+    let watch = Watch(Arc::default(), Some(context.cancel.clone()));
+    let context = Context { progress: Arc::new(watch), ..context };
+    let error = check_store(&store, false, &nowhere, &context).unwrap_err();
+    assert!(error.is(shanty::error::ErrorKind::Cancelled), "{error}");
 }
 
 #[test]

@@ -52,5 +52,6 @@ mod script_http;
 mod script_modules;
 mod store;
 mod support;
+mod sweep;
 mod terminals;
 mod update;

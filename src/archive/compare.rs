@@ -5,15 +5,19 @@ use super::member::{Member, MemberKind, Path as Inside};
 use super::pipeline::inflate;
 use super::reader::TarReader;
 use super::unpack::Unpacked;
-use super::whiteout::{OPAQUE_XATTR, Whiteout};
+use super::whiteout::{OPAQUE_XATTR, OVERLAY_XATTRS, Whiteout};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
+use crate::sys::file_capability;
 use crate::sys::node::{Node, NodeKind};
+use crate::sys::xattr;
 use nix::fcntl::OFlag;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{BufRead, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// Differences that are told; more say nothing more.
@@ -38,7 +42,7 @@ pub fn compare(source: impl Read + Send, folder: &Path, cx: &Context) -> Result<
     let ((expected, size, entries), diff_id) = inflate(source, |chunks| Expected::read(chunks, cx))?;
     let doing = || format!("cannot read `{}`", folder.display());
     let root = Node::of(File::open(folder).doing(doing)?.into()).doing(doing)?;
-    let mut comparing = Comparing { expected: expected.entries, differences: Vec::new(), cx };
+    let mut comparing = Comparing { expected: expected.entries, differences: Vec::new(), keeps: Keeps::at(folder), cx };
     comparing.folder(&root, &Inside::default())?;
     let Comparing { expected, mut differences, .. } = comparing;
     let missing = expected.keys().filter(|path| !path.as_bytes().is_empty()).take(TOLD);
@@ -224,6 +228,7 @@ struct Comparing<'a> {
     /// What was not met yet.
     expected: BTreeMap<Inside, Entry>,
     differences: Vec<String>,
+    keeps: Keeps,
     cx: &'a Context,
 }
 
@@ -242,7 +247,7 @@ impl Comparing<'_> {
                 self.differences.push(format!("`{path}` is not in the archive"));
                 continue;
             };
-            if let Some(difference) = difference(&node, &expected).doing(doing)? {
+            if let Some(difference) = difference(&node, &expected, &self.keeps).doing(doing)? {
                 self.differences.push(format!("`{path}` {difference}"));
             }
             if node.kind() == NodeKind::Folder {
@@ -254,7 +259,7 @@ impl Comparing<'_> {
 }
 
 /// What is wrong with a file, in words that follow its name.
-fn difference(node: &Node, expected: &Entry) -> std::io::Result<Option<String>> {
+fn difference(node: &Node, expected: &Entry, keeps: &Keeps) -> std::io::Result<Option<String>> {
     let stat = node.stat();
     let same_kind = match &expected.kind {
         MemberKind::File => node.kind() == NodeKind::File,
@@ -293,7 +298,7 @@ fn difference(node: &Node, expected: &Entry) -> std::io::Result<Option<String>> 
         return Ok(Some("was changed at another time".to_owned()));
     }
     if matches!(node.kind(), NodeKind::File | NodeKind::Folder) {
-        return Ok(attributes(node, expected)?.map(str::to_owned));
+        return attributes(node, expected, keeps);
     }
     Ok(None)
 }
@@ -309,20 +314,49 @@ fn digest(mut file: File) -> std::io::Result<[u8; 32]> {
     }
 }
 
-/// Attributes that the file system could not keep are not missed, but for capabilities, which are rights.
-fn attributes(node: &Node, expected: &Entry) -> std::io::Result<Option<&'static str>> {
+/// Attributes that the file system does not keep are not missed.
+fn attributes(node: &Node, expected: &Entry, keeps: &Keeps) -> std::io::Result<Option<String>> {
     let found = node.xattrs()?;
     let opaque = found.iter().any(|(name, value)| name.as_c_str() == OPAQUE_XATTR && value == b"y");
     if opaque != expected.opaque {
-        return Ok(Some(if opaque { "hides what is below it" } else { "does not hide what is below it" }));
+        let text = if opaque { "hides what is below it" } else { "does not hide what is below it" };
+        return Ok(Some(text.to_owned()));
     }
-    for (name, value) in &expected.xattrs {
-        let kept = found.iter().find(|(other, _)| other.as_bytes() == name.as_slice());
-        match kept {
-            Some((_, other)) if other != value => return Ok(Some("has another extended attribute")),
-            None if name == b"security.capability" => return Ok(Some("has lost its capabilities")),
+    // The last one of a name is the one that is kept.
+    let wanted: BTreeMap<_, _> = expected.xattrs.iter().map(|(name, value)| (name, value)).collect();
+    for (name, value) in wanted {
+        if OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        let shown = String::from_utf8_lossy(name);
+        match found.iter().find(|(other, _)| other.as_bytes() == name.as_slice()) {
+            Some((_, other)) if other != value => {
+                return Ok(Some(format!("has another value of the attribute `{}`", shown.escape_debug())));
+            }
+            None if name == file_capability::XATTR => return Ok(Some("has lost its capabilities".to_owned())),
+            None if keeps.keeps(name, value) => {
+                return Ok(Some(format!("has lost the attribute `{}`", shown.escape_debug())));
+            }
             _ => {}
         }
     }
     Ok(None)
+}
+
+/// Which attributes the file system of the tree keeps, tried out on a file without a name; on one that cannot be written
+/// it is not known.
+struct Keeps(Option<File>);
+
+impl Keeps {
+    fn at(folder: &Path) -> Self {
+        // Beside it: the time of the folder itself is the layer's.
+        Self(folder.parent().and_then(|beside| tempfile::tempfile_in(beside).ok()))
+    }
+
+    fn keeps(&self, name: &[u8], value: &[u8]) -> bool {
+        let (Some(file), Ok(name)) = (&self.0, CString::new(name)) else { return false };
+        xattr::set_open(file.as_fd(), &name, value).is_ok()
+            && xattr::list_open(file.as_fd())
+                .is_ok_and(|kept| kept.iter().any(|(other, had)| *other == name && had == value))
+    }
 }

@@ -57,7 +57,14 @@ fn dispatch(arguments: Arguments) -> u8 {
         Some(Command::Run { file, args }) => read_script(&file).map(|script| (script, args)),
         Some(Command::Eval { code, args }) => Ok((unnamed("<eval>", code), args)),
         Some(Command::Script(words)) => match named_script(&words[0]) {
-            Ok(script) => Ok((script, words[1..].to_vec())),
+            Ok(script) => {
+                if matches!(words.get(1).map(String::as_str), Some("--help" | "-h"))
+                    && let Some(help) = script.help()
+                {
+                    return print_line(&help);
+                }
+                Ok((script, words[1..].to_vec()))
+            }
             Err(error) => {
                 report(&error);
                 return USAGE;
@@ -99,7 +106,7 @@ fn run(options: &Options, script: Script, args: Vec<String>) -> u8 {
 fn tell(host: &Host, options: &Options, script: &Script, outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Value(value) if options.json => match host.json(&value) {
-            Ok(json) => print_json(&json),
+            Ok(json) => print_line(&json),
             Err(thrown) => draw(&host.report(&thrown, &script.source), THREW),
         },
         Outcome::Value(_) => 0,
@@ -121,8 +128,8 @@ fn prompt(options: &Options) -> u8 {
     code
 }
 
-fn print_json(json: &str) -> u8 {
-    match writeln!(std::io::stdout(), "{json}") {
+fn print_line(line: &str) -> u8 {
+    match writeln!(std::io::stdout(), "{line}") {
         Ok(()) => 0,
         Err(_) => THREW,
     }

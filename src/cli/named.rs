@@ -24,6 +24,17 @@ pub struct Script {
     pub folder: PathBuf,
 }
 
+impl Script {
+    /// The comment at the start of a shipped command: what `--help` prints. Other scripts have arguments of their own.
+    pub fn help(&self) -> Option<String> {
+        if !SHIPPED.iter().any(|(name, _)| self.source == format!("<{name}>")) {
+            return None;
+        }
+        let lines = self.text.lines().map_while(|line| line.strip_prefix("//"));
+        Some(lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n"))
+    }
+}
+
 /// The script of a command: the user's own, else the shipped one.
 pub fn find(name: &str) -> Option<Script> {
     let here = || std::env::current_dir().unwrap_or_else(|_| "/".into());
@@ -59,7 +70,7 @@ fn user_folder() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::SHIPPED;
+    use super::{SHIPPED, find};
     use crate::context::Context;
     use crate::error::Error;
     use crate::runner;
@@ -79,6 +90,8 @@ mod tests {
         for (name, text) in SHIPPED {
             let report = runner::check(&host, text, name);
             assert!(report.is_none(), "{}", report.map(|report| report.draw(false)).unwrap_or_default());
+            let help = find(name).and_then(|script| script.help()).unwrap_or_default();
+            assert!(help.contains(&format!("`shanty {name}")), "{name} says how it is called: {help}");
         }
     }
 }

@@ -31,13 +31,19 @@ pub fn history(store: &Store, id: &Digest) -> Result<Vec<HistoryEntry>> {
         })
         .collect();
     entries.reverse();
-    let mut next = Some(id.clone());
-    for entry in &mut entries {
-        let Some(id) = next.take() else { break };
+    let (mut next, mut at) = (Some(id.clone()), 0);
+    while let Some(id) = next.take() {
+        let Some(entry) = entries.get_mut(at) else { break };
         let Some(row) = store.read(|db| info::row(db, &id))? else { break };
         entry.id = id.to_string();
         entry.tags = row.tags;
-        next = row.parent.as_deref().and_then(|parent| parent.parse().ok());
+        let parent: Option<Digest> = row.parent.as_deref().and_then(|parent| parent.parse().ok());
+        // An image may be several steps on its parent, whose own steps are the oldest ones.
+        let below = parent.as_ref().and_then(|parent| read_config(store, parent).ok());
+        let steps = below.and_then(|config| config.history().as_ref().map(Vec::len));
+        let Some(below) = steps.and_then(|steps| entries.len().checked_sub(steps)) else { break };
+        at = below.max(at + 1);
+        next = parent;
     }
     Ok(entries)
 }

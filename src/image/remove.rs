@@ -8,6 +8,9 @@ use crate::model::{Digest, ImageRemoval, Reference, Status, short_id};
 use crate::store::rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::store::{Store, release_image};
 
+/// Containers that an error names; the others are counted.
+const TOLD: usize = 5;
+
 /// Takes away what `text` means: a name, and with the last one the image; or, by id, the image. What was built on
 /// it keeps it, without a name; parents that have no name and no other child go with it.
 ///
@@ -98,20 +101,19 @@ pub(super) fn names(db: &Connection, id: &Digest) -> Result<Vec<Name>> {
     Ok(names)
 }
 
-/// Containers that were made from an image: name, id, and whether it runs.
+/// A container that was made from an image: its name, and whether it runs.
 pub(super) struct User {
     pub name: String,
-    pub id: String,
     pub alive: bool,
 }
 
 pub(super) fn users(db: &Connection, id: &Digest) -> Result<Vec<User>> {
     let mut statement =
-        db.prepare_cached("SELECT name, id, status FROM containers WHERE image_id = ?1 ORDER BY created")?;
+        db.prepare_cached("SELECT name, status FROM containers WHERE image_id = ?1 ORDER BY created")?;
     let rows = statement.query_map([id.to_string()], |row| {
-        let status: String = row.get(2)?;
+        let status: String = row.get(1)?;
         let alive = Status::from_name(&status).is_none_or(Status::is_alive);
-        Ok(User { name: row.get(0)?, id: row.get(1)?, alive })
+        Ok(User { name: row.get(0)?, alive })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -142,7 +144,7 @@ impl Removing<'_> {
         };
         // Without a name it would be left to nobody.
         if !force && is_single(&names) && !users.is_empty() {
-            return Err(in_use(text, &users, "uses it"));
+            return Err(in_use(text, &users));
         }
         let gone = Name::of(reference);
         names.retain(|name| *name != gone);
@@ -164,14 +166,16 @@ impl Removing<'_> {
 
     fn check(&self, text: &str, id: &Digest, users: &[User], force: bool) -> Result<()> {
         if has_children(self.tx, id)? {
-            return Err(Error::conflict(format!("image `{text}` has images that were made from it"))
-                .hint("remove those first; or take only its name away: `.untag()`"));
+            return Err(Error::conflict(format!(
+                "cannot remove image `{}`: other images were made from it",
+                short(text)
+            ))
+            .hint("remove those first; or take only its name away: `.untag()`"));
         }
-        match users.iter().find(|user| user.alive) {
-            Some(_) => Err(in_use(text, users, "runs from it")),
-            None if !force && !users.is_empty() => Err(in_use(text, users, "uses it")),
-            None => Ok(()),
+        if users.iter().any(|user| user.alive) || !force && !users.is_empty() {
+            return Err(in_use(text, users));
         }
+        Ok(())
     }
 
     fn untag(&mut self, id: &Digest, name: &Name) -> Result<()> {
@@ -233,15 +237,54 @@ fn untagged(id: &Digest) -> Occurrence {
     Occurrence::image("untag", &id.to_string(), &id.to_string())
 }
 
-fn in_use(text: &str, users: &[User], how: &str) -> Error {
-    let list: Vec<_> = users.iter().map(|user| format!("`{}` ({})", user.name, short_id(&user.id))).collect();
-    let first = users.iter().find(|user| user.alive).unwrap_or(&users[0]);
-    Error::conflict(format!("image `{text}` is used by container {}: it {how}", list.join(", ")))
-        .hint(format!("remove it first: `shanty eval 'container(\"{}\").remove(#{{ force: true }})'`", first.name))
+/// Those that run, else those that ended: the first ones are what is in the way.
+fn in_use(text: &str, users: &[User]) -> Error {
+    let alive = users.iter().any(|user| user.alive);
+    let ways: Vec<_> = users.iter().filter(|user| user.alive == alive).map(|user| user.name.as_str()).collect();
+    let verb = match (alive, ways.len()) {
+        (true, 1) => "runs from it",
+        (true, _) => "run from it",
+        (false, 1) => "was made from it",
+        (false, _) => "were made from it",
+    };
+    let options = if alive { "#{ force: true }" } else { "" };
+    let first = format!("`shanty eval 'container(\"{}\").remove({options})'`", ways[0]);
+    let mut hint =
+        if ways.len() == 1 { format!("remove it first: {first}") } else { format!("remove them first: {first}, …") };
+    if !alive {
+        hint.push_str("; or the image alone, which they keep as long as they are there: `.remove(#{ force: true })`");
+    }
+    Error::conflict(format!("cannot remove image `{}`: {} {verb}", short(text), containers(&ways))).hint(hint)
+}
+
+/// ``container `a` ``, ``containers `a`, `b` and 3 more``.
+fn containers(names: &[&str]) -> String {
+    let list: Vec<_> = names.iter().take(TOLD).map(|name| format!("`{name}`")).collect();
+    let noun = if names.len() == 1 { "container" } else { "containers" };
+    match (&list[..], names.len().saturating_sub(TOLD)) {
+        ([first @ .., last], 0) if !first.is_empty() => format!("{noun} {} and {last}", first.join(", ")),
+        (all, 0) => format!("{noun} {}", all.join("")),
+        (all, more) => format!("{noun} {} and {more} more", all.join(", ")),
+    }
 }
 
 fn several_names(text: &str, names: &[Name]) -> Error {
-    let list: Vec<_> = names.iter().map(|name| familiar(&name.canonical)).collect();
-    Error::conflict(format!("image `{text}` has several names: {}", list.join(", ")))
+    // The digests go with the tags, and are too long to read.
+    let tags: Vec<_> = names.iter().filter(|name| name.digest.is_none()).collect();
+    let list: Vec<_> = if tags.is_empty() {
+        names.iter().map(|name| format!("`{}`", familiar(&name.canonical))).collect()
+    } else {
+        tags.iter().map(|name| format!("`{}`", familiar(&name.canonical))).collect()
+    };
+    let text = short(text);
+    Error::conflict(format!("cannot remove image `{text}`: it has several names: {}", list.join(", ")))
         .hint(format!("remove one name, or all: `shanty eval 'image(\"{text}\").remove(#{{ force: true }})'`"))
+}
+
+/// A whole id as it is shown everywhere.
+fn short(text: &str) -> &str {
+    match text.parse::<Digest>() {
+        Ok(_) => short_id(text),
+        Err(_) => text,
+    }
 }

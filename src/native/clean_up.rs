@@ -6,6 +6,7 @@ use crate::error::{ErrorKind, IoContext, Result};
 use crate::network;
 use crate::runtime::control::CLEANER_ARGV0;
 use crate::store::Store;
+use crate::sys::niceness;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -32,7 +33,7 @@ pub fn start(root: &Path) -> Result<()> {
 }
 
 /// Removes a container that has ended, and then what the root does not need: the trash, the layers and the network
-/// that nobody uses, the log of the database.
+/// that nobody uses, once a day all files that belong to nothing, and the log of the database.
 pub fn clean_up(root: &Path, container: Option<&str>) -> Result<()> {
     let store = Store::open(root)?;
     let cx = Context::background();
@@ -49,5 +50,7 @@ pub fn clean_up(root: &Path, container: Option<&str>) -> Result<()> {
     cx.cancel.sleep(GRACE)?;
     container::unmount_unused_layers(&store)?;
     network::teardown_if_unused(&store)?;
+    niceness::lowest();
+    store.sweep_daily()?;
     store.checkpoint_if_large()
 }

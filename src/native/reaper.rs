@@ -71,7 +71,12 @@ impl Reaper {
         let Some((jobs, thread)) = self.running().take() else { return };
         drop(jobs);
         // A thread that panicked did not finish.
-        if thread.join().unwrap_or(true) || store.log_is_large() || container::has_idle_layers(store) {
+        let worked = thread.join().unwrap_or(true);
+        if worked
+            || store.log_is_large()
+            || container::has_idle_layers(store)
+            || store.sweep_is_due().unwrap_or_default()
+        {
             report("the clean-up of the root", clean_up::start(store.root()));
         }
     }

@@ -19,10 +19,20 @@ impl NativeEngine {
     }
 
     pub(super) fn tags_of(&self, cx: &Context, registry: &str, repository: &str) -> Result<Vec<String>> {
-        let reference: Reference = format!("{registry}/{repository}").parse()?;
-        // A tag or a digest would be taken for a part of the name, and a name without a dot for no registry.
-        if reference.registry() != registry || repository.contains([':', '@']) {
-            return Err(Error::invalid(format!("`{repository}` is not a repository")).hint("write it as `team/app`"));
+        // A tag or a digest would be taken for a part of the name.
+        let reference = match format!("{registry}/{repository}").parse::<Reference>() {
+            Ok(reference) if !repository.contains([':', '@']) => reference,
+            _ => {
+                return Err(Error::invalid(format!("`{repository}` is not a repository"))
+                    .hint("write it as `team/app`, without a registry, tag or digest"));
+            }
+        };
+        if reference.registry() != registry {
+            return Err(Error::invalid(format!(
+                "`{registry}` is no registry in the names of images: `{registry}/{repository}` is a repository of `{}`",
+                reference.registry()
+            ))
+            .hint(format!("write it with a dot or its port: `registry(\"{registry}:443\")`")));
         }
         self.client()?.tags(cx, &reference)
     }

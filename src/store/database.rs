@@ -175,6 +175,7 @@ fn migrate(connection: &Connection) -> Result<()> {
     if version == 0 {
         // There is nothing yet that another boot could have left.
         tx.execute("INSERT INTO meta VALUES ('boot_id', ?1)", [process::boot_id()?])?;
+        tx.execute("INSERT INTO meta VALUES ('swept', unixepoch())", [])?;
     }
     tx.commit()?;
     connection.pragma_update(None, "synchronous", "normal")?;

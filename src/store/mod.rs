@@ -5,6 +5,7 @@
 //! belongs to nothing is garbage, taken away by [`Store::sweep`]; adding content takes a
 //! [`Content`] guard, which keeps the sweep out until the rows are written.
 
+mod aside;
 mod blobs;
 mod content;
 mod database;
@@ -18,6 +19,7 @@ mod reserve;
 pub mod scopes;
 mod sweep;
 
+pub use aside::Aside;
 pub use blobs::{BlobDownload, BlobWriter, NewBlob};
 pub use content::Content;
 pub use garbage::{Released, is_used_blob, release, release_image};

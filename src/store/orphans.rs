@@ -17,6 +17,11 @@ impl Store {
     /// What [`Store::sweep`] would take away; `None` while another process adds content, whose rows are still to come.
     pub fn orphans(&self) -> Result<Option<Vec<Orphan>>> {
         let Some(_alone) = self.try_exclude_content()? else { return Ok(None) };
+        self.unreferenced().map(Some)
+    }
+
+    /// Files without rows; what another process adds now may be among them.
+    pub(super) fn unreferenced(&self) -> Result<Vec<Orphan>> {
         let (blobs, layers) = self.referenced()?;
         let mut orphans = Vec::new();
         for (folder, is_layer, known) in [(layout::BLOBS, false, blobs), (layout::LAYERS, true, layers)] {
@@ -30,6 +35,6 @@ impl Store {
             }
         }
         orphans.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Some(orphans))
+        Ok(orphans)
     }
 }

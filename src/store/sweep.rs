@@ -3,6 +3,7 @@
 use super::{Store, layout, mounts};
 use crate::error::{IoContext, Result};
 use crate::model::Id;
+use rusqlite::Transaction;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
@@ -24,6 +25,8 @@ pub struct Swept {
 
 /// How long a broken download is kept to be resumed.
 const KEEP_PARTIAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often [`Store::sweep_daily`] sweeps.
+const SWEEP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Store {
     /// Takes away blobs and layers that belong to no image, and what dead processes left half done.
@@ -40,12 +43,38 @@ impl Store {
                     .move_out(layout::LAYERS, |name, _| name != "tmp" && !layers.contains(name) && self.let_go(name))?;
                 swept.partial = self.move_out(layout::PARTIAL_LAYERS, |_, _| true)?
                     + self.move_out(layout::PARTIAL_BLOBS, |name, age| !is_resumable(name) || age > KEEP_PARTIAL)?;
-                self.write(|tx| Ok(tx.execute("DELETE FROM garbage", []).map(drop)?))?;
+                self.write(|tx| {
+                    tx.execute("DELETE FROM garbage", [])?;
+                    note_sweep(tx)
+                })?;
             }
             None => swept.busy = true,
         }
         self.empty_trash();
         Ok(swept)
+    }
+
+    /// [`Self::sweep`] when the last one was a day ago: a pull that failed, or a load, may have left files that no row knows. Takes
+    /// the lock only when there is something to sweep, so that nobody who adds content waits for a large store to be listed.
+    pub fn sweep_daily(&self) -> Result<()> {
+        if !self.sweep_is_due()? {
+            return Ok(());
+        }
+        if self.unreferenced()?.is_empty()
+            && !self.has_any(layout::PARTIAL_BLOBS, |_| true)
+            && !self.has_partial_content()
+        {
+            return self.write(note_sweep);
+        }
+        self.sweep().map(drop)
+    }
+
+    /// Whether the last sweep was a day ago.
+    pub fn sweep_is_due(&self) -> Result<bool> {
+        // A time that is still to come was written by a clock that was wrong.
+        let sql = "SELECT 1 FROM meta WHERE key = 'swept' AND unixepoch() - value BETWEEN 0 AND ?1";
+        let seconds = SWEEP_AFTER.as_secs() as i64;
+        Ok(!self.read(|db| Ok(db.prepare_cached(sql)?.exists([seconds])?))?)
     }
 
     /// Unmounts a layer that is going to be removed. A mount that stays keeps the space of its files.
@@ -91,13 +120,14 @@ impl Store {
     /// Whether a killed process has left a layer or a new blob half done, or something in the trash. Cheap: looks at folders
     /// that are empty as a rule.
     pub fn has_partial_content(&self) -> bool {
-        let any = |folder: &str, counts: fn(&str) -> bool| {
-            let mut entries = fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
-            entries.any(|entry| counts(&entry.file_name().to_string_lossy()))
-        };
-        any(layout::PARTIAL_LAYERS, |_| true)
-            || any(layout::TRASH, |_| true)
-            || any(layout::PARTIAL_BLOBS, |name| !is_resumable(name))
+        self.has_any(layout::PARTIAL_LAYERS, |_| true)
+            || self.has_any(layout::TRASH, |_| true)
+            || self.has_any(layout::PARTIAL_BLOBS, |name| !is_resumable(name))
+    }
+
+    fn has_any(&self, folder: &str, counts: fn(&str) -> bool) -> bool {
+        let mut entries = fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
+        entries.any(|entry| counts(&entry.file_name().to_string_lossy()))
     }
 
     /// Takes a folder of the root away: out of sight at once, deleted by the next [`Self::empty_trash`].
@@ -136,6 +166,11 @@ impl Store {
             remove(&entry.path());
         }
     }
+}
+
+fn note_sweep(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute("INSERT OR REPLACE INTO meta VALUES ('swept', unixepoch())", [])?;
+    Ok(())
 }
 
 /// Whether a half-written blob has the name of its digest: the next pull goes on with it.

@@ -1,6 +1,7 @@
 //! Blobs that are missing, or are not what their digest says.
 
 use super::Check;
+use crate::context::ProgressItem;
 use crate::error::{Error, IoContext, Result};
 use crate::model::{Damage, Digest};
 use crate::store::is_used_blob;
@@ -17,9 +18,12 @@ impl Check<'_> {
     pub(super) fn blobs(&mut self) -> Result<()> {
         let all = "SELECT id FROM images UNION SELECT manifest FROM images UNION SELECT blob FROM image_layers
                    UNION SELECT blob FROM build_cache";
-        for text in self.strings(all)? {
+        let blobs = self.strings(all)?;
+        let total = blobs.iter().filter_map(|blob| self.store.blob_size(&blob.parse().ok()?).ok()).sum();
+        let progress = self.cx.progress.start("reading blobs", Some(total));
+        for text in blobs {
             let digest: Digest = text.parse()?;
-            let (kind, detail) = match self.read_blob(&digest)? {
+            let (kind, detail) = match self.read_blob(&digest, &*progress)? {
                 State::Whole => continue,
                 State::Missing => (Damage::BlobMissing, "it is not here".to_owned()),
                 State::Damaged(found) => (Damage::BlobDamaged, format!("its content has the digest `{found}`")),
@@ -45,7 +49,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn read_blob(&mut self, digest: &Digest) -> Result<State> {
+    fn read_blob(&mut self, digest: &Digest, progress: &dyn ProgressItem) -> Result<State> {
         let doing = || format!("cannot read blob `{digest}`");
         let mut file = match std::fs::File::open(self.store.blob_path(digest)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(State::Missing),
@@ -60,6 +64,7 @@ impl Check<'_> {
             }
             hasher.update(&buffer[..count]);
             self.result.bytes += count as u64;
+            progress.advance(count as u64);
         }
         self.result.blobs += 1;
         let found = Digest::from_sha256(&hasher.finalize());
@@ -77,9 +82,10 @@ impl Check<'_> {
     }
 
     fn fetch_again(&self, digest: &Digest, images: &[Digest]) -> Result<()> {
-        // Else the pull would take it for whole.
         let path = self.store.blob_path(digest);
-        self.store.discard(&path)?;
+        // Else the pull would take it for whole. Without a new one the damaged one comes back: most of it may be right.
+        let content = self.store.content(&self.cx.cancel)?;
+        let _aside = content.put_aside(digest)?;
         let mut last = Error::not_found("no registry is known to have it");
         for image in images {
             match self.pull_again(image) {

@@ -2,6 +2,7 @@
 
 use super::Check;
 use crate::archive::compare;
+use crate::context::ProgressItem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::config::read_config;
 use crate::image::layer::place_layer;
@@ -12,6 +13,8 @@ use crate::store::{Layer, LayerForm, UnpackedInfo, chain_id};
 use crate::sys::erofs;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -21,6 +24,20 @@ struct Wanted {
     below: Option<Digest>,
     diff_id: Digest,
     blob: Digest,
+}
+
+/// A blob that tells how far it was read.
+struct Counted<'a> {
+    file: File,
+    progress: &'a dyn ProgressItem,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.progress.advance(count as u64);
+        Ok(count)
+    }
 }
 
 impl Check<'_> {
@@ -42,9 +59,11 @@ impl Check<'_> {
                 Err(error) => return Err(error),
             }
         }
+        let total = wanted.values().filter_map(|layer| self.store.blob_size(&layer.blob).ok()).sum();
+        let progress = self.cx.progress.start("comparing layers", Some(total));
         for (chain, layer) in wanted {
             self.cx.check()?;
-            self.layer(&chain, &layer)?;
+            self.layer(&chain, &layer, &*progress)?;
         }
         Ok(())
     }
@@ -73,7 +92,7 @@ impl Check<'_> {
         Ok((rows.len() == diff_ids.len()).then_some(layers))
     }
 
-    fn layer(&mut self, chain: &Digest, wanted: &Wanted) -> Result<()> {
+    fn layer(&mut self, chain: &Digest, wanted: &Wanted, progress: &dyn ProgressItem) -> Result<()> {
         let Some(layer) = self.store.layer(chain)? else {
             let detail = "an image has it, but it has no row";
             return self.tell(Damage::StaleRow, chain, detail.to_owned(), wanted, "unpack it again");
@@ -95,7 +114,7 @@ impl Check<'_> {
         };
         // One that is missing or damaged has been told.
         let Ok(blob) = self.store.open_blob(&wanted.blob) else { return Ok(()) };
-        let compared = match compare(blob, &folder, self.cx) {
+        let compared = match compare(Counted { file: blob, progress }, &folder, self.cx) {
             Ok(compared) => compared,
             Err(_) if self.inode(chain) != before => return Ok(()),
             Err(error) if error.is(ErrorKind::Corrupt) => return Ok(()),
@@ -149,6 +168,11 @@ impl Check<'_> {
 
     fn unpack_again(&self, chain: &Digest, wanted: &Wanted) -> Result<()> {
         self.refuse_used(chain)?;
+        // Nothing comes out of a damaged blob: what is left of the layer stays.
+        let blob = wanted.blob.to_string();
+        if self.result.findings.iter().any(|finding| finding.what == blob && !finding.repaired) {
+            return Err(Error::corrupt("its blob is not whole"));
+        }
         let content = self.store.content(&self.cx.cancel)?;
         self.store.discard_layer(chain)?;
         let layer = place_layer(&content, wanted.below.as_ref(), &wanted.diff_id, &wanted.blob, self.cx)?;

@@ -18,13 +18,9 @@ pub type Pull<'a> = &'a dyn Fn(&str, &Platform) -> Result<()>;
 pub fn check_store(store: &Store, repair: bool, pull: Pull<'_>, cx: &Context) -> Result<StoreCheck> {
     store.take_out_garbage()?;
     let mut check = Check { store, cx, repair, pull, result: StoreCheck::default() };
-    cx.progress.note("looking at rows");
     check.rows()?;
-    cx.progress.note("reading blobs");
     check.blobs()?;
-    cx.progress.note("comparing layers with their blobs");
     check.layers()?;
-    cx.progress.note("looking for files that belong to nothing");
     check.orphans()?;
     Ok(check.result)
 }

@@ -57,7 +57,7 @@ pub struct PruneOptions {
     /// What all of them take.
     #[option(flatten)]
     pub filter: PruneFilter,
-    /// Also anonymous volumes that no container has; this version makes none.
+    /// Anonymous volumes: this version has none, and says so.
     pub volumes: bool,
     /// Also what builds keep to be faster; for it, `older_than` means its last use.
     pub build_cache: bool,
@@ -118,7 +118,7 @@ pub fn prune_containers(call: &Call, options: PruneFilter) -> Result<PrunePlan> 
 /// for stays in prune(plan).skipped { print(`${stays.id} ${stays.reason}`) }
 ///
 /// # Errors
-/// `invalid` for a plan that was carried out already.
+/// `invalid` for a plan that was carried out already, `unsupported` for volumes.
 #[api]
 pub fn prune(call: &Call, plan: Option<PrunePlan>, options: PruneOptions) -> Result<PrunePlan> {
     if let Some(plan) = plan {
@@ -126,6 +126,10 @@ pub fn prune(call: &Call, plan: Option<PrunePlan>, options: PruneOptions) -> Res
             return Err(Error::invalid("a plan is what `dry_run` gives").hint("print it, or leave `dry_run` out"));
         }
         return carry_out(call, &plan);
+    }
+    if options.volumes {
+        return Err(Error::unsupported("prune: this version has no volumes of its own, so there are none to remove")
+            .hint("leave `volumes` out"));
     }
     let dry_run = options.filter.dry_run;
     let spec = PruneSpec {
