@@ -41,6 +41,29 @@ def timed(*command, **options):
     return time.perf_counter() - started
 
 
+def peak_memory(command, environment):
+    """Runs a command; gives seconds, and the most memory that it had to itself, MB."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    peak = 0
+    while True:
+        try:
+            with open(f"/proc/{process.pid}/status") as file:
+                fields = dict(line.split(":", 1) for line in file)
+            peak = max(peak, int(fields["RssAnon"].split()[0]))
+        except (OSError, KeyError):
+            pass
+        try:
+            process.wait(0.005)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    seconds = time.perf_counter() - started
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: code {process.returncode}")
+    return seconds, peak / 1024
+
+
 def parent_of(pid):
     with open(f"/proc/{pid}/stat") as file:
         return int(file.read().rpartition(")")[2].split()[1])
@@ -219,6 +242,21 @@ class Docker(Client):
     def pull(self, image):
         return timed(*self.client, "pull", "--quiet", image)
 
+    def save(self, image, path):
+        return timed(*self.client, "save", "--output", path, image)
+
+    def load(self, path):
+        return timed(*self.client, "load", "--quiet", "--input", path)
+
+    def push(self, image, to):
+        run(*self.client, "tag", image, to)
+        seconds = timed(*self.client, "push", "--quiet", to)
+        run(*self.client, "rmi", to)
+        return seconds
+
+    def remove(self, image):
+        return timed(*self.client, "rmi", image)
+
     def prepare(self, image):
         self.pull(image)
         self.image = image
@@ -267,6 +305,18 @@ class Podman(Client):
     def pull(self, image):
         return timed(*self.client, "pull", "--quiet", "--tls-verify=false", image)
 
+    def save(self, image, path):
+        return timed(*self.client, "save", "--quiet", "--output", path, image)
+
+    def load(self, path):
+        return timed(*self.client, "load", "--quiet", "--input", path)
+
+    def push(self, image, to):
+        return timed(*self.client, "push", "--quiet", "--tls-verify=false", image, to)
+
+    def remove(self, image):
+        return timed(*self.client, "rmi", image)
+
     def prepare(self, image):
         self.pull(image)
         self.image = image
@@ -290,6 +340,43 @@ class Podman(Client):
         unmount_below(self.folder)
 
 
+class Skopeo:
+    """Copies images between registries, archives and layouts; it unpacks nothing."""
+
+    name = "skopeo"
+
+    def __init__(self, folder, generation=0):
+        self.folder = f"{folder}/{generation}"
+        os.makedirs(self.folder)
+        self.program = program("skopeo")
+        self.version = run(self.program, "--version").split()[-1]
+        self.layout = f"oci:{self.folder}/layout:1"
+
+    def copy(self, source, target):
+        without_tls = ["--src-tls-verify=false", "--dest-tls-verify=false"]
+        return timed(self.program, "--insecure-policy", "copy", "--quiet", *without_tls, source, target)
+
+    def pull(self, image):
+        return self.copy(f"docker://{image}", self.layout)
+
+    def save(self, image, path):
+        return self.copy(self.layout, f"docker-archive:{path}:{image}")
+
+    def push(self, _, to):
+        return self.copy(self.layout, f"docker://{to}")
+
+    def remove(self, _):
+        started = time.perf_counter()
+        shutil.rmtree(f"{self.folder}/layout")
+        return time.perf_counter() - started
+
+    def load(self, path):
+        return self.copy(f"docker-archive:{path}", self.layout)
+
+    def stop(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class Shanty:
     name = "shanty"
     networks = ("none", "bridge")
@@ -304,7 +391,24 @@ class Shanty:
         return json.loads(run(self.binary, "eval", "--json", code, env=self.environment))
 
     def pull(self, image):
-        return timed(self.binary, "eval", f'image("{image}").pull(); ()', env=self.environment)
+        return self._timed(f'image("{image}").pull(); ()')
+
+    def save(self, image, path):
+        return self._timed(f'image("{image}").save("{path}"); ()')
+
+    def load(self, path):
+        return self._timed(f'load("{path}"); ()')
+
+    def push(self, image, to):
+        return self._timed(f'image("{image}").push(#{{ to: "{to}" }}); ()')
+
+    def remove(self, image):
+        return self._timed(f'image("{image}").remove(); ()')
+
+    def _timed(self, code):
+        """How long a whole command takes, seconds; `self.peak` is the most memory that it had to itself, MB."""
+        seconds, self.peak = peak_memory([self.binary, "eval", code], self.environment)
+        return seconds
 
     def prepare(self, image):
         self.pull(image)
@@ -406,6 +510,7 @@ class Shanty:
             except OSError:
                 pass  # this hierarchy has none
         unmount_below(self.root)
+        unmount_below(f"/run/shanty/{id8}")
         shutil.rmtree(f"/run/shanty/{id8}", ignore_errors=True)
 
 

@@ -14,10 +14,11 @@ import time
 import catalogue
 import report
 from engines import Absent, Docker, Podman, Registry, Runc, Shanty, run, wait_until
+from images import Images
 from running import Running, anonymous
 
 SEQUENCE = 500
-BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "monitor", "catalogue"]
+BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "pipeline", "images", "monitor", "catalogue"]
 
 
 def main():
@@ -58,7 +59,7 @@ def main():
     sys.exit(1 if bench.failed or any(row.missed for row in bench.rows) else 0)
 
 
-class Bench(Running):
+class Bench(Running, Images):
     def __init__(self, options):
         self.options = options
         self.rows, self.notes, self.versions = [], [], {}

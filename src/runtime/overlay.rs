@@ -41,8 +41,9 @@ impl Overlay<'_> {
         Self::keep_plain(context)?;
         if self.is_mixed() {
             // Else files of other file systems have other device numbers than their folders, and change them with
-            // their first change: `tar --one-file-system` would leave them out.
-            context.set(c"xino", c"on")?;
+            // their first change: `tar --one-file-system` would leave them out. (With `on`, new folders would become
+            // opaque.)
+            context.set(c"xino", c"auto")?;
         }
         if let Some((upper, work)) = self.upper {
             context.set(c"upperdir", &Name::of(upper)?.text)?;
