@@ -6,6 +6,7 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{Digest, ImageFilter, ImageInfo, Reference};
 use crate::store::Store;
 use crate::store::rusqlite::Connection;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Images that the filter lets through, newest first.
@@ -39,21 +40,24 @@ fn rows(db: &Connection, all: bool) -> Result<Vec<(Digest, Row)>> {
                  OR EXISTS (SELECT 1 FROM image_names WHERE image = images.id)
                  OR EXISTS (SELECT 1 FROM image_digests WHERE image = images.id)";
     let mut statement = db.prepare_cached(&format!(
-        "SELECT id, {} FROM images {} ORDER BY ifnull(created, added) DESC, added DESC, id",
+        "SELECT ifnull(created, added), added, id, {} FROM images {}",
         info::COLUMNS,
         if all { "" } else { shown }
     ))?;
     let mut found = statement.query([])?;
     let mut rows = Vec::new();
     while let Some(sql) = found.next()? {
-        let text: String = sql.get(0)?;
-        let mut row = Row::read(sql, 1)?;
+        let order: (i64, i64) = (sql.get(0)?, sql.get(1)?);
+        let text: String = sql.get(2)?;
+        let mut row = Row::read(sql, 3)?;
         row.tags = names.remove(&text).unwrap_or_default();
         row.repo_digests = digests.remove(&text).unwrap_or_default();
-        rows.push((text.parse()?, row));
+        rows.push((Reverse(order), text, row));
     }
     transaction.finish()?;
-    Ok(rows)
+    // Here and not there: SQLite would carry the summaries along.
+    rows.sort_unstable_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    rows.into_iter().map(|(_, id, row)| Ok((id.parse()?, row))).collect()
 }
 
 /// Familiar names by image.
