@@ -1,4 +1,5 @@
-//! Inflating on one thread while another writes files: the two cost about the same.
+//! Inflating on one thread, hashing on a second, while the caller writes files: together they cost little more than the
+//! inflating alone.
 
 use super::compression::decompress;
 use super::reader::failed;
@@ -11,28 +12,33 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 /// Bytes handed over at once: large enough that the hand-over costs nothing.
 const CHUNK: usize = 1 << 18;
 /// Chunks under way: the writer may stall this long, as for a slow `unlink`, before the inflater does.
-const DEPTH: usize = 16;
+const DEPTH: usize = 8;
 
-/// Gives the uncompressed bytes of `source` to `consume`, inflated and hashed by a thread of their
+/// Gives the uncompressed bytes of `source` to `consume`, inflated and hashed by threads of their
 /// own. Returns what `consume` returned and the digest of all uncompressed bytes, which it must have read.
 pub fn inflate<T>(source: impl Read + Send, consume: impl FnOnce(Chunks) -> Result<T>) -> Result<(T, Digest)> {
-    let (full_sender, full) = sync_channel(DEPTH);
+    let (plain, to_hash) = sync_channel(DEPTH);
+    let (hashed, full) = sync_channel(DEPTH);
     let (empty, empty_receiver) = channel();
     let chunks = Chunks { full, empty, current: Vec::new(), used: 0 };
     std::thread::scope(|scope| {
-        let inflater = std::thread::Builder::new()
-            .name("inflate".into())
-            .spawn_scoped(scope, move || produce(source, &full_sender, &empty_receiver))
-            .map_err(|error| failed(error, "cannot start a thread"))?;
+        let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let inflater = spawn("inflate").spawn_scoped(scope, move || produce(source, &plain, &empty_receiver));
+        inflater.map_err(|error| failed(error, "cannot start a thread"))?;
+        let hasher = spawn("hash").spawn_scoped(scope, move || hash(&to_hash, &hashed));
+        let hasher = hasher.map_err(|error| failed(error, "cannot start a thread"))?;
         let consumed = consume(chunks);
-        let digest = inflater.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let digest = hasher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Ok((consumed?, digest))
     })
 }
 
+/// What passes between the threads.
+type Chunk = Result<Vec<u8>>;
+
 /// What the inflating thread has made, as a buffered reader.
 pub struct Chunks {
-    full: Receiver<Result<Vec<u8>>>,
+    full: Receiver<Chunk>,
     empty: Sender<Vec<u8>>,
     current: Vec<u8>,
     used: usize,
@@ -67,15 +73,13 @@ impl Read for Chunks {
 }
 
 /// Runs until the end, an error, or until nobody takes the chunks any more.
-fn produce(source: impl Read + Send, full: &SyncSender<Result<Vec<u8>>>, empty: &Receiver<Vec<u8>>) -> Digest {
-    let mut hasher = Sha256::new();
+fn produce(source: impl Read + Send, full: &SyncSender<Chunk>, empty: &Receiver<Vec<u8>>) {
     let result = decompress(source).and_then(|mut plain| {
         loop {
             let mut chunk = empty.try_recv().unwrap_or_default();
             chunk.resize(CHUNK, 0);
             let count = read_full(&mut plain, &mut chunk)?;
             chunk.truncate(count);
-            hasher.update(&chunk);
             if count == 0 || full.send(Ok(chunk)).is_err() {
                 return Ok(());
             }
@@ -85,6 +89,19 @@ fn produce(source: impl Read + Send, full: &SyncSender<Result<Vec<u8>>>, empty: 
         let error: Error = error;
         // The consumer learns of it, unless it has stopped for a reason of its own.
         let _ = full.send(Err(error));
+    }
+}
+
+/// Hashes what passes through; ends when nobody gives or takes any more.
+fn hash(plain: &Receiver<Chunk>, full: &SyncSender<Chunk>) -> Digest {
+    let mut hasher = Sha256::new();
+    for chunk in plain {
+        if let Ok(bytes) = &chunk {
+            hasher.update(bytes);
+        }
+        if full.send(chunk).is_err() {
+            break;
+        }
     }
     Digest::from_sha256(&hasher.finalize())
 }
