@@ -10,6 +10,7 @@ mod check_store;
 mod cli;
 mod container_files;
 mod crashes;
+mod disk_full;
 mod documentation;
 mod events;
 mod examples;

@@ -25,7 +25,7 @@ pub fn import(store: &Store, input: &mut (dyn Read + Send), spec: &ImportSpec, c
         // A blob that is no layer belongs to nothing.
         Err(_) => drop(store.sweep()),
     }
-    imported
+    imported.map_err(|error| store.explain_full_disk(error, 0))
 }
 
 fn make(store: &Store, input: &mut (dyn Read + Send), spec: &ImportSpec, cx: &Context) -> Result<Digest> {

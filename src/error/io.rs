@@ -23,6 +23,22 @@ impl<T> IoContext<T> for nix::Result<T> {
     }
 }
 
+/// What helps when a disk is full.
+const FREE_SOME_SPACE: &str = "free some space: `shanty eval 'prune_images()'` removes unused images";
+
+impl Error {
+    /// Whether a full disk is the cause, and nobody has said yet how much was needed.
+    pub fn is_full_disk(&self) -> bool {
+        self.hint_text() == Some(FREE_SOME_SPACE)
+    }
+
+    /// Says, of an error for which [`Self::is_full_disk`] holds, how much is needed.
+    #[must_use]
+    pub fn with_space(self, needed: &str) -> Self {
+        self.hint(format!("{needed}; {FREE_SOME_SPACE}"))
+    }
+}
+
 fn from_io(error: &io::Error, doing: impl Display) -> Error {
     if let Some(ours) = carried(error) {
         return ours.clone().context(doing.to_string());
@@ -35,9 +51,7 @@ fn from_io(error: &io::Error, doing: impl Display) -> Error {
     };
     let built = Error::new(kind, format!("{doing}: {}", errno_text(error)));
     match error.raw_os_error() {
-        Some(libc::ENOSPC) => {
-            built.as_kind(ErrorKind::Io).hint("free some space: `shanty eval 'prune_images()'` removes unused images")
-        }
+        Some(libc::ENOSPC) => built.as_kind(ErrorKind::Io).hint(FREE_SOME_SPACE),
         Some(libc::EMFILE | libc::ENFILE) => built.hint("raise the limit on open files: `ulimit -n`"),
         _ => built,
     }

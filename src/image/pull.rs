@@ -9,6 +9,7 @@ use crate::events::{self, Occurrence};
 use crate::model::{Descriptor, Digest, Platform, Reference};
 use crate::registry::{BlobStream, Client, Received};
 use crate::store::{BlobDownload, BlobWriter, Content, Layer, LayerDraft, LayerSlot, Store, chain_id};
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -29,7 +30,7 @@ pub fn pull(
     cx: &Context,
 ) -> Result<Digest> {
     let id = pull_parts(store, client, reference, platform, cx)
-        .map_err(|error| error.context(format!("pulling `{reference}`")))?;
+        .map_err(|error| store.explain_full_disk(error, 0).context(format!("pulling `{reference}`")))?;
     let text = reference.to_string();
     let repository = text.split('@').next().unwrap_or(&text);
     let slash = repository.rfind('/').map_or(0, |slash| slash + 1);
@@ -54,7 +55,7 @@ fn pull_parts(
     pull.blob(&resolved.config, cx)?;
     let config = parse_config(&store.read_blob(&resolved.config.digest, MAX_CONFIG)?)?;
     let plan = plan(config.rootfs().diff_ids(), &resolved.layers)?;
-    let layers = pull.layers(&plan, cx)?;
+    let layers = pull.layers(&plan, cx).map_err(|error| store.explain_full_disk(error, missing(store, &plan)))?;
     let manifest = content.put_blob(&resolved.manifest.bytes)?;
     let names: Vec<_> = if reference.digest().is_none() { vec![reference.clone()] } else { Vec::new() };
     commit(
@@ -91,6 +92,21 @@ fn plan<'a>(diff_ids: &[String], blobs: &'a [Descriptor]) -> Result<Vec<PlannedL
         plan.push(PlannedLayer { chain_id, diff_id, blob });
     }
     Ok(plan)
+}
+
+/// Bytes that the store lacks: those of blobs, and at least as many of the layers that are made of them.
+fn missing(store: &Store, plan: &[PlannedLayer<'_>]) -> u64 {
+    let mut seen = BTreeSet::new();
+    let mut bytes = 0;
+    for PlannedLayer { chain_id, blob, .. } in plan {
+        if seen.insert(&blob.digest) {
+            bytes += store.missing_bytes(&blob.digest, blob.size);
+        }
+        if !store.layer_home(chain_id).exists() {
+            bytes += blob.size;
+        }
+    }
+    bytes
 }
 
 struct Pull<'a> {

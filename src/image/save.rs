@@ -8,13 +8,13 @@ use crate::archive::member::{Member, MemberKind, Path, Time};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::events::{self, Occurrence};
-use crate::model::{ArchiveFormat, Descriptor, Digest, Reference};
+use crate::model::{ArchiveFormat, Descriptor, Digest, Reference, size};
 use crate::store::rusqlite::OptionalExtension;
 use crate::store::{Content, Store};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 
 /// Writes the images that `texts` mean; an image that is meant by an id gets no name. The same images always give the
@@ -32,12 +32,22 @@ pub fn save(
     // Held until the end: what is removed meanwhile is swept later.
     let content = store.content(&cx.cancel)?;
     let images = images(&content, texts)?;
-    write(store, &images, format, output, cx)?;
+    write(store, &images, format, output, cx).map_err(|error| explain_full_disk(error, &images))?;
     for image in &images {
         let id = image.config.digest.to_string();
         events::record(store.root(), &[Occurrence::image("save", &id, &id)]);
     }
     Ok(())
+}
+
+/// Where the archive is written is the caller's business; how large it gets is known here.
+fn explain_full_disk(error: Error, images: &[Saved]) -> Error {
+    if !error.is_full_disk() {
+        return error;
+    }
+    let blobs = images.iter().flat_map(|image| image.layers.iter().chain([&image.config, &image.manifest]));
+    let sizes: BTreeMap<_, _> = blobs.map(|blob| (&blob.digest, blob.size)).collect();
+    error.with_space(&format!("the archive needs at least {}", size::format(sizes.values().sum())))
 }
 
 /// An image to be written.

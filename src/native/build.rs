@@ -21,7 +21,7 @@ impl NativeEngine {
             }
             built => built,
         };
-        let id = built?;
+        let id = built.map_err(|error| self.store.explain_full_disk(error, 0))?;
         for tag in &plan.tags {
             self.own_image(cx, tag)?;
             events::record(self.store.root(), &[Occurrence::image("tag", &id.to_string(), tag)]);

@@ -9,7 +9,8 @@ use crate::model::{CommitSpec, ImageInfo};
 
 impl NativeEngine {
     pub(super) fn commit_container(&self, cx: &Context, container: &str, spec: &CommitSpec) -> Result<ImageInfo> {
-        let id = build::commit(&self.store, cx, &self.row(container)?, spec)?;
+        let id = build::commit(&self.store, cx, &self.row(container)?, spec)
+            .map_err(|error| self.store.explain_full_disk(error, 0))?;
         if let Some(name) = &spec.reference {
             self.own_image(cx, name)?;
         }

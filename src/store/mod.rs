@@ -17,6 +17,7 @@ mod orphans;
 mod parked;
 mod reserve;
 pub mod scopes;
+mod space;
 mod sweep;
 
 pub use aside::Aside;

@@ -30,7 +30,7 @@ pub fn load(store: &Store, input: &mut (dyn Read + Send), platform: &Platform, c
         // What was placed already belongs to nothing. Where it cannot be swept now it will be later.
         Err(_) => drop(store.sweep()),
     }
-    loaded
+    loaded.map_err(|error| store.explain_full_disk(error, 0))
 }
 
 fn load_all(store: &Store, input: &mut (dyn Read + Send), platform: &Platform, cx: &Context) -> Result<Vec<Digest>> {
