@@ -122,6 +122,28 @@ fn an_image_in_use_needs_force_and_its_layers_stay_as_long_as_the_container() {
     make_container(&store, "web", &id);
     assert_eq!(remove(&store, "app:1", false), Err(ErrorKind::Conflict));
     assert_eq!(remove(&store, id.hex(), false), Err(ErrorKind::Conflict));
+    let says = |text: &str, message: &str, hint: &str| {
+        let error = image::remove(&store, text, false).unwrap_err();
+        assert_eq!(error.message(), message);
+        assert!(error.hint_text().unwrap().contains(hint), "{error:?}");
+    };
+    says("app:1", "cannot remove image `app:1`: container `web` was made from it", "`.remove(#{ force: true })`");
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        make_container(&store, name, &id);
+    }
+    let all = format!(
+        "cannot remove image `{}`: containers `web`, `a`, `b`, `c`, `d` and 2 more were made from it",
+        id.short()
+    );
+    says(&id.to_string(), &all, "remove them first");
+    let sql = "UPDATE containers SET status = 'running' WHERE name IN ('a', 'e')";
+    store.write(|tx| Ok(tx.execute(sql, [])?)).unwrap();
+    says(
+        "app:1",
+        "cannot remove image `app:1`: containers `a` and `e` run from it",
+        r#"container("a").remove(#{ force: true })"#,
+    );
+    store.write(|tx| Ok(tx.execute("DELETE FROM containers WHERE name <> 'web'", [])?)).unwrap();
     set_status(&store, "running");
     assert_eq!(remove(&store, id.hex(), true), Err(ErrorKind::Conflict), "it runs");
     assert_eq!(remove(&store, "app:1", true).unwrap().deleted, Vec::<String>::new(), "only its name goes");
@@ -139,6 +161,18 @@ fn an_image_in_use_needs_force_and_its_layers_stay_as_long_as_the_container() {
     store.write(|tx| Ok(tx.execute("DELETE FROM containers", [])?)).unwrap();
     store.take_out_garbage().unwrap();
     assert_eq!((root.layers(), root.count("blobs/sha256")), (0, 0));
+}
+
+#[test]
+fn the_steps_of_a_history_have_the_ids_of_the_images_that_ended_with_them() {
+    let (_root, store) = Root::new();
+    let parent = make_image(&store, "app:1", &["one", "two"]);
+    let env = |name: &str| BuildStep::Write { path: name.into(), content: b"x".to_vec(), mode: None };
+    let steps = vec![env("/a"), env("/b"), env("/c")];
+    let plan = BuildPlan { from: "app:1".into(), steps, tags: vec!["child:1".into()], context: "/".into() };
+    let child = build(&store, &plan, &NoRuns, &cx()).unwrap();
+    let ids: Vec<_> = image::history(&store, &child).unwrap().into_iter().map(|entry| entry.id).collect();
+    assert_eq!(ids, [&child.to_string(), "<missing>", "<missing>", &parent.to_string(), "<missing>"]);
 }
 
 #[test]

@@ -33,6 +33,22 @@ fn a_mistyped_command_is_told_the_right_one() {
 }
 
 #[test]
+fn shipped_commands_say_how_they_are_called_and_that_there_is_nothing() {
+    let shanty = Shanty::new();
+    for option in ["--help", "-h"] {
+        let help = shanty.call(&["cleanup", option]).ok();
+        assert!(help.stdout.contains("--dry-run") && !help.stdout.contains("//"), "{help}");
+    }
+    assert_eq!(shanty.call(&["images"]).ok().stdout, "no images are here\n");
+    assert!(shanty.call(&["ps"]).ok().stdout.starts_with("no container runs"));
+    let help = shanty.eval("help(image)").ok().stdout;
+    assert!(help.contains(r#"`help("Image")`"#), "what an image can do is asked for next: {help}");
+    // One's own script is asked itself.
+    let file = shanty.write("own.rhai", "// Mine.\nprint(args[0]);");
+    shanty.run_file(&file).args(["--help"]).prints("--help\n");
+}
+
+#[test]
 fn scripts_come_from_files_arguments_standard_input_and_by_name() {
     let shanty = Shanty::new();
     let file = shanty.write("hello.rhai", "print(`hello ${args()} ${args.len}`);");

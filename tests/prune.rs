@@ -175,5 +175,18 @@ fn the_command_cleans_up() {
     let done = shanty.call(&["cleanup", "--keep", "1"]).ok();
     assert!(done.stdout.contains("app:1") && done.stdout.contains("\nfreed "), "{done}");
     assert_eq!(shanty.json("images().map(|i| i.tags[0])"), json!(["other:1", "app:3"]));
-    assert_ne!(shanty.call(&["cleanup", "--nonsense"]).output().code, 0);
+    let again = shanty.call(&["cleanup", "--keep=1", "--dry-run"]).ok();
+    assert_eq!(again.stdout, "would free 0B\n");
+    for (wrong, words) in [
+        ("--nonsense", "unknown option --nonsense"),
+        ("--keep=x", "--keep takes a number, not x"),
+        ("--label", "--label takes a value"),
+    ] {
+        let output = shanty.call(&["cleanup", wrong]).exits(1);
+        assert!(
+            output.stderr.contains(words) && !output.stderr.contains("-->"),
+            "the script is nobody's business: {output}"
+        );
+    }
+    assert!(shanty.eval("prune(#{ volumes: true })").fails_with("unsupported").stderr.contains("volumes"));
 }

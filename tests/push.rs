@@ -108,6 +108,8 @@ fn what_cannot_be_pushed_is_said() {
     fails(r#"image("nothing:here").push()"#, "not_found", "nothing:here");
     fails(r#"image(image("app:v1").id).push()"#, "invalid", "push(#{ to:");
     fails(r#"image("app:v1").push(#{ to: "team/Upper" })"#, "invalid", "lower case");
+    fails(r#"registry("myhost").tags("x")"#, "invalid", "`myhost/x` is a repository of `docker.io`");
+    fails(r#"registry("localhost:1").tags("x:v1")"#, "invalid", "not a repository");
     fails(r#"image("app:v1").push(#{ to: "127.0.0.1:1/app" })"#, "network", "127.0.0.1:1");
     fails(&format!(r#"image("app:v1").push(#{{ to: "{}" }})"#, registry.name("app:v1")), "unauthorized", "login(USER");
 }

@@ -272,6 +272,10 @@ fn an_authority_of_ones_own_is_trusted_through_ssl_cert_file() {
     let host = format!("localhost:{}", registry.port());
     let error = client().ping(&Context::background(), &host).expect_err("nobody knows the authority");
     assert!(error.is(ErrorKind::Network) && error.hint_text().unwrap().contains("SSL_CERT_FILE"), "{error:?}");
+    let itself = require!(Registry::start_with_authority(&certificate));
+    let error = client().ping(&Context::background(), &format!("localhost:{}", itself.port())).unwrap_err();
+    assert!(error.hint_text().unwrap().contains("CA:FALSE"), "{error:?}");
+    assert!(!error.message().contains("tried"), "another try gets the same certificate: {error}");
     let status = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", SELF])
         .env(REGISTRY, host)

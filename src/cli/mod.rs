@@ -111,6 +111,8 @@ fn tell(host: &Host, options: &Options, script: &Script, outcome: Outcome) -> u8
         },
         Outcome::Value(_) => 0,
         Outcome::Exit(code) => code,
+        // Where in its script a shipped command failed says nothing to who called it.
+        Outcome::Threw(report) if script.is_shipped() => draw(&Report::plain(report.error().clone()), THREW),
         Outcome::Threw(report) => draw(&report, THREW),
         Outcome::DoesNotParse(report) => draw(&report, USAGE),
         Outcome::Interrupted => u8::try_from(signals::exit_code()).unwrap_or(THREW),

@@ -25,9 +25,14 @@ pub struct Script {
 }
 
 impl Script {
+    /// Whether it is a command that is part of Shanty.
+    pub fn is_shipped(&self) -> bool {
+        SHIPPED.iter().any(|(name, _)| self.source == format!("<{name}>"))
+    }
+
     /// The comment at the start of a shipped command: what `--help` prints. Other scripts have arguments of their own.
     pub fn help(&self) -> Option<String> {
-        if !SHIPPED.iter().any(|(name, _)| self.source == format!("<{name}>")) {
+        if !self.is_shipped() {
             return None;
         }
         let lines = self.text.lines().map_while(|line| line.strip_prefix("//"));

@@ -4,7 +4,7 @@ use super::info::familiar;
 use super::lookup::{self, Meant};
 use crate::error::{Error, Result};
 use crate::events::{self, Occurrence};
-use crate::model::{Digest, ImageRemoval, Reference, Status, short_id};
+use crate::model::{Digest, Id, ImageRemoval, Reference, Status, short_id};
 use crate::store::rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::store::{Store, release_image};
 
@@ -283,8 +283,6 @@ fn several_names(text: &str, names: &[Name]) -> Error {
 
 /// A whole id as it is shown everywhere.
 fn short(text: &str) -> &str {
-    match text.parse::<Digest>() {
-        Ok(_) => short_id(text),
-        Err(_) => text,
-    }
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    if Id::parse(digits).is_some() { short_id(digits) } else { text }
 }

@@ -260,6 +260,14 @@ impl Http {
             format!("the connection to `{host}` broke: {why}")
         };
         let known = self.answered().contains(host);
+        // rustls-webpki's words for a certificate with `CA:TRUE`, which `openssl req -x509` makes and Docker accepts.
+        if why.contains("CaUsedAsEndEntity") {
+            let text =
+                format!("cannot connect to `{host}`: its certificate is one of an authority, which no server may have");
+            return Failure::Final(Error::new(ErrorKind::Network, text).hint(
+                "make another one: with `openssl req -x509 …` add `-addext basicConstraints=critical,CA:FALSE`",
+            ));
+        }
         let told = Error::new(ErrorKind::Network, text);
         if why.contains("received fatal alert") && why.to_lowercase().contains("certificate") {
             let hint =

@@ -1,7 +1,7 @@
 //! `help()`.
 
 use crate::error::{Error, Result};
-use crate::script::binding::{Call, FunctionReference, api, function_help, help_text, overview};
+use crate::script::binding::{Call, FunctionReference, api, help_on_function, help_text, overview};
 use rhai::Dynamic;
 
 /// Prints what there is, or what one thing does: a name, a function (`help(c.run)`), or a value of a type.
@@ -15,7 +15,7 @@ pub fn help(call: &Call, thing: Option<Dynamic>) -> Result<()> {
         None => overview(),
         Some(thing) if thing.is_string() => help_text(&thing.into_string().unwrap_or_default())?,
         Some(thing) => match thing.read_lock::<FunctionReference>().and_then(|reference| reference.function()) {
-            Some(function) => function_help(function),
+            Some(function) => help_on_function(function),
             None if thing.is_fnptr() => return Err(no_help("a function of the script")),
             None => help_text(call.native().engine().map_type_name(thing.type_name()))?,
         },

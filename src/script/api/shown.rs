@@ -12,6 +12,19 @@ pub fn id(value: &Dynamic) -> String {
     short_id(text.strip_prefix("sha256:").unwrap_or(&text)).to_owned()
 }
 
+/// Names of an image: digests by their beginning; what has none is `<none>`.
+pub fn names(value: &Dynamic) -> String {
+    let names = value.clone().into_array().unwrap_or_default();
+    let short = |name: &Dynamic| {
+        let name = name.to_string();
+        match name.split_once("@sha256:") {
+            Some((repository, digits)) => format!("{repository}@sha256:{}…", short_id(digits)),
+            None => name,
+        }
+    };
+    if names.is_empty() { "<none>".to_owned() } else { names.iter().map(short).collect::<Vec<_>>().join(", ") }
+}
+
 /// The beginning of an output on one line: `"one\ntwo\n"`.
 pub fn output(value: &Dynamic) -> String {
     let text = value.to_string();

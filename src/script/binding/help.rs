@@ -51,7 +51,7 @@ pub fn help_text(name: &str) -> Result<String> {
     let found = if exact.is_empty() { named() } else { exact };
     let found = if found.is_empty() { alike() } else { found };
     if !found.is_empty() {
-        return Ok(found.into_iter().map(|function| function_help(function)).collect::<Vec<_>>().join("\n"));
+        return Ok(found.into_iter().map(|function| help_on_function(function)).collect::<Vec<_>>().join("\n"));
     }
     let module: Vec<_> = functions.iter().copied().filter(|function| function.module == Some(name)).collect();
     if !module.is_empty() {
@@ -89,6 +89,16 @@ pub fn function_help(function: &FunctionDoc) -> String {
             text.push_str("\nOptions\n");
             write_options(&mut text, &options, 2);
         }
+    }
+    text
+}
+
+/// What a person is told who asks for one function: what it gives can be asked for next.
+pub fn help_on_function(function: &FunctionDoc) -> String {
+    let mut text = function_help(function);
+    let returns = (function.returns)();
+    if function.receiver.is_none() && types().iter().any(|doc| doc.name == returns) {
+        let _ = writeln!(text, "\n`help(\"{returns}\")` lists what can be done with it.");
     }
     text
 }

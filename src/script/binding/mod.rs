@@ -96,7 +96,7 @@ pub use convert::{Bytes, FromScript, IntoScript, Refusal, describe, script_type_
 pub use current::{Entered, current, enter, with_current};
 pub use explain::explain;
 use explain::explain_map;
-pub use help::{FunctionReference, function_help, help_text, overview, signature};
+pub use help::{FunctionReference, function_help, help_on_function, help_text, overview, signature};
 pub use object::{Object, object_from_script};
 pub use options::{Options, option_value, options_from_map};
 pub use register::{register, register_function_names};

@@ -48,6 +48,12 @@ impl Registry {
         Self::launch(|_| format!("  tls: {{certificate: {}, key: {}}}\n", file.display(), key.display()))
     }
 
+    /// One that shows the certificate of the authority itself: what `openssl req -x509` makes.
+    pub fn start_with_authority(certificate: &Certificate) -> Result<Self, Missing> {
+        let (file, key) = (certificate.path("ca.pem"), certificate.path("ca.key"));
+        Self::launch(|_| format!("  tls: {{certificate: {}, key: {}}}\n", file.display(), key.display()))
+    }
+
     /// One that speaks TLS with those only who show a certificate of the same authority.
     pub fn start_for_clients_of(certificate: &Certificate) -> Result<Self, Missing> {
         let [file, key, authority] = ["server.pem", "server.key", "ca.pem"].map(|name| certificate.path(name));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[api]
 impl Image {
     /// Its names: `["node:18"]`.
-    #[get(column)]
+    #[get(column, shown = crate::script::api::shown::names)]
     pub fn tags(&self, call: &Call) -> Result<Vec<String>> {
         Ok(self.info(call)?.tags.clone())
     }

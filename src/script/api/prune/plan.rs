@@ -31,7 +31,7 @@ impl PruneItem {
     }
 
     /// Its names; of a step of a build what it did.
-    #[get(column)]
+    #[get(column, shown = shown::names)]
     pub fn names(&self) -> Vec<String> {
         self.0.names.clone()
     }
