@@ -132,7 +132,7 @@ fn an_image_in_use_needs_force_and_its_layers_stay_as_long_as_the_container() {
         make_container(&store, name, &id);
     }
     let all = format!(
-        "cannot remove image `{}`: containers `web`, `a`, `b`, `c`, `d` and 2 more were made from it",
+        "cannot remove image `{}`: containers `a`, `b`, `c`, `d`, `e` and 2 more were made from it",
         id.short()
     );
     says(&id.to_string(), &all, "remove them first");

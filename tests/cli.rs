@@ -41,7 +41,7 @@ fn shipped_commands_say_how_they_are_called_and_that_there_is_nothing() {
     }
     assert_eq!(shanty.call(&["images"]).ok().stdout, "no images are here\n");
     assert!(shanty.call(&["ps"]).ok().stdout.starts_with("no container runs"));
-    let help = shanty.eval("help(image)").ok().stdout;
+    let help = shanty.eval(r#"help("image")"#).ok().stdout;
     assert!(help.contains(r#"`help("Image")`"#), "what an image can do is asked for next: {help}");
     // One's own script is asked itself.
     let file = shanty.write("own.rhai", "// Mine.\nprint(args[0]);");

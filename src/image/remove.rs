@@ -109,7 +109,7 @@ pub(super) struct User {
 
 pub(super) fn users(db: &Connection, id: &Digest) -> Result<Vec<User>> {
     let mut statement =
-        db.prepare_cached("SELECT name, status FROM containers WHERE image_id = ?1 ORDER BY created")?;
+        db.prepare_cached("SELECT name, status FROM containers WHERE image_id = ?1 ORDER BY created, name")?;
     let rows = statement.query_map([id.to_string()], |row| {
         let status: String = row.get(1)?;
         let alive = Status::from_name(&status).is_none_or(Status::is_alive);
