@@ -43,9 +43,6 @@ fn shipped_commands_say_how_they_are_called_and_that_there_is_nothing() {
     assert!(shanty.call(&["ps"]).ok().stdout.starts_with("no container runs"));
     let help = shanty.eval(r#"help("image")"#).ok().stdout;
     assert!(help.contains(r#"`help("Image")`"#), "what an image can do is asked for next: {help}");
-    // One's own script is asked itself.
-    let file = shanty.write("own.rhai", "// Mine.\nprint(args[0]);");
-    shanty.run_file(&file).args(["--help"]).prints("--help\n");
 }
 
 #[test]
