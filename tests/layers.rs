@@ -1,7 +1,7 @@
 //! Layers: what is unpacked is what GNU tar unpacks, and what overlayfs shows; hostile archives change nothing.
 
 mod index;
-mod tree;
+pub mod tree;
 
 use crate::support::hostile_tars::{Tar, hostile_layers};
 use shanty::archive::{Limits, PackOptions, erofs, pack, unpack};

@@ -16,6 +16,7 @@ mod events;
 mod examples;
 mod faults;
 mod fixture_images;
+mod fuzz;
 mod hardening;
 mod health;
 mod hostile;

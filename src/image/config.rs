@@ -27,7 +27,7 @@ pub fn read_config_and_health(store: &Store, id: &Digest) -> Result<(ImageConfig
 }
 
 /// Docker's `config.Healthcheck`: times are nanoseconds, and zero stands for the default.
-fn healthcheck(config: &[u8]) -> Result<Option<HealthcheckSpec>> {
+pub fn healthcheck(config: &[u8]) -> Result<Option<HealthcheckSpec>> {
     #[derive(Deserialize)]
     struct Config {
         config: Option<Inner>,

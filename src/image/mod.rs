@@ -25,7 +25,7 @@ mod usage;
 
 pub use check::{Pull, check_store};
 pub use commit::{CommittedLayer, NewImage, commit, commit_child};
-pub use config::{MAX_CONFIG, parse_config, read_config};
+pub use config::{MAX_CONFIG, healthcheck, parse_config, read_config};
 pub use history::history;
 pub use info::info;
 pub use inspect::inspect;
@@ -40,5 +40,6 @@ pub use pull::pull;
 pub use push::push;
 pub use remove::{remove, untag};
 pub use save::save;
+pub use summary::Summary;
 pub use tag::tag;
 pub use usage::usage;

@@ -12,22 +12,32 @@ use std::collections::BTreeMap;
 /// The part of a config that [`crate::model::ImageInfo`] has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
+    /// When it was made.
     pub created: Option<jiff::Timestamp>,
+    /// What it runs on.
     pub platform: Platform,
+    /// Labels of the image.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// `NAME=value`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
+    /// What is executed, after the entrypoint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cmd: Vec<String>,
+    /// What is executed first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entrypoint: Vec<String>,
+    /// Working directory; empty: `/`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub workdir: String,
+    /// As the image writes it; empty: root.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user: String,
+    /// Such as `80/tcp`, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<String>,
+    /// Of the uncompressed layers, the bottom one first.
     pub layers: Vec<Digest>,
 }
 

@@ -58,12 +58,12 @@ impl Reference {
 
     /// As people write the repository: `node`, `127.0.0.1:5000/app`.
     pub fn familiar_name(&self) -> String {
-        if self.registry == DEFAULT_REGISTRY {
-            let repository = &self.repository;
-            repository.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(repository).to_owned()
-        } else {
-            self.name()
+        // Without its registry `docker.io/example.com/app` would be an image of another one.
+        if self.registry != DEFAULT_REGISTRY || split_registry(&self.repository).0.is_some() {
+            return self.name();
         }
+        let repository = &self.repository;
+        repository.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(repository).to_owned()
     }
 
     /// The full form, which is what the store keeps: `docker.io/library/node:18`.
@@ -256,6 +256,9 @@ mod tests {
             ("[::1]:5000/app", "[::1]:5000/app:latest", "[::1]:5000/app:latest"),
             ("Host/app", "Host/app:latest", "Host/app:latest"),
             ("ghcr.io/o/x__y/a---b.c", "ghcr.io/o/x__y/a---b.c:latest", "ghcr.io/o/x__y/a---b.c:latest"),
+            // What would be a host without one before it.
+            ("docker.io/a.example/app", "docker.io/a.example/app:latest", "docker.io/a.example/app:latest"),
+            ("docker.io/localhost/app", "docker.io/localhost/app:latest", "docker.io/localhost/app:latest"),
             // Without a slash the part before the colon is no host.
             ("example.com:5000", "docker.io/library/example.com:5000", "example.com:5000"),
         ];
@@ -265,6 +268,7 @@ mod tests {
             assert_eq!(reference.canonical(), digest(canonical), "{written}");
             assert_eq!(reference.to_string(), digest(familiar), "{written}");
             assert_eq!(reference.canonical().parse::<Reference>().unwrap(), reference, "{written}");
+            assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference, "{written}");
         }
     }
 

@@ -35,6 +35,11 @@ impl Bundle {
             return Err(Error::unsupported("`--systemd-cgroup`: this runtime makes control groups itself")
                 .hint("choose the driver `cgroupfs` in the engine's configuration"));
         }
+        Self::of(dir, id)
+    }
+
+    /// The same, whatever the options are. Nothing is changed by it.
+    pub fn of(dir: &Path, id: &str) -> Result<Self> {
         let dir = dir.canonicalize().doing(|| format!("cannot find the bundle `{}`", dir.display()))?;
         let mut spec = bundle::read(&dir)?;
         let warnings = fields::check(&spec)?;

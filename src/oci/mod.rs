@@ -28,6 +28,7 @@ mod update;
 use crate::error::{Error, IoContext, Result};
 use crate::runtime::control;
 use arguments::{Arguments, Command};
+pub use bundle::Bundle;
 use clap::Parser;
 use log::Log;
 use std::ffi::OsString;

@@ -76,6 +76,25 @@ impl Configuration {
         Ok(configuration)
     }
 
+    /// What a single file says; `path` is its name in errors.
+    ///
+    /// # Errors
+    /// As [`Configuration::of_the_environment`].
+    pub fn of_text(path: &Path, text: &str) -> Result<Self> {
+        let mut configuration = Self::default();
+        configuration.add(path, text)?;
+        Ok(configuration)
+    }
+
+    /// Registry and repository of all places that an image is asked for at, one after the other.
+    ///
+    /// # Errors
+    /// `denied` when the registry is blocked, `invalid` when the configuration leads nowhere.
+    pub fn places(&self, reference: &Reference) -> Result<Vec<(String, String)>> {
+        let sources = self.sources(reference)?;
+        Ok(sources.into_iter().map(|source| (source.registry, source.repository)).collect())
+    }
+
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
         let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -242,6 +261,10 @@ fn clean(location: &str) -> Result<String, String> {
 fn subject(name: &str, insecure: bool) -> Result<Subject> {
     let bad = || Error::invalid(format!("the configuration of registries leads to `{name}`, which is no repository"));
     let (registry, repository) = name.split_once('/').ok_or_else(bad)?;
+    // Only what is a name of its own: it becomes part of a URL.
+    if repository.contains([':', '@']) || name.parse::<Reference>().is_err() {
+        return Err(bad());
+    }
     let (registry, repository) = (registry.to_owned(), repository.to_owned());
     Ok(Subject { registry, repository, access: Access::Pull, insecure })
 }
@@ -251,8 +274,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Configuration> {
-        let mut configuration = Configuration::default();
-        configuration.add(Path::new("registries.conf"), text).map(|()| configuration)
+        Configuration::of_text(Path::new("registries.conf"), text)
     }
 
     fn sources(text: &str, reference: &str) -> Vec<String> {
@@ -308,6 +330,15 @@ mod tests {
         assert!(blocked(&configuration, "a.example/app") && !blocked(&configuration, "a.example/free/app"));
         configuration.add(Path::new("later"), "[[registry]]\nlocation = 'a.example'").unwrap();
         assert!(!blocked(&configuration, "a.example/app"));
+    }
+
+    #[test]
+    fn a_place_that_is_no_name_is_refused_when_it_is_used() {
+        for location in ["/x", "a b", "x.example/..", "x.example/y:t", "x.example/y@sha256:1", "x.example/Y", "x"] {
+            let text = format!("[[registry]]\nprefix = 'docker.io/library/node'\nlocation = '{location}'");
+            let error = read(&text).unwrap().places(&"node".parse().unwrap()).expect_err(location);
+            assert!(error.is(ErrorKind::Invalid) && error.message().contains(location), "{error:?}");
+        }
     }
 
     #[test]
