@@ -77,10 +77,11 @@ fn push_parts(store: &Store, client: &Client, text: &str, target: &Reference, cx
     push.blobs(&blobs, cx)?;
     let digest = client.push_manifest(cx, target, &parts.media_type, bytes)?;
     store.write_durable(|tx| {
-        // The image may have been removed meanwhile.
+        // Only where the image has a name: else the digest would keep it when its last name is removed. And it may have
+        // been removed meanwhile.
         tx.execute(
-            "INSERT OR IGNORE INTO image_digests (repository, digest, image) \
-             SELECT ?1, ?2, id FROM images WHERE id = ?3",
+            "INSERT OR IGNORE INTO image_digests (repository, digest, image) SELECT ?1, ?2, ?3 WHERE EXISTS \
+             (SELECT 1 FROM image_names WHERE image = ?3 AND substr(name, 1, length(?1) + 1) = ?1 || ':')",
             params![target.name(), digest.to_string(), id.to_string()],
         )?;
         Ok(())
