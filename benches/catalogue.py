@@ -32,7 +32,7 @@ def fill(root, images, layers):
             with open(os.path.join(blobs, name[7:]), "w") as file:
                 file.write(content)
         summary = {"created": created, "platform": {"os": "linux", "architecture": "amd64", "variant": None},
-                   "labels": run["Labels"], "env": run["Env"], "cmd": run["Cmd"], "workdir": "/app", "layers": diff_ids}
+                   "labels": run["Labels"], "env": run["Env"], "cmd": run["Cmd"], "workdir": "/app", "layers": "".join(diff_id[7:] for diff_id in diff_ids)}
         now = time.time_ns()
         database.execute(
             "INSERT INTO images (id, manifest, size, created, added, summary, touched, tagged) VALUES (?,?,?,?,?,?,?,?)",

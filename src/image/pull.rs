@@ -175,7 +175,7 @@ impl Pull<'_> {
                 make_layer(self.content, draft, self.content.store().open_blob(&blob.digest)?, &wanted.diff_id, cx)
             }
             BlobDownload::Needed(writer) => {
-                let mut arriving = self.start(writer, blob, cx)?;
+                let mut arriving = self.start(*writer, blob, cx)?;
                 let unpacked = make_layer(self.content, draft, &mut arriving, &wanted.diff_id, cx);
                 // A wrong blob is the cause of what the archive seems to lack.
                 if unpacked.as_ref().err().is_none_or(|error| error.is(ErrorKind::Corrupt)) {
@@ -190,7 +190,7 @@ impl Pull<'_> {
     fn blob(&self, blob: &Descriptor, cx: &Context) -> Result<()> {
         match self.content.download_blob(&blob.digest, blob.size, &cx.cancel)? {
             BlobDownload::Present => Ok(()),
-            BlobDownload::Needed(writer) => self.start(writer, blob, cx)?.finish(),
+            BlobDownload::Needed(writer) => self.start(*writer, blob, cx)?.finish(),
         }
     }
 

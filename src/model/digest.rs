@@ -6,25 +6,34 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// The SHA-256 digest of a blob, as OCI descriptors name it.
+/// The SHA-256 digest of a blob, as OCI descriptors name it: its digits, in place.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(into = "String")]
-pub struct Digest(String);
+pub struct Digest([u8; 64]);
 
 impl Digest {
     /// From the 32 bytes that the hash function gave.
     pub fn from_sha256(bytes: &[u8]) -> Self {
-        Self(hex::encode(bytes))
+        let mut digits = [0; 64];
+        digits.copy_from_slice(hex::encode(bytes).as_bytes());
+        Self(digits)
+    }
+
+    /// From its 64 hexadecimal digits, in lower case; `None` when these are others.
+    pub fn from_hex(digits: &[u8]) -> Option<Self> {
+        let digits: [u8; 64] = digits.try_into().ok()?;
+        digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(digits))
     }
 
     /// The 64 hexadecimal digits.
     pub fn hex(&self) -> &str {
-        &self.0
+        // Digits are ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// The first 12 digits, as people read them.
     pub fn short(&self) -> &str {
-        &self.0[..12]
+        &self.hex()[..12]
     }
 }
 
@@ -41,16 +50,14 @@ impl FromStr for Digest {
                 Error::unsupported(format!("digest algorithm `{algorithm}` is not supported")).hint("only sha256 is")
             );
         }
-        let valid = hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !valid {
-            return Err(Error::invalid(format!("`{text}` is not a digest"))
-                .hint("a digest is `sha256:` and 64 lower-case hexadecimal digits"));
-        }
-        Ok(Self(hex.to_owned()))
+        Self::from_hex(hex.as_bytes()).ok_or_else(|| {
+            Error::invalid(format!("`{text}` is not a digest"))
+                .hint("a digest is `sha256:` and 64 lower-case hexadecimal digits")
+        })
     }
 }
 
-/// Lists of images hold a hundred thousand: without a string between.
+/// Without a string between: a long list of images holds a hundred thousand.
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Text;
@@ -75,7 +82,7 @@ impl From<Digest> for String {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.0)
+        write!(f, "sha256:{}", self.hex())
     }
 }
 

@@ -17,7 +17,7 @@ pub enum BlobDownload {
     /// Nothing: it is here, whole.
     Present,
     /// Fetch it from [`BlobWriter::offset`] on.
-    Needed(BlobWriter),
+    Needed(Box<BlobWriter>),
 }
 
 /// A blob with a known digest on its way in. Dropped before [`Self::commit`], it leaves what it
@@ -80,7 +80,7 @@ impl Content<'_> {
         let mut writer =
             BlobWriter { lock, partial, target, digest: digest.clone(), size, offset: 0, hasher: Sha256::new() };
         writer.resume()?;
-        Ok(BlobDownload::Needed(writer))
+        Ok(BlobDownload::Needed(Box::new(writer)))
     }
 
     /// Stores a small blob: a manifest or config.
