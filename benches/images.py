@@ -25,7 +25,7 @@ class Images:
 
     def pipeline(self):
         """From a layer's compressed bytes into the store, beside inflating alone, without a registry."""
-        layer = layouts.biggest_layer(f"{self.options.fixtures}/node:18")
+        layer = layouts.biggest_layer(f"{self.options.fixtures}/node")
         command = ["cargo", "bench", "--quiet", "--bench", "pipeline", "--", layer, str(self.options.rounds)]
         times = json.loads(run(*command, cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
         what = "a layer of 98 MB"
@@ -37,7 +37,7 @@ class Images:
 
     def image(self, what, name):
         times = {}
-        for generation in range(1, max(3, self.options.rounds) + 1):
+        for generation in range(1, self.options.rounds + 1):
             for label, engine in self.neighbours(generation):
                 for verb, seconds in self.life(engine, name, generation):
                     times.setdefault(verb, {}).setdefault(label, []).append(seconds)

@@ -15,7 +15,7 @@ SMALL_FILES = 60_000
 
 def make(folder, fixtures):
     """Writes both as OCI layouts; gives their names and what skopeo calls them."""
-    source = biggest_layer(f"{fixtures}/node:18")
+    source = biggest_layer(f"{fixtures}/node")
     parts = [(source, number * (LAYER_BYTES // 3), number) for number in range(LAYERS)]
     with ProcessPoolExecutor(2) as pool:
         big = list(pool.map(large_files, parts))
