@@ -1,5 +1,6 @@
 """Images: pull, push, save, load and removal, beside Docker, Podman and skopeo."""
 
+import itertools
 import json
 import os
 import time
@@ -15,12 +16,14 @@ MEMORY = 64
 class Images:
     """A part of the bench: expects `self.row`, `self.engine`, `self.keep`, `self.options`."""
 
+    numbers = itertools.count()
+
     def images(self):
         made = layouts.make(self.folder, self.options.fixtures)
         registry = self.keep(Registry(f"{self.folder}/images", []))
         for what, source in made.items():
             name = registry.name(f"{'big' if '1 GB' in what else 'many'}:1")
-            Skopeo(f"{self.folder}/skopeo").copy(source, f"docker://{name}")
+            Skopeo(f"{self.folder}/skopeo", f"i{next(self.numbers)}").copy(source, f"docker://{name}")
             self.image(what, name)
 
     def pipeline(self):
@@ -37,9 +40,9 @@ class Images:
 
     def image(self, what, name):
         times = {}
-        for generation in range(1, self.options.rounds + 1):
-            for label, engine in self.neighbours(generation):
-                for verb, seconds in self.life(engine, name, generation):
+        for _ in range(self.options.rounds):
+            for label, engine in self.neighbours():
+                for verb, seconds in self.life(engine, name):
                     times.setdefault(verb, {}).setdefault(label, []).append(seconds)
                 engine.stop()
                 self.running.remove(engine)
@@ -55,20 +58,20 @@ class Images:
             if verb == "remove" and "60,000" in what and "shanty" in rows:
                 rows["shanty"].at_most(0.2)
 
-    def neighbours(self, generation):
+    def neighbours(self):
         """A new store each: creating files after a mass deletion is slow on ext4, and would be measured."""
         kinds = [("docker", Docker, ()), ("podman", Podman, ()), ("skopeo", Skopeo, ())]
         if self.options.shanty:
             kinds = [("shanty", Shanty, (self.options.shanty,)), ("shanty, folders", Shanty, (self.options.shanty,)), *kinds]
         for label, kind, arguments in kinds:
-            engine = self.engine(kind, *arguments, generation=f"{label}-{generation}".replace(", ", "-"))
+            engine = self.engine(kind, *arguments, generation=f"i{next(self.numbers)}")
             if engine is None:
                 continue
             if label.endswith("folders"):
                 engine.environment["SHANTY_LAYERS"] = "folder"
             yield label, engine
 
-    def life(self, engine, name, generation):
+    def life(self, engine, name):
         """What is done with an image, and how long each takes; every verb starts with nothing left to write."""
         archive = f"{self.folder}/archive.tar"
         steps = [("pull", lambda: engine.pull(name)), ("save", lambda: engine.save(name, archive))]
