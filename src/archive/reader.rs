@@ -103,9 +103,12 @@ impl<R: BufRead> TarReader<R> {
 
     /// The next header; `None` after the two blocks of zeros that end a tar, or where it just ends.
     fn header(&mut self) -> Result<Option<Header>> {
+        let is_first = self.position == 0;
         let Some(block) = self.block()? else { return Ok(None) };
-        if let Some(header) = Header::parse(&block)? {
-            return Ok(Some(header));
+        match Header::parse(&block) {
+            Err(_) if is_first => return Err(no_archive()),
+            Ok(None) => {}
+            header => return header,
         }
         match self.block()? {
             None => Ok(None),
@@ -121,7 +124,11 @@ impl<R: BufRead> TarReader<R> {
             let bytes = fill(&mut self.source)?;
             let count = bytes.len().min(BLOCK - filled);
             if count == 0 {
-                return if filled == 0 { Ok(None) } else { Err(bad("it ends in the middle of a header")) };
+                return match (filled, self.position) {
+                    (0, _) => Ok(None),
+                    (filled, position) if filled as u64 == position => Err(no_archive()),
+                    _ => Err(bad("it ends in the middle of a header")),
+                };
             }
             block[filled..filled + count].copy_from_slice(&bytes[..count]);
             self.pass(count);
@@ -275,6 +282,10 @@ pub fn failed(error: io::Error, doing: &str) -> Error {
         Err(error) if error.raw_os_error().is_none() => Error::new(ErrorKind::Corrupt, format!("{doing}: {error}")),
         Err(error) => Error::new(kind, format!("{doing}: {}", crate::error::errno_text(&error))),
     }
+}
+
+fn no_archive() -> Error {
+    Error::corrupt("this is no tar archive, or its beginning is damaged")
 }
 
 fn bad(why: &str) -> Error {
