@@ -127,6 +127,11 @@ fn archives_that_only_look_hostile_are_taken_inside() {
         ("a folder in place of a link", Tar::default().link("d", "../outside").folder("d").file("d/f", "mine"), "d/f"),
         ("a hard link to an absolute name inside", Tar::default().file("etc/f", "mine").hard("a", "/etc/f"), "a"),
         ("parents that no member made", Tar::default().file("a/b/c/f", "mine"), "a/b/c/f"),
+        (
+            "a file in place of a folder that was filled through a link",
+            Tar::default().folder("a").link("l", "a").file("l/d/f", "x").file("a", "mine"),
+            "a",
+        ),
         ("a size on a link", Tar::default().link("l", "f").patch(124, b"00000001000").file("f", "mine"), "f"),
     ];
     for (what, archive, path) in cases {

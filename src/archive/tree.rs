@@ -68,10 +68,30 @@ impl Tree {
                 Some(slash) => (&path[..slash], &path[slash + 1..]),
                 None => (&b""[..], &path[..]),
             };
-            let parent = self.folder(parent, time)?;
-            set_time(&parent, name, time)?;
+            let Some(parent) = self.find(parent)? else { continue };
+            match fstatat(&parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(existing) if kind(&existing) == SFlag::S_IFDIR => set_time(&parent, name, time)?,
+                // The way to it was through a link, and a later member has taken its place.
+                Ok(_) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(refused(errno)),
+            }
         }
         Ok(())
+    }
+
+    /// A folder that is there still.
+    fn find(&self, path: &[u8]) -> Result<Option<Rc<OwnedFd>>> {
+        if path.is_empty() {
+            return Ok(Some(self.root.clone()));
+        }
+        if let Some(folder) = self.open.get(path) {
+            return Ok(Some(folder.clone()));
+        }
+        match openat2::open_in_root(&*self.root, path, FOLDER) {
+            Ok(folder) => Ok(Some(Rc::new(folder))),
+            Err(error) if is_our_trouble(&error) => Err(refused_io(&error)),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Makes something new under a name; what was there before goes away (the later member of an archive wins).
