@@ -153,7 +153,7 @@ fn refused(errno: Errno, message: &str, home: &Path) -> Error {
     let text = format!("cannot mount the layer `{}`: {}{detail}", home.display(), errno.desc());
     match errno {
         Errno::ENODEV | Errno::ENOTBLK | Errno::ENOSYS | Errno::EPERM => Error::unsupported(text).hint(
-            "this store has layers that need Linux 6.15 and its EROFS: start that kernel, or remove the images and \
+            "this store has layers that need Linux 6.12 and its EROFS: start that kernel, or remove the images and \
              pull them with `SHANTY_LAYERS=folder`",
         ),
         _ => Error::new(ErrorKind::Io, text),
