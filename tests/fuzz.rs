@@ -59,6 +59,11 @@ fn configurations_of_registries_hold_their_properties() {
     replay("registries_conf", bodies::registries_conf);
 }
 
+#[test]
+fn queries_for_names_hold_their_properties() {
+    replay("dns_query", bodies::dns_query);
+}
+
 /// A seed folder without a test, or a target that `tests/run --fuzz` does not find, would silently not run.
 #[test]
 fn every_target_has_seeds_and_a_test() {

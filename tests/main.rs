@@ -44,6 +44,7 @@ mod registries_conf;
 mod registry;
 mod registry_faults;
 mod repl;
+mod resolver;
 mod resources;
 mod restart;
 mod runtime;

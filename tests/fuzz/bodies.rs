@@ -1,12 +1,15 @@
 //! What is fuzzed: a function a target, which takes any bytes and panics when a property does not hold.
 //!
-//! The layers are in `bodies/layers.rs`, what a person or an engine configures in `bodies/files.rs`.
+//! The layers are in `bodies/layers.rs`, what a person or an engine configures in `bodies/files.rs`,
+//! what a container asks for names in `bodies/names.rs`.
 
 mod files;
 mod layers;
+mod names;
 
 pub use files::{bundle, credentials, registries_conf};
 pub use layers::{layer, members};
+pub use names::dns_query;
 
 use shanty::error::{Error, ErrorKind};
 use shanty::image::{Summary, healthcheck, parse_config, write_manifest};

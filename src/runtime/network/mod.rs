@@ -8,6 +8,7 @@ mod bridge;
 mod plan;
 pub mod proxy;
 mod published;
+pub mod resolver;
 
 pub use bridge::INTERFACE;
 pub use plan::{BridgePlan, NetworkPlan};
