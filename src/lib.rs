@@ -4,7 +4,7 @@
 //!
 //! - `main → cli → {repl, runner} → docs → script → engine`
 //! - `cli → native → {engine, build}`
-//! - `build → container → {image, network} → {runtime, registry, store, archive, events} → sys → context → {model, error}`
+//! - `build → container → {image, network, volume} → {runtime, registry, store, archive, events} → sys → context → {model, error}`
 //! - `main → {monitor, oci} → {runtime, events, sys}`
 
 pub mod archive;
@@ -29,3 +29,4 @@ pub mod runtime;
 pub mod script;
 pub mod store;
 pub mod sys;
+pub mod volume;

@@ -58,3 +58,4 @@ mod support;
 mod sweep;
 mod terminals;
 mod update;
+mod volumes;

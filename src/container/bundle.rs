@@ -3,10 +3,10 @@
 use super::isolation::{self, Sharing};
 use super::oci_runtime;
 use super::row::Row;
-use super::{etc, folder, input, monitor, propagation};
+use super::{etc, folder, input, monitor, propagation, volumes};
 use crate::error::{Error, IoContext, Result};
-use crate::model::{IdMaps, MountKind, MountSpec, SeccompProfile, signal};
-use crate::runtime::launch::{Launch, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
+use crate::model::{IdMaps, MountKind, MountSpec, SeccompProfile, UsernsSpec, signal};
+use crate::runtime::launch::{Launch, MountedVolume, PROTOCOL_VERSION, RootfsPlan, StdioPlan};
 use crate::runtime::spec::{self, Devices, Options, Seccomp};
 use crate::runtime::{bundle, userns};
 use crate::store::Store;
@@ -45,7 +45,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
     if let Some(maps) = &id_maps {
         etc::give(&run_dir, userns::root_of(maps))?;
     }
-    bundle::write(&run_dir, &runtime_spec(&run_dir, row, &rootfs.merged, sharing, id_maps)?)?;
+    bundle::write(&run_dir, &runtime_spec(store, &run_dir, row, &rootfs.merged, sharing, id_maps)?)?;
     drop(lock);
     Ok(Launch {
         version: PROTOCOL_VERSION,
@@ -53,6 +53,7 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         name: row.name.clone(),
         image: row.image.clone(),
         labels: row.plan.labels.clone(),
+        volumes: row.spec.mounts.iter().filter(|mount| mount.kind == MountKind::Volume).map(mounted).collect(),
         root_id8: store.root_id8().to_owned(),
         root: store.root().to_owned(),
         bundle_dir: Some(run_dir.clone()),
@@ -76,7 +77,14 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
     })
 }
 
-fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing, id_maps: Option<IdMaps>) -> Result<Spec> {
+fn runtime_spec(
+    store: &Store,
+    files: &Path,
+    row: &Row,
+    root: &Path,
+    sharing: Sharing,
+    id_maps: Option<IdMaps>,
+) -> Result<Spec> {
     let (plan, spec) = (&row.plan, &row.spec);
     // The very files of the other container, so that changes are seen in both.
     let (files, hostname) = match sharing.network_of {
@@ -100,7 +108,7 @@ fn runtime_spec(files: &Path, row: &Row, root: &Path, sharing: Sharing, id_maps:
         seccomp: seccomp(spec.seccomp.as_deref())?,
         no_new_privileges: spec.no_new_privileges,
         privileged: spec.privileged,
-        mounts: mounts(&files, row)?,
+        mounts: mounts(store, &files, row)?,
         shm_size: spec.shm_size.unwrap_or(spec::DEFAULT_SHM_SIZE),
         limits: spec.limits.clone(),
         ulimits: spec.ulimits.clone(),
@@ -125,15 +133,19 @@ fn seccomp(profile: Option<&str>) -> Result<Seccomp> {
 }
 
 /// The files under `/etc` and what was asked for, which may replace them.
-fn mounts(files: &Path, row: &Row) -> Result<Vec<Mount>> {
-    let asked = row.spec.mounts.iter().map(mount).collect::<Result<Vec<_>>>()?;
+fn mounts(store: &Store, files: &Path, row: &Row) -> Result<Vec<Mount>> {
+    let asked = row.spec.mounts.iter().map(|spec| mount(store, row, spec)).collect::<Result<Vec<_>>>()?;
     let is_asked_for = |target: &str| row.spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let own = etc::FILES.iter().filter(|(_, target)| !is_asked_for(target));
     let own = own.map(|(name, target)| spec::bind(&files.join(name), Path::new(target), false, None));
     Ok(own.chain(asked).collect())
 }
 
-fn mount(spec: &MountSpec) -> Result<Mount> {
+fn mounted(mount: &MountSpec) -> MountedVolume {
+    MountedVolume { name: mount.source.clone(), target: mount.target.clone(), read_only: mount.read_only }
+}
+
+fn mount(store: &Store, row: &Row, spec: &MountSpec) -> Result<Mount> {
     match spec.kind {
         MountKind::Tmpfs => Ok(spec::tmpfs(&spec.target, spec.size, spec.mode, spec.read_only, &spec.options)),
         MountKind::Bind => {
@@ -150,7 +162,15 @@ fn mount(spec: &MountSpec) -> Result<Mount> {
             let mount = spec::bind(source, &spec.target, spec.read_only, spec.propagation.as_deref());
             Ok(if spec.idmap { spec::with_mapped_ids(mount) } else { mount })
         }
-        MountKind::Volume => Err(Error::unsupported("volumes cannot be used yet")
-            .hint("mount a folder of the host: a source that starts with `/` or `./`")),
+        MountKind::Volume => {
+            let data = volumes::source(store, spec)?;
+            let mut mount = spec::bind(&data, &spec.target, spec.read_only, None);
+            if let Some(below) = &spec.subpath {
+                mount = spec::with_subpath(mount, below);
+            }
+            // Its files keep the ids that they have, as layers do: every container sees the same owners.
+            let is_mapped = row.spec.userns != UsernsSpec::Host;
+            Ok(if is_mapped { spec::with_mapped_ids(mount) } else { mount })
+        }
     }
 }

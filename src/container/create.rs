@@ -2,7 +2,9 @@
 
 use super::base::Base;
 use super::plan::Plan;
+use super::remove::Removal;
 use super::row::{self, FoldedState, Row};
+use super::volumes::{self, Volumes};
 use super::{events, folder, input, isolation, remove, resources};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,7 +32,9 @@ pub fn make(
     status: Status,
 ) -> Result<(Row, FileLock)> {
     check(spec, base)?;
-    let spec = &isolation::by_id(store, spec)?;
+    let mut spec = isolation::by_id(store, spec)?;
+    volumes::resolve(&mut spec, base)?;
+    let spec = &spec;
     if let Some(name) = &spec.name {
         name::check("container", name)?;
         if spec.replace {
@@ -48,10 +52,16 @@ pub fn make(
         id,
     };
     let lock = folder::make(store, &row.id)?;
-    let made = input::write(store, &row.id, spec).and_then(|()| insert(store, &mut row, base));
-    if let Err(error) = made {
-        folder::discard(store, &row.id)?;
-        return Err(error);
+    let made = input::write(store, &row.id, spec).and_then(|()| {
+        let volumes = Volumes::make(store, cx, &row)?;
+        insert(store, &mut row, base, &volumes).map(|()| volumes)
+    });
+    match made {
+        Ok(volumes) => volumes.record(store),
+        Err(error) => {
+            folder::discard(store, &row.id)?;
+            return Err(error);
+        }
     }
     events::record(store, &row, "create");
     Ok((row, lock))
@@ -72,7 +82,7 @@ fn check(spec: &ContainerSpec, base: Base<'_>) -> Result<()> {
     resources::check(&spec.limits)
 }
 
-fn insert(store: &Store, row: &mut Row, base: Base<'_>) -> Result<()> {
+fn insert(store: &Store, row: &mut Row, base: Base<'_>, volumes: &Volumes<'_>) -> Result<()> {
     for attempt in 0.. {
         row.name = match &row.spec.name {
             Some(name) => name.clone(),
@@ -81,6 +91,7 @@ fn insert(store: &Store, row: &mut Row, base: Base<'_>) -> Result<()> {
         let inserted = store.write(|tx| {
             base.image.map_or(Ok(()), |image| image::ensure_present(tx, image))?;
             row::insert(tx, row)?;
+            volumes.insert(tx, &row.id)?;
             match &row.spec.scope {
                 Some(scope) => scopes::own(tx, scope, ItemKind::Container, row.id.as_str()),
                 None => Ok(()),
@@ -97,7 +108,7 @@ fn insert(store: &Store, row: &mut Row, base: Base<'_>) -> Result<()> {
 /// Removes the container of this name, if there is one.
 fn replace(store: &Store, cx: &Context, name: &str) -> Result<()> {
     match store.read(|db| row::by_name(db, name))? {
-        Some(old) => remove::remove(store, cx, old, true),
+        Some(old) => remove::remove(store, cx, old, Removal { force: true, ..Removal::default() }),
         None => Ok(()),
     }
 }

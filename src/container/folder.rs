@@ -3,9 +3,8 @@
 use super::lock;
 use crate::error::{IoContext, Result};
 use crate::model::Id;
-use crate::store::Store;
+use crate::store::{Store, draft};
 use crate::sys::lock::FileLock;
-use crate::sys::process::{self, ProcessIdentity};
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::PathBuf;
@@ -16,16 +15,13 @@ pub const UPPER: &str = "upper";
 pub const WORK: &str = "work";
 /// Mount point of the root file system, inside the container's mount namespace only.
 pub const MERGED: &str = "merged";
-/// Folders are made under a name that tells who makes them, so that those of dead processes are known.
-const DRAFT: &str = ".new-";
 
 /// Makes the folder; the caller holds its lock. While that is held, a folder without a row is one that is
 /// being made; once it is free, it is what a killed process left.
 pub fn make(store: &Store, id: &Id) -> Result<FileLock> {
     let target = store.container_dir(id.as_str());
     let doing = || format!("cannot make `{}`", target.display());
-    let me = ProcessIdentity::current()?;
-    let draft = store.container_dir(&format!("{DRAFT}{}-{}-{}", me.pid, me.start_time, id.short()));
+    let draft = store.container_dir(&draft::name()?);
     let folder = |path: PathBuf| DirBuilder::new().mode(0o700).create(path);
     folder(draft.clone()).doing(doing)?;
     for name in [UPPER, WORK, MERGED] {
@@ -51,8 +47,8 @@ pub fn sweep(store: &Store, known: impl Fn(&Id) -> Result<bool>) -> Result<Vec<I
     let mut orphans = Vec::new();
     for entry in fs::read_dir(&folder).doing(doing)? {
         let name = entry.doing(doing)?.file_name().to_string_lossy().into_owned();
-        if let Some(maker) = name.strip_prefix(DRAFT) {
-            if !is_alive(maker) {
+        if let Some(has_maker) = draft::has_maker(&name) {
+            if !has_maker {
                 store.discard(&folder.join(&name))?;
             }
         } else if let Some(id) = Id::parse(&name)
@@ -65,14 +61,6 @@ pub fn sweep(store: &Store, known: impl Fn(&Id) -> Result<bool>) -> Result<Vec<I
         }
     }
     Ok(orphans)
-}
-
-/// Whether the maker of a draft, `PID-STARTTIME-…`, still runs.
-fn is_alive(maker: &str) -> bool {
-    let mut parts = maker.split('-');
-    let pid = parts.next().and_then(|part| part.parse::<i32>().ok());
-    let start_time = parts.next().and_then(|part| part.parse::<u64>().ok());
-    pid.zip(start_time).is_some_and(|(pid, start_time)| process::start_time(pid).is_ok_and(|found| found == start_time))
 }
 
 /// The path of a file in the folder.

@@ -44,7 +44,7 @@ pub fn inspect(store: &Store, row: &Row, info: &ContainerInfo) -> Value {
         "ExecIDs": null,
         "GraphDriver": { "Name": "overlay2", "Data": graph(store, row) },
         "HostConfig": host_config::host_config(store, row, info),
-        "Mounts": row.spec.mounts.iter().map(mount).collect::<Vec<_>>(),
+        "Mounts": row.spec.mounts.iter().map(|spec| mount(store, spec)).collect::<Vec<_>>(),
         "Config": config::config(store, row),
         "NetworkSettings": network::network(row, info),
     })
@@ -99,7 +99,25 @@ fn graph(store: &Store, row: &Row) -> Value {
     })
 }
 
-fn mount(mount: &MountSpec) -> Value {
+fn mount(store: &Store, mount: &MountSpec) -> Value {
+    if mount.kind == MountKind::Volume {
+        let data = store.volume_dir(&mount.source).join("_data");
+        return json!({
+            "Type": mount.kind,
+            "Name": mount.source,
+            "Source": mount.subpath.as_ref().map_or(data.clone(), |below| data.join(below)),
+            "Destination": mount.target,
+            "Driver": "local",
+            // A `z` is what Docker says of those with a name and no option; it means nothing without SELinux.
+            "Mode": match (mount.read_only, mount.anonymous) {
+                (true, _) => "ro",
+                (false, true) => "",
+                (false, false) => "z",
+            },
+            "RW": !mount.read_only,
+            "Propagation": "",
+        });
+    }
     json!({
         "Type": mount.kind,
         "Source": mount.source,

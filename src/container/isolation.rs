@@ -39,6 +39,15 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
         return Err(Error::unsupported("`init` is a part of the runtime `shanty`, and another one is asked for")
             .hint("leave one of `init` and `runtime` out"));
     }
+    if let Some(mount) = spec.mounts.iter().find(|mount| mount.subpath.is_some())
+        && spec.runtime.as_deref().is_some_and(|runtime| runtime != oci_runtime::OWN)
+    {
+        return Err(Error::unsupported(format!(
+            "the `subpath` of `{}` is a part of the runtime `shanty`, and another one is asked for",
+            mount.target.display()
+        ))
+        .hint("leave one of `subpath` and `runtime` out"));
+    }
     if spec.userns != UsernsSpec::Host {
         check_with_userns(spec)?;
     } else if let Some(mount) = spec.mounts.iter().find(|mount| mount.idmap) {

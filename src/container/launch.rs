@@ -77,10 +77,12 @@ pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, st
                 row.state.status = Status::Created;
                 put_back(store, &row)?;
             } else {
-                remove::take_apart(store, &Context::background(), &row.id, &row.plan.network).unwrap_or_else(|left| {
-                    // The first failure is the one to tell; the next command sweeps.
-                    tracing::warn!(%left, "a container that could not be started was not removed");
-                });
+                remove::take_apart(store, &Context::background(), &row.id, &row.plan.network, true).unwrap_or_else(
+                    |left| {
+                        // The first failure is the one to tell; the next command sweeps.
+                        tracing::warn!(%left, "a container that could not be started was not removed");
+                    },
+                );
             }
             Err(error)
         }

@@ -50,6 +50,7 @@ mod stop;
 mod sweep;
 mod top;
 mod update;
+mod volumes;
 mod wait;
 
 pub use attach::attach;
@@ -69,7 +70,7 @@ pub use pause::{Hold, hold, pause, unpause};
 pub use port_open::port_open;
 pub use read_logs::read_logs;
 pub use recover::recover;
-pub use remove::remove;
+pub use remove::{Removal, remove};
 pub use rename::rename;
 pub use restart::restart;
 pub use row::Row;

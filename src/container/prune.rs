@@ -1,17 +1,14 @@
 //! Containers that do not run: what they take, which nobody needs, and taking exactly those away.
 
 use super::list::list;
+use super::remove::Removal;
 use super::{remove, row};
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::model::{ContainerFilter, ContainerInfo, ContainerUsage, PruneItem, PruneKind, PrunePlan, PruneSpec, Usage};
-use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
+use crate::store::{Store, folder_size};
 use crate::sys::process::ProcessIdentity;
-use std::collections::HashSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// What all containers take.
 pub fn usage(store: &Store) -> Result<Usage<ContainerUsage>> {
@@ -81,7 +78,7 @@ pub fn carry_out(store: &Store, cx: &Context, items: &[&PruneItem], done: &mut P
             continue;
         }
         let bytes = folder_size(&store.container_dir(&item.id));
-        match remove::remove(store, cx, row, false) {
+        match remove::remove(store, cx, row, Removal::default()) {
             Err(error) if error.is(ErrorKind::Conflict) => done.skipped.push(item.skip(error.message())),
             removed => {
                 removed?;
@@ -97,21 +94,4 @@ pub fn carry_out(store: &Store, cx: &Context, items: &[&PruneItem], done: &mut P
 fn mark(info: &ContainerInfo) -> String {
     let time = |time: Option<jiff::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
     format!("{} {} {}", info.status, time(info.started), time(info.finished))
-}
-
-/// Bytes of the files below a folder, each counted once however many names it has. What cannot be read is not counted.
-pub fn folder_size(folder: &Path) -> u64 {
-    let (mut size, mut seen) = (0, HashSet::new());
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(found) = entry.metadata() else { continue };
-            if found.is_dir() {
-                folders.push(entry.path());
-            } else if found.nlink() == 1 || seen.insert((found.dev(), found.ino())) {
-                size += found.len();
-            }
-        }
-    }
-    size
 }

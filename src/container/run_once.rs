@@ -2,6 +2,7 @@
 
 use super::base::Base;
 use super::launch::{Stdio, run};
+use super::remove::Removal;
 use super::row::Row;
 use super::{lock, remove, seat, state};
 use crate::context::Context;
@@ -62,7 +63,7 @@ pub fn run_once(
 
 /// Removes a container whose command was stopped.
 pub(super) fn discard(store: &Store, row: Row) {
-    remove::remove(store, &Context::background(), row, true).unwrap_or_else(|left| {
+    remove::remove(store, &Context::background(), row, Removal { force: true, volumes: true }).unwrap_or_else(|left| {
         // The first failure is the one to tell; the next command sweeps.
         tracing::warn!(%left, "a container whose command was stopped was not removed");
     });
@@ -75,5 +76,5 @@ pub fn finish(store: &Store, cx: &Context, remains: Remains) -> Result<()> {
     started.wait_for_monitor(cx)?;
     let Some(_lock) = lock::lock(store, &row.id, &cx.cancel)? else { return Ok(()) };
     state::refresh_locked(store, &mut row)?;
-    remove::take_apart(store, cx, &row.id, &row.plan.network)
+    remove::take_apart(store, cx, &row.id, &row.plan.network, true)
 }

@@ -1,6 +1,6 @@
 //! Ends scopes: removes what they own, newest first, and reports all failures.
 
-use super::remove::remove;
+use super::remove::{Removal, remove};
 use super::row;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -14,10 +14,10 @@ pub fn end(store: &Store, cx: &Context, scope: &str, other: &dyn Fn(ItemKind, &s
     for (kind, name) in items {
         let removed = match kind {
             ItemKind::Container => match store.read(|db| row::get(db, &name))? {
-                Some(row) => remove(store, cx, row, true),
+                Some(row) => remove(store, cx, row, Removal { force: true, volumes: true }),
                 None => Ok(()),
             },
-            ItemKind::Image => other(kind, &name),
+            ItemKind::Image | ItemKind::Volume => other(kind, &name),
         };
         failures.extend(removed.err());
     }

@@ -1,5 +1,6 @@
 //! What killed processes left of containers is taken away by the next command.
 
+use super::remove::Removal;
 use super::row;
 use super::{ended_record, folder, lock, remove, state};
 use crate::context::Context;
@@ -9,12 +10,13 @@ use crate::network;
 use crate::runtime::control;
 use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
+use crate::volume;
 
 /// Run directories are named after the beginnings of ids.
 const SHORT_ID: usize = 12;
 
 /// Folds ends that nobody saw, removes containers that should have gone at their end, folders without
-/// a row, and addresses without a container. What fails is left for the next command.
+/// a row, what was left of volumes, and addresses without a container. What fails is left for the next command.
 pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
     for mut row in store.read(row::to_sweep)? {
         cx.check()?;
@@ -24,12 +26,13 @@ pub fn sweep(store: &Store, cx: &Context) -> Result<()> {
     }
     let known = |id: &Id| store.read(|db| row::exists(db, id));
     for orphan in folder::sweep(store, known)? {
-        report(remove::take_apart(store, cx, &orphan, &NetworkPlan::None), orphan.short());
+        report(remove::take_apart(store, cx, &orphan, &NetworkPlan::None, false), orphan.short());
     }
     report(sweep_run_dirs(store), "monitors");
     report(control::sweep_monitors_group(store.root_id8()), "the group of the monitors");
     let is_known = |id: &str| store.read(|db| Ok(row::get(db, id)?.is_some())).unwrap_or(true);
     report(network::sweep(store, is_known), "networks");
+    report(volume::sweep(store), "volumes");
     ended_record::sweep(store)
 }
 
@@ -52,7 +55,7 @@ fn remove_if_it_should_be_gone(store: &Store, cx: &Context, row: row::Row) -> Re
     if !row.spec.remove || row.state.status.is_alive() {
         return Ok(());
     }
-    remove::remove(store, cx, row, false)
+    remove::remove(store, cx, row, Removal::default())
 }
 
 /// Run directories of monitors that were killed when the end of their containers had been folded already.

@@ -20,6 +20,7 @@ use crate::model::{
     ProcessInfo, Recovered,
 };
 use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
+use crate::model::{VolumeFilter, VolumeInfo, VolumeSpec};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -186,6 +187,25 @@ pub trait Engine: Send + Sync {
     fn export(&self, cx: &Context, container: &str, output: &mut dyn Write) -> Result<()>;
     /// Makes an image of it.
     fn commit(&self, cx: &Context, container: &str, spec: &CommitSpec) -> Result<ImageInfo>;
+
+    // Volumes, by name.
+
+    /// Makes a volume; one of that name that is there already stays as it is.
+    fn create_volume(&self, cx: &Context, spec: &VolumeSpec) -> Result<VolumeInfo>;
+    /// What is known about a volume.
+    fn volume(&self, cx: &Context, volume: &str) -> Result<VolumeInfo>;
+    /// Volumes, by name.
+    fn volumes(&self, cx: &Context, filter: &VolumeFilter) -> Result<Vec<VolumeInfo>>;
+    /// Everything about it, in the shape of `docker volume inspect`.
+    fn inspect_volume(&self, cx: &Context, volume: &str) -> Result<serde_json::Value>;
+    /// Bytes of its files: looks at all of them.
+    fn volume_size(&self, cx: &Context, volume: &str) -> Result<u64>;
+    /// Ids of the containers that have it, running or not.
+    fn volume_users(&self, cx: &Context, volume: &str) -> Result<Vec<String>>;
+    /// Removes a volume that no container has.
+    fn remove_volume(&self, cx: &Context, volume: &str) -> Result<()>;
+    /// Takes a volume out of its scope: it outlives the script.
+    fn keep_volume(&self, cx: &Context, volume: &str) -> Result<()>;
 
     // The engine.
 

@@ -33,6 +33,11 @@ impl Occurrence {
         Self::of("network", action, id).with("name", name).with("type", driver)
     }
 
+    /// Something that happened to a volume.
+    pub fn volume(action: impl Into<String>, name: &str) -> Self {
+        Self::of("volume", action, name).with("driver", "local")
+    }
+
     /// Things of this kind that nobody needed were removed, and so many bytes with them.
     pub fn prune(kind: &'static str, reclaimed: u64) -> Self {
         Self::of(kind, "prune", "").with("reclaimed", reclaimed)

@@ -64,6 +64,8 @@ pub struct EventFilter {
     pub images: Vec<String>,
     /// Names of networks or beginnings of their ids.
     pub networks: Vec<String>,
+    /// Names of volumes.
+    pub volumes: Vec<String>,
     /// Labels that must all be there; an empty value fits any.
     pub labels: Vec<(String, String)>,
 }
@@ -111,6 +113,7 @@ impl EventFilter {
             })
             && any(&self.images, &|text| event.is_of_image(text))
             && any(&self.networks, &|text| event.is_of("network", text))
+            && any(&self.volumes, &|text| event.kind == "volume" && event.actor.id == text)
             && self
                 .labels
                 .iter()

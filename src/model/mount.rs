@@ -1,6 +1,6 @@
 //! What is mounted into a container: `data:/var/lib`, `./app:/app:ro`, a tmpfs.
 
-use super::{name, size};
+use super::{Id, name, size};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Component, Path, PathBuf};
@@ -36,6 +36,15 @@ pub struct MountSpec {
     /// Do not fill a new volume from the image.
     #[serde(default)]
     pub nocopy: bool,
+    /// What of a volume is mounted: a path inside it; `None`: all of it.
+    #[serde(default)]
+    pub subpath: Option<String>,
+    /// A volume that was made for this container and goes with it: nobody gave it a name.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// Nobody but the image asked for it.
+    #[serde(default)]
+    pub from_image: bool,
     /// Bind propagation: `rprivate` (default), `private`, `rshared`, `shared`, `rslave`, `slave`.
     #[serde(default)]
     pub propagation: Option<String>,
@@ -89,7 +98,8 @@ impl MountSpec {
             return Err(Error::invalid("the root `/` of a container cannot be mounted over"));
         }
         match kind {
-            MountKind::Volume if !source.is_empty() => name::check("volume", source)?,
+            // An anonymous volume is named by an id.
+            MountKind::Volume if !source.is_empty() && Id::parse(source).is_none() => name::check("volume", source)?,
             MountKind::Bind if source.is_empty() => {
                 return Err(Error::invalid(format!("the bind at `{target}` has no source")));
             }
@@ -102,6 +112,9 @@ impl MountSpec {
             read_only: false,
             create: false,
             nocopy: false,
+            subpath: None,
+            anonymous: false,
+            from_image: false,
             propagation: None,
             idmap: false,
             size: None,
@@ -139,6 +152,22 @@ impl MountSpec {
             }
         }
         Ok(mount)
+    }
+
+    /// Mounts only what is at this path inside the volume.
+    pub fn with_subpath(mut self, subpath: &str) -> Result<Self> {
+        if self.kind != MountKind::Volume || self.source.is_empty() {
+            return Err(Error::invalid("`subpath` is for volumes with a name")
+                .hint("name the volume: `#{ source: \"data\", target: \"/data\", subpath: \"dir\" }`"));
+        }
+        let path = Path::new(subpath);
+        let is_inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if subpath.is_empty() || subpath.contains('\0') || !is_inside {
+            return Err(Error::invalid(format!("`{subpath}` is not a path inside a volume"))
+                .hint("write it as `dir/below`, without `/` before it and without `..`"));
+        }
+        self.subpath = Some(subpath.to_owned());
+        Ok(self)
     }
 
     /// Sets the bind propagation, which must be one that the kernel has.

@@ -12,6 +12,8 @@ pub struct PruneSpec {
     pub images: Option<ImagePruneSpec>,
     /// What builds keep to be faster.
     pub build_cache: bool,
+    /// Volumes that no container has.
+    pub volumes: Option<VolumePruneSpec>,
     /// Only what was made before this time (build cache: used).
     pub older_than: Option<jiff::Timestamp>,
     /// Only what has all of these labels; an empty value matches any.
@@ -41,6 +43,13 @@ pub struct ImagePruneSpec {
     pub down_to: Option<u64>,
 }
 
+/// Which volumes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VolumePruneSpec {
+    /// Also those with a name.
+    pub all: bool,
+}
+
 /// A thing to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +60,8 @@ pub enum PruneKind {
     Image,
     /// What a step of a build made.
     BuildCache,
+    /// A volume that no container has.
+    Volume,
 }
 
 impl PruneKind {
@@ -60,6 +71,7 @@ impl PruneKind {
             Self::Container => "container",
             Self::Image => "image",
             Self::BuildCache => "build_cache",
+            Self::Volume => "volume",
         }
     }
 }
@@ -69,7 +81,7 @@ impl PruneKind {
 pub struct PruneItem {
     /// What it is.
     pub kind: PruneKind,
-    /// Its id; of a step of a build its key.
+    /// Its id; of a step of a build its key, of a volume its name.
     pub id: String,
     /// Its names; of a step of a build what it did.
     pub names: Vec<String>,

@@ -27,6 +27,7 @@ impl Monitor {
 
     /// The program was executed for the first time.
     pub fn started(&mut self) {
+        self.volumes_mounted();
         self.happened("start", &[]);
         if self.container.launch.is_restart {
             self.happened("restart", &[]);
@@ -36,6 +37,25 @@ impl Monitor {
     /// The program has ended.
     pub fn died(&mut self, code: i32) {
         self.happened("die", &[("exitCode", &code.to_string())]);
+        let launch = &self.container.launch;
+        let unmounted = launch
+            .volumes
+            .iter()
+            .map(|volume| Occurrence::volume("unmount", &volume.name).with("container", &launch.id));
+        self.events.occurrences.extend(unmounted);
+    }
+
+    /// Its volumes are mounted: comes before its start.
+    pub fn volumes_mounted(&mut self) {
+        let launch = &self.container.launch;
+        let mounted = launch.volumes.iter().map(|volume| {
+            Occurrence::volume("mount", &volume.name)
+                .with("container", &launch.id)
+                .with("destination", volume.target.display())
+                .with("propagation", "")
+                .with("read/write", !volume.read_only)
+        });
+        self.events.occurrences.extend(mounted);
     }
 
     /// It will not be started again by this monitor.

@@ -151,6 +151,7 @@ impl Monitor {
         self.life = Life::Running;
         self.begin_checks();
         self.set_phase(Phase::Running);
+        self.volumes_mounted();
         self.happened("start", &[]);
     }
 

@@ -39,7 +39,7 @@ pub fn clean_up(root: &Path, container: Option<&str>) -> Result<()> {
     let cx = Context::background();
     if let Some(id) = container {
         match store.read(|db| container::find(db, id)) {
-            Ok(row) => container::remove(&store, &cx, row, false)?,
+            Ok(row) => container::remove(&store, &cx, row, container::Removal::default())?,
             // Somebody was faster.
             Err(error) if error.is(ErrorKind::NotFound) => {}
             Err(error) => return Err(error),

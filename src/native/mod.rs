@@ -12,6 +12,7 @@ mod recover;
 mod registry;
 mod run;
 mod scopes;
+mod volumes;
 
 use crate::context::Context;
 use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
@@ -23,9 +24,10 @@ use crate::model::{
     LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, WriteOptions,
 };
 use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
+use crate::model::{VolumeFilter, VolumeInfo, VolumeSpec};
 use crate::registry::Client;
 use crate::store::Store;
-use crate::{container, image};
+use crate::{container, image, volume};
 pub use clean_up::clean_up;
 use reaper::Reaper;
 use recover::Recovery;
@@ -198,8 +200,8 @@ impl Engine for NativeEngine {
         container::wait(&self.store, cx, container)
     }
 
-    fn remove(&self, cx: &Context, container: &str, force: bool, _volumes: bool) -> Result<()> {
-        container::remove(&self.store, cx, self.row(container)?, force)?;
+    fn remove(&self, cx: &Context, container: &str, force: bool, volumes: bool) -> Result<()> {
+        container::remove(&self.store, cx, self.row(container)?, container::Removal { force, volumes })?;
         self.reaper.container_ended();
         Ok(())
     }
@@ -326,6 +328,38 @@ impl Engine for NativeEngine {
 
     fn commit(&self, cx: &Context, container: &str, spec: &CommitSpec) -> Result<ImageInfo> {
         self.commit_container(cx, container, spec)
+    }
+
+    fn create_volume(&self, cx: &Context, spec: &VolumeSpec) -> Result<VolumeInfo> {
+        self.make_volume(cx, spec)
+    }
+
+    fn volume(&self, _cx: &Context, volume: &str) -> Result<VolumeInfo> {
+        self.find_volume(volume)
+    }
+
+    fn volumes(&self, _cx: &Context, filter: &VolumeFilter) -> Result<Vec<VolumeInfo>> {
+        self.list_volumes(filter)
+    }
+
+    fn inspect_volume(&self, _cx: &Context, volume: &str) -> Result<Value> {
+        self.show_volume(volume)
+    }
+
+    fn volume_size(&self, _cx: &Context, volume: &str) -> Result<u64> {
+        volume::size(&self.store, volume)
+    }
+
+    fn volume_users(&self, _cx: &Context, volume: &str) -> Result<Vec<String>> {
+        self.users_of_volume(volume)
+    }
+
+    fn remove_volume(&self, _cx: &Context, volume: &str) -> Result<()> {
+        self.take_volume_away(volume)
+    }
+
+    fn keep_volume(&self, _cx: &Context, volume: &str) -> Result<()> {
+        volume::keep(&self.store, volume)
     }
 
     fn events(&self, cx: &Context, query: &EventQuery, on_event: &mut dyn FnMut(Event) -> Result<bool>) -> Result<()> {

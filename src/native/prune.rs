@@ -4,35 +4,22 @@ use super::NativeEngine;
 use crate::build::cache_prune;
 use crate::container::prune as containers;
 use crate::context::Context;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 use crate::events::{self, Occurrence};
 use crate::image::{self, prune as images};
-use crate::model::{DiskUsage, PruneItem, PruneKind, PrunePlan, PruneSpec, Usage, VolumeUsage};
+use crate::model::{DiskUsage, PruneItem, PruneKind, PrunePlan, PruneSpec};
+use crate::volume as volumes;
 use std::collections::BTreeSet;
 
 impl NativeEngine {
     pub(super) fn measure_disk_usage(&self) -> Result<DiskUsage> {
         let mut usage = DiskUsage {
             containers: containers::usage(&self.store)?,
-            volumes: self.volume_usage()?,
+            volumes: volumes::usage(&self.store)?,
             build_cache: cache_prune::usage(&self.store)?,
             ..DiskUsage::default()
         };
         image::usage(&self.store, &mut usage)?;
-        Ok(usage)
-    }
-
-    fn volume_usage(&self) -> Result<Usage<VolumeUsage>> {
-        let folder = self.store.volume_dir("");
-        let mut usage = Usage::default();
-        for entry in std::fs::read_dir(&folder).doing(|| format!("cannot list `{}`", folder.display()))?.flatten() {
-            let size = containers::folder_size(&entry.path());
-            usage.count += 1;
-            usage.size += size;
-            usage.reclaimable += size;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            usage.items.push(VolumeUsage { name, containers: 0, size });
-        }
         Ok(usage)
     }
 
@@ -41,8 +28,12 @@ impl NativeEngine {
         if spec.containers {
             plan.add(containers::plan(&self.store, spec)?);
         }
+        let gone: BTreeSet<String> = plan.items.iter().map(|item| item.id.clone()).collect();
+        if let Some(which) = spec.volumes {
+            self.reaper.settle();
+            plan.add(volumes::prune::plan(&self.store, spec, which, &gone)?);
+        }
         if let Some(which) = &spec.images {
-            let gone: BTreeSet<String> = plan.items.iter().map(|item| item.id.clone()).collect();
             plan.add(images::plan(&self.store, spec, which, &gone)?);
         }
         if spec.build_cache {
@@ -57,9 +48,12 @@ impl NativeEngine {
             return Err(Error::invalid("this plan was carried out already").hint("make a new one with `dry_run: true`"));
         }
         let mut done = PrunePlan { done: true, skipped: plan.skipped.clone(), ..PrunePlan::default() };
-        for (kind, event) in
-            [(PruneKind::Container, "container"), (PruneKind::BuildCache, "builder"), (PruneKind::Image, "image")]
-        {
+        for (kind, event) in [
+            (PruneKind::Container, "container"),
+            (PruneKind::Volume, "volume"),
+            (PruneKind::BuildCache, "builder"),
+            (PruneKind::Image, "image"),
+        ] {
             let items: Vec<&PruneItem> = plan.items.iter().filter(|item| item.kind == kind).collect();
             if items.is_empty() {
                 continue;
@@ -67,6 +61,7 @@ impl NativeEngine {
             let before = done.freed;
             match kind {
                 PruneKind::Container => containers::carry_out(&self.store, cx, &items, &mut done)?,
+                PruneKind::Volume => volumes::prune::carry_out(&self.store, cx, &items, &mut done)?,
                 PruneKind::BuildCache => cache_prune::carry_out(&self.store, &items, &mut done)?,
                 PruneKind::Image => images::carry_out(&self.store, cx, &items, &mut done)?,
             }

@@ -1,11 +1,11 @@
-//! Ends scopes: containers, and images that were built in them.
+//! Ends scopes: containers, volumes, and images that were built in them.
 
 use super::NativeEngine;
 use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::store::Store;
 use crate::store::scopes::ItemKind;
-use crate::{container, image};
+use crate::{container, image, volume};
 
 impl NativeEngine {
     pub(super) fn end_one_scope(&self, cx: &Context, scope: &str) -> Result<()> {
@@ -25,6 +25,10 @@ fn remove(store: &Store, kind: ItemKind, name: &str) -> Result<()> {
         ItemKind::Image => match image::remove(store, name, false) {
             Err(error) if error.is(ErrorKind::NotFound) => Ok(()),
             removed => removed.map(drop),
+        },
+        ItemKind::Volume => match volume::remove(store, name) {
+            Err(error) if error.is(ErrorKind::NotFound) => Ok(()),
+            removed => removed,
         },
     }
 }

@@ -29,6 +29,9 @@ pub struct Launch {
     /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Its volumes, for their events.
+    #[serde(default)]
+    pub volumes: Vec<MountedVolume>,
     /// First eight digits of the root's id: part of every name on the host.
     pub root_id8: String,
     /// The root (`--root`) itself: the clean-up after `remove` is a command on it.
@@ -84,6 +87,17 @@ impl Launch {
     pub fn bundle_dir(&self) -> &Path {
         self.bundle_dir.as_deref().unwrap_or(&self.container_dir)
     }
+}
+
+/// A volume of a container.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MountedVolume {
+    /// Its name.
+    pub name: String,
+    /// Where it is mounted.
+    pub target: PathBuf,
+    /// Not writable.
+    pub read_only: bool,
 }
 
 /// An overlay of a container.

@@ -28,6 +28,7 @@ pub mod rootfs;
 pub mod seccomp;
 pub mod spec;
 pub mod state;
+pub mod subpath;
 pub mod terminal;
 pub mod unattended;
 pub mod user;

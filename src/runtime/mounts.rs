@@ -5,6 +5,7 @@ use super::copy_up;
 use super::labels::{self, Labelled};
 use super::namespaces::Namespaces;
 use super::rootfs::{Missing, Root, is_kind};
+use super::subpath;
 use super::userns;
 use crate::error::{Error, IoContext, Result};
 use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, c_path, clone_tree, set_attributes};
@@ -235,6 +236,8 @@ struct Options {
     propagation: Option<Propagation>,
     /// What is there already is copied into it.
     copies_up: bool,
+    /// The part of the source that is meant.
+    subpath: Option<String>,
     /// What the file system itself takes.
     data: Vec<String>,
 }
@@ -278,7 +281,10 @@ impl Options {
                 "symfollow" | "rsymfollow" => parsed.attrs -= MountAttrs::NO_SYM_FOLLOW,
                 "tmpcopyup" => parsed.copies_up = true,
                 "async" | "defaults" | "notmpcopyup" | "silent" | "loud" | "" => {}
-                data => parsed.data.push(data.to_owned()),
+                data => match data.strip_prefix(subpath::OPTION) {
+                    Some(below) => parsed.subpath = Some(below.to_owned()),
+                    None => parsed.data.push(data.to_owned()),
+                },
             }
         }
         parsed
@@ -292,7 +298,11 @@ fn open_source(mount: &Mount, options: &Options) -> Result<OwnedFd> {
     if let Some((pid, path)) = of_other_process(source) {
         return clone_of_other(pid, path).doing(doing);
     }
-    match clone_tree(AT_FDCWD, source, options.recursive) {
+    let cloned = match &options.subpath {
+        Some(below) => subpath::clone(source, below, options.recursive),
+        None => clone_tree(AT_FDCWD, source, options.recursive),
+    };
+    match cloned {
         Err(Errno::ENOENT) => Err(Error::not_found(format!("{}: the source does not exist", doing()))
             .hint("create it, or set `create: true` on the mount")),
         other => other.doing(doing),
@@ -416,6 +426,7 @@ mod tests {
             maps_ids: None,
             propagation: Some(Propagation::Slave),
             copies_up: false,
+            subpath: None,
             data: vec!["mode=1777".to_owned(), "newinstance".to_owned()],
         };
         assert_eq!(Options::parse(&options), expected);

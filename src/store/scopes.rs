@@ -11,6 +11,8 @@ pub enum ItemKind {
     Container,
     /// An image that was built or tagged, by canonical name or id.
     Image,
+    /// A volume, by name.
+    Volume,
 }
 
 impl ItemKind {
@@ -18,11 +20,12 @@ impl ItemKind {
         match self {
             Self::Container => "container",
             Self::Image => "image",
+            Self::Volume => "volume",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Container, Self::Image].into_iter().find(|kind| kind.name() == name)
+        [Self::Container, Self::Image, Self::Volume].into_iter().find(|kind| kind.name() == name)
     }
 }
 

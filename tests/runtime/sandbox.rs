@@ -106,6 +106,7 @@ impl Sandbox {
             runtime: None,
             restart: RestartPolicy::No,
             is_restart: false,
+            volumes: vec![],
             die_with_caller: false,
             remove: false,
             stop_signal: libc::SIGTERM,

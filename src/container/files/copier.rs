@@ -72,6 +72,13 @@ impl<'a> Copier<'a> {
         self.folder_content(source, folder, 0)
     }
 
+    /// The same, and the folder gets the attributes of `source`.
+    pub fn copy_whole(&mut self, source: &Node, folder: &Node) -> Result<()> {
+        self.copy_content(source, folder)?;
+        let open = folder.open_folder().doing(|| "cannot open a folder")?;
+        self.attributes(open.as_fd(), source, source.mode())
+    }
+
     fn about(&self, error: Error, name: &[u8]) -> Error {
         // Which file it was matters; that it was stopped does not depend on it.
         if self.cx.check().is_err() { error } else { error.context(format!("copying `{}`", shown(name))) }

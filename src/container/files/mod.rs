@@ -7,6 +7,7 @@ mod access;
 mod content;
 mod copier;
 mod copy;
+mod fill;
 mod late_progress;
 mod names;
 mod place;
@@ -16,5 +17,7 @@ mod write;
 
 pub use access::{BareRoot, bare_root};
 pub use copy::{copy_from, copy_to};
+pub use fill::fill;
 pub use read::read_file;
+pub use stopped::mount_bare;
 pub use write::write_file;

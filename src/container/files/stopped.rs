@@ -8,8 +8,10 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::{MountKind, MountSpec};
 use crate::runtime::overlay::Overlay;
 use crate::runtime::rootfs::{Missing, Root, is_kind};
+use crate::runtime::subpath;
 use crate::store::Store;
 use crate::sys::mount::{MountAttrs, Propagation, attach, clone_tree, set_attributes};
+use crate::volume;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::mount::{MsFlags, mount as mount_flags};
@@ -52,7 +54,7 @@ struct Plan {
 pub fn mount(store: &Store, cx: &Context, row: &Row, purpose: Purpose) -> Result<(Mounted, Root)> {
     // Until the overlay holds them.
     let _layers = store.use_layers(&row.plan.layers)?;
-    let plan = plan(store, row, purpose);
+    let plan = Plan { mounts: mounts(store, row)?, ..plan(store, row, purpose) };
     let (release, released) = channel::<()>();
     let (report, reported) = channel();
     let thread = std::thread::Builder::new()
@@ -77,9 +79,20 @@ pub fn mount_bare(store: &Store, row: &Row) -> Result<OwnedFd> {
 fn plan(store: &Store, row: &Row, purpose: Purpose) -> Plan {
     let file = |name| folder::file(store, &row.id, name);
     let (upper, work) = row.plan.changes.clone().unwrap_or_else(|| (file(folder::UPPER), file(folder::WORK)));
-    let mounts = row.spec.mounts.iter().filter(|mount| mount.kind == MountKind::Bind).cloned().collect();
     let (layers, read_only) = (row.plan.layers.clone(), row.spec.read_only);
-    Plan { layers, upper, work, merged: file(folder::MERGED), mounts, read_only, purpose }
+    Plan { layers, upper, work, merged: file(folder::MERGED), mounts: Vec::new(), read_only, purpose }
+}
+
+/// Folders of the host and volumes, which have become such folders.
+fn mounts(store: &Store, row: &Row) -> Result<Vec<MountSpec>> {
+    let mut mounts: Vec<MountSpec> =
+        row.spec.mounts.iter().filter(|mount| mount.kind != MountKind::Tmpfs).cloned().collect();
+    for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Volume) {
+        mount.source = volume::data(store, &mount.source)?.display().to_string();
+    }
+    // A mount below another one comes after it.
+    mounts.sort_by_key(|mount| mount.target.components().count());
+    Ok(mounts)
 }
 
 /// Runs something on a thread of its own, which may then leave the namespaces of this process.
@@ -136,10 +149,14 @@ impl Plan {
         Ok((root, missing))
     }
 
-    /// Binds a folder of the host; `false` when it is not there.
+    /// Binds a folder of the host or a volume; `false` when it is not there.
     fn bind(&self, root: &Root, mount: &MountSpec) -> Result<bool> {
         let doing = || format!("cannot mount `{}` on `{}`", mount.source, mount.target.display());
-        let tree: OwnedFd = match clone_tree(AT_FDCWD, mount.source.as_ref(), true) {
+        let cloned = match &mount.subpath {
+            Some(below) => subpath::clone(mount.source.as_ref(), below, true),
+            None => clone_tree(AT_FDCWD, mount.source.as_ref(), true),
+        };
+        let tree: OwnedFd = match cloned {
             Err(Errno::ENOENT) => return Ok(false),
             other => other.doing(doing)?,
         };

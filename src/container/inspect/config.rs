@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 pub fn config(store: &Store, row: &Row) -> Value {
     let (plan, spec) = (&row.plan, &row.spec);
     let (entrypoint, cmd) = command(store, row);
+    let volumes = volumes(store, row);
     json!({
         "Hostname": plan.hostname,
         "Domainname": spec.domainname.clone().unwrap_or_default(),
@@ -26,7 +27,7 @@ pub fn config(store: &Store, row: &Row) -> Value {
         "Env": plan.env.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
         "Cmd": cmd,
         "Image": row.image,
-        "Volumes": null,
+        "Volumes": if volumes.is_empty() { Value::Null } else { json!(volumes) },
         "WorkingDir": plan.workdir,
         "Entrypoint": entrypoint,
         "OnBuild": null,
@@ -35,6 +36,16 @@ pub fn config(store: &Store, row: &Row) -> Value {
         "StopSignal": plan.stop_signal,
         "StopTimeout": plan.stop_timeout.as_secs(),
     })
+}
+
+/// The image's, whatever is mounted there, and those that were asked for without a name.
+fn volumes(store: &Store, row: &Row) -> BTreeMap<String, Value> {
+    let of_image = || {
+        let id: Digest = row.image_id.parse().ok()?;
+        image::read_config(store, &id).ok()?.config().as_ref()?.volumes().clone()
+    };
+    let own = row.spec.mounts.iter().filter(|mount| mount.anonymous).map(|mount| mount.target.display().to_string());
+    own.chain(of_image().unwrap_or_default()).map(|target| (target, json!({}))).collect()
 }
 
 /// What it runs, as Docker divides it: the entrypoint is the container's, else the image's; the rest is the command.

@@ -37,11 +37,15 @@ fn log_config(log: &LogSpec) -> Value {
 
 fn general(row: &Row, info: &ContainerInfo) -> Value {
     let spec = &row.spec;
-    let binds: Vec<_> = spec.mounts.iter().filter(|mount| mount.kind == MountKind::Bind).map(bind).collect();
+    let binds = spec.mounts.iter().filter(|mount| mount.kind != MountKind::Tmpfs && !mount.anonymous);
+    // The short form has no place for a sub path.
+    let (binds, mounts): (Vec<_>, Vec<_>) = binds.partition(|mount| mount.subpath.is_none());
+    let binds: Vec<_> = binds.into_iter().map(bind).collect();
+    let mounts: Vec<_> = mounts.into_iter().map(volume_mount).collect();
     let tmpfs = spec.mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs);
     let tmpfs: Map<_, _> =
         tmpfs.map(|mount| (mount.target.display().to_string(), tmpfs_options(mount).into())).collect();
-    json!({
+    let mut general = json!({
         "Binds": some(binds),
         "ContainerIDFile": "",
         "LogConfig": log_config(&spec.log),
@@ -64,7 +68,12 @@ fn general(row: &Row, info: &ContainerInfo) -> Value {
         "ConsoleSize": [0, 0],
         "Isolation": "",
         "Init": spec.init,
-    })
+    });
+    // Left out where there are none, as Docker does.
+    if let (Some(fields), false) = (general.as_object_mut(), mounts.is_empty()) {
+        fields.insert("Mounts".to_owned(), mounts.into());
+    }
+    general
 }
 
 fn isolation(spec: &ContainerSpec) -> Value {
@@ -157,8 +166,23 @@ fn security(spec: &ContainerSpec) -> Vec<String> {
     no_new.into_iter().chain(spec.seccomp.iter().map(|profile| format!("seccomp={profile}"))).collect()
 }
 
+fn volume_mount(mount: &MountSpec) -> Value {
+    json!({
+        "Type": "volume",
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": mount.read_only,
+        "VolumeOptions": { "NoCopy": mount.nocopy, "Subpath": mount.subpath },
+    })
+}
+
 fn bind(mount: &MountSpec) -> String {
-    let options = [mount.read_only.then_some("ro"), mount.idmap.then_some("idmap"), mount.propagation.as_deref()];
+    let options = [
+        mount.nocopy.then_some("nocopy"),
+        mount.read_only.then_some("ro"),
+        mount.idmap.then_some("idmap"),
+        mount.propagation.as_deref(),
+    ];
     let options: Vec<_> = options.into_iter().flatten().collect();
     let paths = format!("{}:{}", mount.source, mount.target.display());
     if options.is_empty() { paths } else { format!("{paths}:{}", options.join(",")) }

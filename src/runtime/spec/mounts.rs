@@ -1,6 +1,7 @@
 //! The mounts of a specification: the standard ones, and those that are asked for.
 
 use super::{Options, Shm};
+use crate::runtime::subpath;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{Mount, MountBuilder};
 use std::path::Path;
@@ -18,6 +19,14 @@ pub fn bind(source: &Path, target: &Path, read_only: bool, propagation: Option<&
 pub fn with_mapped_ids(mut mount: Mount) -> Mount {
     let mut options = mount.options().clone().unwrap_or_default();
     options.push("ridmap".to_owned());
+    mount.set_options(Some(options));
+    mount
+}
+
+/// The same mount of what is at a path inside its source.
+pub fn with_subpath(mut mount: Mount, below: &str) -> Mount {
+    let mut options = mount.options().clone().unwrap_or_default();
+    options.push(format!("{}{below}", subpath::OPTION));
     mount.set_options(Some(options));
     mount
 }

@@ -24,7 +24,7 @@ impl Event {
         self.0.timestamp()
     }
 
-    /// What it happened to: `container`, `image`, `network`.
+    /// What it happened to: `container`, `image`, `network`, `volume`.
     #[get(column)]
     pub fn r#type(&self) -> String {
         self.0.kind.clone()
@@ -88,7 +88,7 @@ pub struct EventsOptions {
 /// The keys of `filter`: one text or several, of which one must fit; of different keys, all must.
 #[derive(Default, Options)]
 pub struct FilterOptions {
-    /// `"container"`, `"image"`, `"network"`.
+    /// `"container"`, `"image"`, `"network"`, `"volume"`.
     pub r#type: OneOrMany,
     /// What happened: `"start"`, `"die"`.
     #[option(alias = "event")]
@@ -99,6 +99,8 @@ pub struct FilterOptions {
     pub image: OneOrMany,
     /// Name of a network or the beginning of its id.
     pub network: OneOrMany,
+    /// Name of a volume.
+    pub volume: OneOrMany,
     /// Labels that must all be there: `"key"`, `"key=value"`, or several.
     #[option(alias = "labels")]
     pub label: Labels,
@@ -149,6 +151,7 @@ impl From<FilterOptions> for EventFilter {
             containers: options.container.0,
             images: options.image.0,
             networks: options.network.0,
+            volumes: options.volume.0,
             labels: options.label.0,
         }
     }

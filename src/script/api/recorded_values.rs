@@ -3,7 +3,7 @@
 use super::recording_engine::RecordingEngine;
 use crate::model::{
     ContainerInfo, Damage, Digest, Finding, ImageInfo, Platform, PruneItem, PruneKind, PrunePlan, PublishedPort,
-    Status, StoreCheck,
+    Status, StoreCheck, VolumeInfo,
 };
 
 impl RecordingEngine {
@@ -52,6 +52,17 @@ impl RecordingEngine {
             user: String::new(),
             ports: vec![],
             layers: vec![],
+        }
+    }
+
+    pub(super) fn volume_info(name: &str) -> VolumeInfo {
+        VolumeInfo {
+            name: name.to_owned(),
+            driver: "local".to_owned(),
+            path: format!("/root/volumes/{name}/_data"),
+            labels: [("app".to_owned(), "shop".to_owned())].into(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+            anonymous: false,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::model::{
     WriteOptions,
 };
 use crate::model::{DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
+use crate::model::{VolumeFilter, VolumeInfo, VolumeSpec};
 use crate::script::binding::explain;
 use crate::script::{Host, Settings};
 use std::io::{Read, Write};
@@ -433,6 +434,34 @@ impl Engine for RecordingEngine {
             skipped: vec![plan.items[0].skip("container `web` uses it")],
             ..PrunePlan::default()
         })
+    }
+    fn create_volume(&self, _: &Context, spec: &VolumeSpec) -> Result<VolumeInfo> {
+        self.called(format!("create volume {spec:?}"));
+        Ok(Self::volume_info(spec.name.as_deref().unwrap_or("c0ffee")))
+    }
+    fn volume(&self, _: &Context, volume: &str) -> Result<VolumeInfo> {
+        if volume == "missing" { Err(Error::not_found("no such volume")) } else { Ok(Self::volume_info(volume)) }
+    }
+    fn volumes(&self, _: &Context, filter: &VolumeFilter) -> Result<Vec<VolumeInfo>> {
+        self.called(format!("volumes {filter:?}"));
+        Ok(vec![Self::volume_info("data")])
+    }
+    fn inspect_volume(&self, _: &Context, volume: &str) -> Result<serde_json::Value> {
+        Ok(serde_json::json!({ "Name": volume }))
+    }
+    fn volume_size(&self, _: &Context, _: &str) -> Result<u64> {
+        Ok(98 << 20)
+    }
+    fn volume_users(&self, _: &Context, _: &str) -> Result<Vec<String>> {
+        Ok(vec!["web".to_owned()])
+    }
+    fn remove_volume(&self, _: &Context, volume: &str) -> Result<()> {
+        self.called(format!("remove volume {volume}"));
+        if volume == "missing" { Err(Error::not_found("no such volume")) } else { Ok(()) }
+    }
+    fn keep_volume(&self, _: &Context, volume: &str) -> Result<()> {
+        self.called(format!("keep volume {volume}"));
+        Ok(())
     }
     fn recover(&self, _: &Context) -> Result<Vec<Recovered>> {
         self.called("recover");

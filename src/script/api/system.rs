@@ -1,6 +1,5 @@
-//! `version()`, `info()`, `recover()` and `keep()`.
+//! `version()`, `info()` and `recover()`.
 
-use super::container::Container;
 use crate::error::Result;
 use crate::model::Platform;
 use crate::script::binding::{Call, api};
@@ -40,17 +39,4 @@ pub fn recover(call: &Call) -> Result<Value> {
         .into_iter()
         .map(|container| json!({ "id": container.id, "name": container.name, "error": container.error }))
         .collect())
-}
-
-/// Takes a container out of its scope: it outlives the script. Gives the container.
-///
-/// # Example (engine)
-/// scope(|| keep(image("node:18").run(#{ name: "web" })));
-///
-/// # Errors
-/// `not_found`.
-#[api]
-pub fn keep(call: &Call, container: Container) -> Result<Container> {
-    call.engine()?.keep(&call.context(), container.reference())?;
-    Ok(container)
 }

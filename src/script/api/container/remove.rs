@@ -18,7 +18,8 @@ pub struct RemoveOptions {
 
 #[api]
 impl Container {
-    /// Removes it with all it wrote; volumes stay. Gives the container.
+    /// Removes it with all it wrote; volumes stay, but for its anonymous ones with `volumes`, or where it was made with
+    /// `remove: true` or in a scope. Gives the container.
     ///
     /// # Example (engine)
     /// container("web").remove(#{ force: true, missing_ok: true });

@@ -1,8 +1,8 @@
-//! `prune_images()`, `prune_containers()` and `prune()`.
+//! `prune_images()`, `prune_containers()`, `prune_volumes()` and `prune()`.
 
 use super::PrunePlan;
 use crate::error::{Error, Result};
-use crate::model::{ImagePruneSpec, PruneSpec};
+use crate::model::{ImagePruneSpec, PruneSpec, VolumePruneSpec};
 use crate::script::api::values::Labels;
 use crate::script::binding::{Call, Options, Size, api};
 use std::sync::Arc;
@@ -48,6 +48,16 @@ pub struct PruneImagesOptions {
     pub filter: PruneFilter,
 }
 
+/// Options of `prune_volumes`.
+#[derive(Default, Options)]
+pub struct PruneVolumesOptions {
+    /// Also volumes with a name.
+    pub all: bool,
+    /// What all of them take.
+    #[option(flatten)]
+    pub filter: PruneFilter,
+}
+
 /// Options of `prune`.
 #[derive(Default, Options)]
 pub struct PruneOptions {
@@ -57,7 +67,7 @@ pub struct PruneOptions {
     /// What all of them take.
     #[option(flatten)]
     pub filter: PruneFilter,
-    /// Anonymous volumes: this version has none, and says so.
+    /// Also anonymous volumes that no container has.
     pub volumes: bool,
     /// Also what builds keep to be faster; for it, `older_than` means its last use.
     pub build_cache: bool,
@@ -109,7 +119,23 @@ pub fn prune_containers(call: &Call, options: PruneFilter) -> Result<PrunePlan> 
     clean_up(call, &PruneSpec { containers: true, ..options.spec() }, dry_run)
 }
 
-/// Removes containers that do not run, images as `prune_images` does, and, if it is asked for, the build cache. Or carries
+/// Removes anonymous volumes that no container has, running or not; with `all` also those with a name. Those of a scope of
+/// another script that runs stay. Gives what went.
+///
+/// # Example (engine)
+/// print(prune_volumes(#{ all: true, label: "ci", dry_run: true }));
+///
+/// # Errors
+/// `invalid` for a time that is none.
+#[api]
+pub fn prune_volumes(call: &Call, options: PruneVolumesOptions) -> Result<PrunePlan> {
+    let dry_run = options.filter.dry_run;
+    let volumes = Some(VolumePruneSpec { all: options.all });
+    clean_up(call, &PruneSpec { volumes, ..options.filter.spec() }, dry_run)
+}
+
+/// Removes containers that do not run, images as `prune_images` does, and, if they are asked for, anonymous
+/// volumes that no container has then, and the build cache. Or carries
 /// out a plan, that and nothing else: what is used or has changed since then stays. Gives what went, and what stayed.
 ///
 /// # Example (engine)
@@ -118,7 +144,7 @@ pub fn prune_containers(call: &Call, options: PruneFilter) -> Result<PrunePlan> 
 /// for stays in prune(plan).skipped { print(`${stays.id} ${stays.reason}`) }
 ///
 /// # Errors
-/// `invalid` for a plan that was carried out already, `unsupported` for volumes.
+/// `invalid` for a plan that was carried out already.
 #[api]
 pub fn prune(call: &Call, plan: Option<PrunePlan>, options: PruneOptions) -> Result<PrunePlan> {
     if let Some(plan) = plan {
@@ -127,15 +153,12 @@ pub fn prune(call: &Call, plan: Option<PrunePlan>, options: PruneOptions) -> Res
         }
         return carry_out(call, &plan);
     }
-    if options.volumes {
-        return Err(Error::unsupported("prune: this version has no volumes of its own, so there are none to remove")
-            .hint("leave `volumes` out"));
-    }
     let dry_run = options.filter.dry_run;
     let spec = PruneSpec {
         containers: true,
         images: Some(options.which.spec()),
         build_cache: options.build_cache,
+        volumes: options.volumes.then(VolumePruneSpec::default),
         ..options.filter.spec()
     };
     clean_up(call, &spec, dry_run)

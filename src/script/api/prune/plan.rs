@@ -18,13 +18,13 @@ pub struct PruneItem(model::PruneItem);
 
 #[api]
 impl PruneItem {
-    /// `container`, `image` or `build_cache`.
+    /// `container`, `volume`, `image` or `build_cache`.
     #[get(column)]
     pub fn kind(&self) -> String {
         self.0.kind.name().to_owned()
     }
 
-    /// Its id; of a step of a build its key.
+    /// Its id; of a step of a build its key, of a volume its name.
     #[get(column, shown = shown::id)]
     pub fn id(&self) -> String {
         self.0.id.clone()

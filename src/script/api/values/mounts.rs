@@ -40,12 +40,26 @@ struct MountMap {
     /// Does not fill a new volume from the image.
     #[option(alias = "no_copy")]
     nocopy: bool,
+    /// What of a volume is mounted: a path inside it.
+    #[option(alias = "sub_path", alias = "volume-subpath", alias = "volume_subpath")]
+    subpath: Option<String>,
+    /// The same and `nocopy`, as Compose has them: `volume: #{ subpath: "dir" }`.
+    volume: VolumeMap,
     /// How mounts below a bind spread: `rshared`, `rslave`, …
     propagation: Option<String>,
     /// Shows the owners in a bind as the container's user namespace has them.
     idmap: bool,
     /// Most bytes of a tmpfs.
     size: Option<Size>,
+}
+
+/// Compose's part of a mount that is for volumes.
+#[derive(Default, Options)]
+struct VolumeMap {
+    /// Does not fill a new volume from the image.
+    nocopy: bool,
+    /// What of it is mounted.
+    subpath: Option<String>,
 }
 
 fn read(value: Dynamic) -> Result<Mounts, Refusal> {
@@ -110,8 +124,11 @@ fn by_map(map: MountMap) -> Result<MountSpec, Refusal> {
         mount = mount.with_options(&text_or_refuse(&map.mode, "`ro` or `rw`")?)?;
     }
     mount.read_only |= map.read_only;
-    if map.nocopy {
+    if map.nocopy || map.volume.nocopy {
         mount = mount.with_options("nocopy")?;
+    }
+    if let Some(subpath) = map.subpath.or(map.volume.subpath) {
+        mount = mount.with_subpath(&subpath)?;
     }
     if map.idmap {
         mount = mount.with_options("idmap")?;
