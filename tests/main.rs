@@ -4,6 +4,7 @@
 mod architecture;
 mod archives;
 mod attach;
+mod backup;
 mod build;
 mod catalogue;
 mod check_store;

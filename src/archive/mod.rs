@@ -1,11 +1,13 @@
-//! Layers as tar: read, unpacked into a folder for overlayfs, written from a folder.
+//! Layers as tar: read, unpacked into a folder for overlayfs, written from a folder; and backups of folders.
 //!
 //! An archive is hostile input. [`unpack`] changes nothing outside its folder, whatever the archive says,
 //! and refuses with `corrupt` what no honest archive has.
 
 mod compare;
 mod compression;
+mod end_record;
 pub mod erofs;
+mod exclude;
 mod header;
 mod limits;
 pub mod member;
@@ -14,6 +16,8 @@ mod pax;
 mod pipeline;
 mod reader;
 mod recording;
+mod restore;
+mod sparse;
 mod target;
 mod tree;
 mod unpack;
@@ -23,9 +27,12 @@ mod writer;
 
 pub use compare::{Compared, compare};
 pub use compression::{Compression, decompress};
+pub use end_record::EndRecord;
+pub use exclude::Exclusion;
 pub use limits::{Limits, MAX_DEPTH};
-pub use pack::{PackOptions, exactly, member_of, names, pack, pack_folder};
+pub use pack::{PackOptions, exactly, member_of, names, pack, pack_backup, pack_folder};
 pub use reader::TarReader;
+pub use restore::{LIMITS as BACKUP_LIMITS, restore};
 pub use unpack::{Unpacked, diff_id, unpack};
 pub use view::{Seen, View};
 pub use writer::TarWriter;

@@ -2,8 +2,11 @@
 //!
 //! Every step is relative to a descriptor: a container may exchange folders for links while its files are read.
 
+use super::end_record::{EndRecord, Hashing};
+use super::exclude::Exclusion;
 use super::limits::{Limits, MAX_DEPTH};
 use super::member::{Member, MemberKind, Path as Inside, Time};
+use super::sparse::{SparseData, SparseMap};
 use super::whiteout::{self, OPAQUE_XATTR, OVERLAY_XATTRS};
 use super::writer::TarWriter;
 use crate::context::Context;
@@ -32,6 +35,8 @@ pub struct PackOptions<'a> {
     pub excluded: &'a [Inside],
     /// Whose ids the kernel shows for the owners; `None`: their own.
     pub ids: Option<&'a IdMaps>,
+    /// What else is left out.
+    pub exclusions: &'a [Exclusion],
     /// How much it may be.
     pub limits: Limits,
 }
@@ -49,9 +54,24 @@ pub fn pack(root: &Path, options: &PackOptions<'_>, output: impl Write) -> Resul
 /// `invalid` when it is more than `options.limits`.
 pub fn pack_folder(root: &Node, options: &PackOptions<'_>, cx: &Context, output: impl Write) -> Result<()> {
     let writer = TarWriter::new(output);
-    let mut packer = Packer { writer, options, cx, links: HashMap::new(), entries: 0, bytes: 0 };
+    let mut packer =
+        Packer { writer, options, cx, links: HashMap::new(), entries: 0, bytes: 0, members: 0, whole: false };
     packer.folder(root, &Inside::default(), 0)?;
     packer.writer.finish().and_then(|mut output| output.flush()).doing(|| "cannot write an archive")
+}
+
+/// A folder as a backup: its own attributes, holes and those attributes that overlayfs reads are kept, and the end says
+/// what is in it. Gives what it says.
+pub fn pack_backup(root: &Node, options: &PackOptions<'_>, cx: &Context, output: impl Write) -> Result<EndRecord> {
+    let doing = || "cannot write an archive";
+    let writer = TarWriter::new(Hashing::new(output));
+    let mut packer =
+        Packer { writer, options, cx, links: HashMap::new(), entries: 0, bytes: 0, members: 0, whole: true };
+    packer.entry(root, &Inside::default(), 0)?;
+    let record = packer.writer.output().passed().record(packer.members);
+    packer.writer.comment(&record.to_string()).doing(doing)?;
+    packer.writer.finish().and_then(|mut output| output.flush()).doing(doing)?;
+    Ok(record)
 }
 
 /// What a file of the host would be as a member under the name `inside`; `None` for a socket, which nothing
@@ -99,6 +119,10 @@ struct Packer<'a, W: Write> {
     links: HashMap<(u64, u64), Inside>,
     entries: u64,
     bytes: u64,
+    /// Members that were written.
+    members: u64,
+    /// It is a backup: nothing is left out that a tar can hold.
+    whole: bool,
 }
 
 impl<W: Write> Packer<'_, W> {
@@ -115,7 +139,7 @@ impl<W: Write> Packer<'_, W> {
         for name in names {
             self.cx.check()?;
             let path = inside.join(&name);
-            if self.options.excluded.contains(&path) {
+            if self.options.excluded.contains(&path) || self.options.exclusions.iter().any(|some| some.means(&path)) {
                 continue;
             }
             match Node::at(folder, &name) {
@@ -134,6 +158,7 @@ impl<W: Write> Packer<'_, W> {
             return self.marker(marker).doing(doing);
         }
         let Some(mut member) = member(node, inside.clone()).doing(doing)? else { return Ok(()) };
+        self.members += 1;
         if let Some(time) = self.options.mtime {
             member.mtime = time;
         }
@@ -155,10 +180,10 @@ impl<W: Write> Packer<'_, W> {
             .into_iter()
             .map(|(name, value)| (name.into_bytes(), value))
             .map(|(name, value)| match name.as_slice() {
-                file_capability::XATTR => (name, file_capability::for_any_root(value)),
+                file_capability::XATTR if !self.whole => (name, file_capability::for_any_root(value)),
                 _ => (name, value),
             })
-            .filter(|(name, _)| !OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)))
+            .filter(|(name, _)| self.whole || !OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)))
             .collect();
         if member.kind == MemberKind::File {
             return self.file(node, &member);
@@ -180,9 +205,15 @@ impl<W: Write> Packer<'_, W> {
             return Err(Error::invalid(format!("cannot pack `/{}`: it comes to more than {most} GiB", member.path))
                 .hint("is it a sparse file? remove it, or copy what you need: `container(…).copy_from(…)`"));
         }
-        let data = node.open_file(OFlag::O_RDONLY).map_err(io::Error::from);
-        let data = data.map(|file| Exactly { file, left: member.size, cx: Some(self.cx) });
-        data.and_then(|data| self.writer.add(member, data)).doing(|| format!("cannot pack `/{}`", member.path))
+        let doing = || format!("cannot pack `/{}`", member.path);
+        let file = node.open_file(OFlag::O_RDONLY).doing(doing)?;
+        let stored = u64::try_from(node.stat().st_blocks).unwrap_or(0).saturating_mul(512);
+        let map = if self.whole && stored < member.size { SparseMap::of(&file, member.size) } else { None };
+        match map {
+            Some(map) => self.writer.add_sparse(member, &map, SparseData::new(file, &map, self.cx)),
+            None => self.writer.add(member, Exactly { file, left: member.size, cx: Some(self.cx) }),
+        }
+        .doing(doing)
     }
 
     /// An empty file with a meaningful name.

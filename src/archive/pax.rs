@@ -13,6 +13,28 @@ pub struct PaxHeader {
     pub gid: Option<u32>,
     pub mtime: Option<Time>,
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What a person, or whoever wrote the archive, has to say.
+    pub comment: Option<Vec<u8>>,
+    /// GNU tar's words about a sparse file.
+    pub sparse: SparseRecords,
+}
+
+/// The records `GNU.sparse.…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SparseRecords {
+    pub major: Option<u32>,
+    pub minor: Option<u32>,
+    pub name: Option<Vec<u8>>,
+    pub real_size: Option<u64>,
+    /// Records of the older formats.
+    pub other: bool,
+}
+
+impl SparseRecords {
+    /// Whether there is any.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The prefix under which GNU tar, Go and libarchive keep extended attributes.
@@ -40,11 +62,12 @@ impl PaxHeader {
             b"uid" => self.uid = Some(number(value)?),
             b"gid" => self.gid = Some(number(value)?),
             b"mtime" => self.mtime = Some(time(value)?),
-            key if key.starts_with(b"GNU.sparse.") => {
-                return Err(
-                    Error::unsupported("the archive holds a sparse file").hint("write the archive without `--sparse`")
-                );
-            }
+            b"comment" => self.comment = Some(value.to_vec()),
+            b"GNU.sparse.major" => self.sparse.major = Some(number(value)?),
+            b"GNU.sparse.minor" => self.sparse.minor = Some(number(value)?),
+            b"GNU.sparse.name" => self.sparse.name = Some(value.to_vec()),
+            b"GNU.sparse.realsize" => self.sparse.real_size = Some(number(value)?),
+            key if key.starts_with(b"GNU.sparse.") => self.sparse.other = true,
             key => {
                 if let Some(name) = key.strip_prefix(XATTR_PREFIX) {
                     self.xattrs.push((name.to_vec(), value.to_vec()));

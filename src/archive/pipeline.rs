@@ -33,6 +33,19 @@ pub fn inflate<T>(source: impl Read + Send, consume: impl FnOnce(Chunks) -> Resu
     })
 }
 
+/// The same without a digest: `consume` need not read all.
+pub fn read_ahead<T>(source: impl Read + Send, consume: impl FnOnce(Chunks) -> Result<T>) -> Result<T> {
+    let (plain, full) = sync_channel(DEPTH);
+    let (empty, empty_receiver) = channel();
+    let chunks = Chunks { full, empty, current: Vec::new(), used: 0 };
+    std::thread::scope(|scope| {
+        let inflater = std::thread::Builder::new().name("inflate".to_owned());
+        let inflater = inflater.spawn_scoped(scope, move || produce(source, &plain, &empty_receiver));
+        inflater.map_err(|error| failed(error, "cannot start a thread"))?;
+        consume(chunks)
+    })
+}
+
 /// What passes between the threads.
 type Chunk = Result<Vec<u8>>;
 

@@ -1,9 +1,10 @@
 //! Members of a tar, one after another, with their extended headers applied.
 
+use super::end_record::{EndRecord, Passed};
 use super::header::{BLOCK, Header};
 use super::limits::{Limits, MAX_HEADER, MAX_PATH};
 use super::member::{Member, MemberKind, Path};
-use super::pax::PaxHeader;
+use super::pax::{PaxHeader, SparseRecords};
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{self, BufRead};
 
@@ -16,6 +17,21 @@ pub struct TarReader<R> {
     /// Bytes of the tar so far.
     position: u64,
     left: Limits,
+    /// What only backups have.
+    backup: Option<Backup>,
+}
+
+/// What is watched of a backup.
+#[derive(Default)]
+struct Backup {
+    passed: Passed,
+    /// The same before the header that is being read.
+    before: Passed,
+    entries: u64,
+    /// What its end says, and what had come before that.
+    end: Option<(EndRecord, EndRecord)>,
+    /// Bytes of the current member, which has holes.
+    sparse: Option<u64>,
 }
 
 /// What extended headers have said about the next member.
@@ -29,7 +45,27 @@ struct Extended {
 impl<R: BufRead> TarReader<R> {
     /// Reads from `source` at most what `limits` allow.
     pub fn new(source: R, limits: &Limits) -> Self {
-        Self { source, data: 0, padding: 0, position: 0, left: *limits }
+        Self { source, data: 0, padding: 0, position: 0, left: *limits, backup: None }
+    }
+
+    /// Takes files with holes, too, and looks for an end record.
+    #[must_use]
+    pub fn of_backup(self) -> Self {
+        Self { backup: Some(Backup::default()), ..self }
+    }
+
+    /// What has been read, up to the end record, and what that says, if there is one.
+    pub fn end_record(&self) -> (EndRecord, Option<EndRecord>) {
+        let Some(backup) = &self.backup else { return (Passed::default().record(0), None) };
+        match backup.end.clone() {
+            Some((record, found)) => (found, Some(record)),
+            None => (backup.before.record(backup.entries), None),
+        }
+    }
+
+    /// Bytes of the current member when it has holes: its data starts with a map.
+    pub fn sparse(&self) -> Option<u64> {
+        self.backup.as_ref().and_then(|backup| backup.sparse)
     }
 
     /// The next member; `None` at the end.
@@ -73,6 +109,10 @@ impl<R: BufRead> TarReader<R> {
     }
 
     fn pass(&mut self, count: usize) {
+        if let (Some(backup), Ok(bytes)) = (&mut self.backup, self.source.fill_buf()) {
+            // What was looked at: nothing is read.
+            backup.passed.update(&bytes[..count.min(bytes.len())]);
+        }
         self.source.consume(count);
         self.position += count as u64;
     }
@@ -104,6 +144,9 @@ impl<R: BufRead> TarReader<R> {
     /// The next header; `None` after the two blocks of zeros that end a tar, or where it just ends.
     fn header(&mut self) -> Result<Option<Header>> {
         let is_first = self.position == 0;
+        if let Some(backup) = &mut self.backup {
+            backup.before = backup.passed.clone();
+        }
         let Some(block) = self.block()? else { return Ok(None) };
         match Header::parse(&block) {
             Err(_) if is_first => return Err(no_archive()),
@@ -148,6 +191,13 @@ impl<R: BufRead> TarReader<R> {
             let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
             Ok(bytes[..end].to_vec())
         };
+        if let Some(backup) = &mut self.backup
+            && let b'g' = header.typeflag
+        {
+            let comment = PaxHeader::parse(&bytes)?.comment.unwrap_or_default();
+            let record = EndRecord::parse(&comment).map(|record| (record, backup.before.record(backup.entries)));
+            backup.end = record.or(backup.end.take());
+        }
         let twice = match header.typeflag {
             _ if extended.pax.is_some() => true,
             b'L' => extended.long_name.replace(name()?).is_some(),
@@ -184,7 +234,8 @@ impl<R: BufRead> TarReader<R> {
     }
 
     fn member(&mut self, header: Header, extended: Extended) -> Result<Member> {
-        let pax = extended.pax.unwrap_or_default();
+        let mut pax = extended.pax.unwrap_or_default();
+        let sparse = self.holes(&mut pax)?;
         let name = pax.path.or(extended.long_name).unwrap_or(header.name);
         let link = pax.link.or(extended.long_link).unwrap_or(header.link);
         let folder = name.ends_with(b"/");
@@ -207,9 +258,10 @@ impl<R: BufRead> TarReader<R> {
             other => return Err(bad(&format!("`{path}` has the unknown type `{}`", other.escape_ascii()))),
         };
         // Only files have data; what other members say about their size is ignored, as by Go's reader.
-        let size = if kind == MemberKind::File { pax.size.unwrap_or(header.size) } else { 0 };
-        self.count(&name, size)?;
-        self.set_data(size);
+        let stored = if kind == MemberKind::File { pax.size.unwrap_or(header.size) } else { 0 };
+        self.count(&name, stored)?;
+        self.set_data(stored);
+        let size = sparse.filter(|_| kind == MemberKind::File).unwrap_or(stored);
         Ok(Member {
             path,
             kind,
@@ -220,6 +272,35 @@ impl<R: BufRead> TarReader<R> {
             size,
             xattrs: pax.xattrs,
         })
+    }
+
+    /// The size of a member with holes, whose right name is one of their records.
+    fn holes(&mut self, pax: &mut PaxHeader) -> Result<Option<u64>> {
+        let sparse = std::mem::take(&mut pax.sparse);
+        let Some(backup) = &mut self.backup else {
+            return if sparse.is_empty() {
+                Ok(None)
+            } else {
+                Err(Error::unsupported("the archive holds a sparse file").hint("write the archive without `--sparse`"))
+            };
+        };
+        if backup.end.is_some() {
+            return Err(bad("a member follows its end"));
+        }
+        backup.entries += 1;
+        backup.sparse = None;
+        match sparse {
+            none if none.is_empty() => {}
+            SparseRecords { major: Some(1), minor: Some(0), name: Some(name), real_size: Some(size), other: false } => {
+                pax.path = Some(name);
+                backup.sparse = Some(size);
+            }
+            _ => {
+                return Err(Error::unsupported("the archive holds a sparse file in an old format")
+                    .hint("write it with `tar --format=posix --sparse`, or without `--sparse`"));
+            }
+        }
+        Ok(backup.sparse)
     }
 
     fn count(&mut self, name: &[u8], size: u64) -> Result<()> {

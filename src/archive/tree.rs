@@ -2,6 +2,7 @@
 
 use super::member::{Member, Time};
 use super::reader::TarReader;
+use super::sparse::SparseMap;
 use super::target::Target;
 use super::whiteout::{OPAQUE_XATTR, OVERLAY_XATTRS};
 use crate::context::Context;
@@ -22,6 +23,7 @@ use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -36,6 +38,8 @@ pub struct Tree {
     last: (Vec<u8>, Rc<OwnedFd>),
     /// Making a file changes its folder's time, so these are set at the end; in order, for locality.
     times: BTreeMap<Vec<u8>, Time>,
+    /// Attributes that overlayfs reads are kept: the tree is never a layer.
+    overlay_attributes: bool,
 }
 
 /// Open folders are few beside the usual limit of 1024 descriptors, also when eight layers are unpacked at once.
@@ -53,7 +57,13 @@ impl Tree {
         let root = Rc::new(OwnedFd::from(folder));
         // Unless a member says it: the same on every machine.
         let times = BTreeMap::from([(Vec::new(), Time::default())]);
-        Ok(Self { last: (Vec::new(), root.clone()), root, open: HashMap::new(), times })
+        Ok(Self { last: (Vec::new(), root.clone()), root, open: HashMap::new(), times, overlay_attributes: false })
+    }
+
+    /// Keeps attributes that overlayfs reads, for a tree that is not mounted as a layer.
+    #[must_use]
+    pub fn with_overlay_attributes(self) -> Self {
+        Self { overlay_attributes: true, ..self }
     }
 
     /// Sets the times of the folders: nothing is made after this.
@@ -220,25 +230,17 @@ impl Target for Tree {
         let fd =
             self.make(parent, name, member, |folder| openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
         let mut file = File::from(fd);
-        let mut size = 0;
-        loop {
-            let bytes = reader.data()?;
-            if bytes.is_empty() {
-                break;
-            }
-            let count = bytes.len();
-            file.write_all(bytes).doing(|| "cannot write")?;
-            reader.consume(count);
-            size += count;
-            cx.check()?;
-        }
+        let size = match reader.sparse() {
+            Some(whole) => write_parts(&file, reader, whole, cx)?,
+            None => write_all(&mut file, reader, cx)?,
+        };
         if size >= WRITEBACK {
             writeback::start(&file);
         }
         // Changing the owner takes setuid and capabilities away, so it comes first.
         fchown(&file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
         fchmod(&file, mode(member)).map_err(refused)?;
-        set_attributes(&file, b"", member)?;
+        set_attributes(&file, b"", member, self.overlay_attributes)?;
         let time = timespec(member.mtime);
         futimens(&file, &time, &time).map_err(refused)
     }
@@ -261,7 +263,7 @@ impl Target for Tree {
         }
         own(&folder, name, member.uid, member.gid)?;
         fchmodat(&folder, name, mode(member), FchmodatFlags::FollowSymlink).map_err(refused)?;
-        set_attributes(&*folder, name, member)?;
+        set_attributes(&*folder, name, member, self.overlay_attributes)?;
         if opaque {
             set_opaque(&folder, name)?;
         }
@@ -272,7 +274,7 @@ impl Target for Tree {
     fn root_directory(&mut self, member: &Member) -> Result<()> {
         fchown(&self.root, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
         fchmod(&self.root, mode(member)).map_err(refused)?;
-        set_attributes(&*self.root, b"", member)?;
+        set_attributes(&*self.root, b"", member, self.overlay_attributes)?;
         self.times.insert(Vec::new(), member.mtime);
         Ok(())
     }
@@ -281,7 +283,7 @@ impl Target for Tree {
         self.make(parent, name, member, |folder| symlinkat(target, folder, name))?;
         let folder = self.folder(parent, member.mtime)?;
         own(&folder, name, member.uid, member.gid)?;
-        set_attributes(&*folder, name, member)?;
+        set_attributes(&*folder, name, member, self.overlay_attributes)?;
         set_time(&folder, name, member.mtime)
     }
 
@@ -307,7 +309,7 @@ impl Target for Tree {
         let folder = self.folder(parent, member.mtime)?;
         own(&folder, name, member.uid, member.gid)?;
         fchmodat(&folder, name, mode(member), FchmodatFlags::FollowSymlink).map_err(refused)?;
-        set_attributes(&*folder, name, member)?;
+        set_attributes(&*folder, name, member, self.overlay_attributes)?;
         set_time(&folder, name, member.mtime)
     }
 
@@ -329,6 +331,47 @@ impl Target for Tree {
         let folder = self.folder(folder, member.mtime)?;
         set_opaque(&folder, b"")
     }
+}
+
+fn write_all(file: &mut File, reader: &mut TarReader<impl BufRead>, cx: &Context) -> Result<usize> {
+    let mut size = 0;
+    loop {
+        let bytes = reader.data()?;
+        if bytes.is_empty() {
+            return Ok(size);
+        }
+        let count = bytes.len();
+        file.write_all(bytes).doing(|| "cannot write")?;
+        reader.consume(count);
+        size += count;
+        cx.check()?;
+    }
+}
+
+/// Writes the parts of a file that has holes.
+fn write_parts(file: &File, reader: &mut TarReader<impl BufRead>, whole: u64, cx: &Context) -> Result<usize> {
+    let map = SparseMap::read(reader, whole)?;
+    let mut size = 0;
+    for (start, length) in map.0 {
+        let mut done = 0;
+        while done < length {
+            let bytes = reader.data()?;
+            let count = bytes.len().min(usize::try_from(length - done).unwrap_or(usize::MAX));
+            if count == 0 {
+                return Err(Error::corrupt("the archive is damaged: a sparse file has less data than its map says"));
+            }
+            file.write_all_at(&bytes[..count], start + done).doing(|| "cannot write")?;
+            reader.consume(count);
+            done += count as u64;
+            size += count;
+            cx.check()?;
+        }
+    }
+    if !reader.data()?.is_empty() {
+        return Err(Error::corrupt("the archive is damaged: a sparse file has more data than its map says"));
+    }
+    file.set_len(whole).doing(|| "cannot write")?;
+    Ok(size)
 }
 
 fn own(folder: impl AsFd, name: &[u8], uid: u32, gid: u32) -> Result<()> {
@@ -366,15 +409,16 @@ fn set_opaque(folder: &OwnedFd, name: &[u8]) -> Result<()> {
     xattr::set_at(folder.as_fd(), &name, OPAQUE_XATTR, b"y").doing(|| "cannot make a folder opaque")
 }
 
-/// Attributes that this file system cannot keep are left out, as Docker does. Those of overlayfs are not the image's to set.
-fn set_attributes(folder: &impl AsFd, name: &[u8], member: &Member) -> Result<()> {
+/// Attributes that this file system cannot keep are left out, as Docker does. Those of overlayfs are not the image's to set
+/// (`overlay`: they are).
+fn set_attributes(folder: &impl AsFd, name: &[u8], member: &Member, overlay: bool) -> Result<()> {
     if member.xattrs.is_empty() {
         return Ok(());
     }
     let damaged = || Error::corrupt("the archive is damaged: an extended attribute has no proper name");
     let name = CString::new(name).map_err(|_| damaged())?;
     for (attribute, value) in &member.xattrs {
-        if OVERLAY_XATTRS.iter().any(|prefix| attribute.starts_with(prefix)) {
+        if !overlay && OVERLAY_XATTRS.iter().any(|prefix| attribute.starts_with(prefix)) {
             continue;
         }
         let attribute = CString::new(attribute.as_slice()).map_err(|_| damaged())?;

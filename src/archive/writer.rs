@@ -1,31 +1,75 @@
 //! Members into a tar: ustar headers, and PAX records for what has no room in them.
 
+use super::header::BLOCK;
 use super::member::{Member, MemberKind, Time};
 use super::pax::XATTR_PREFIX;
+use super::sparse::SparseMap;
 use std::io::{self, Read, Write};
-use tar::{Builder, EntryType, Header};
+use tar::{EntryType, Header};
+
+/// Copied at once.
+const BUFFER: usize = 1 << 17;
 
 /// Writes members, in the order given. The same members always give the same bytes.
-pub struct TarWriter<W: Write>(Builder<W>);
+pub struct TarWriter<W: Write> {
+    output: W,
+    buffer: Vec<u8>,
+}
 
 impl<W: Write> TarWriter<W> {
     /// Writes to `output`.
     pub fn new(output: W) -> Self {
-        Self(Builder::new(output))
+        Self { output, buffer: Vec::new() }
+    }
+
+    /// Where it writes to.
+    pub fn output(&self) -> &W {
+        &self.output
     }
 
     /// Adds a member; `data` must have as many bytes as it says.
     pub fn add(&mut self, member: &Member, data: impl Read) -> io::Result<()> {
+        self.add_member(member, None, data)
+    }
+
+    /// Adds a file with holes; `data` is what the map says.
+    pub fn add_sparse(&mut self, member: &Member, map: &SparseMap, data: impl Read) -> io::Result<()> {
+        let text = map.text();
+        let size = text.len() as u64 + map.data_size();
+        self.add_member(member, Some(size), text.chain(data))
+    }
+
+    /// Says something about the whole archive.
+    pub fn comment(&mut self, text: &str) -> io::Result<()> {
+        self.extended(EntryType::XGlobalHeader, &[(b"comment".to_vec(), text.as_bytes().to_vec())])
+    }
+
+    /// `stored`: so many bytes stand for a file with holes.
+    fn add_member(&mut self, member: &Member, stored: Option<u64>, data: impl Read) -> io::Result<()> {
         let mut header = Header::new_ustar();
         let mut records: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         header.set_mode(member.mode);
-        header.set_size(member.size);
+        let size = stored.unwrap_or(member.size);
+        header.set_size(size);
         header.set_mtime(member.mtime.seconds.max(0) as u64);
         if member.mtime.nanoseconds != 0 || member.mtime.seconds < 0 {
             records.push((b"mtime".to_vec(), decimal(member.mtime).into_bytes()));
         }
         let name = match member.kind {
+            // The root itself.
+            MemberKind::Directory if member.path.as_bytes().is_empty() => b"./".to_vec(),
             MemberKind::Directory => [member.path.as_bytes(), b"/"].concat(),
+            _ if stored.is_some() => {
+                // Its right name is for those who know the format.
+                let (parent, name) = member.path.split().unwrap_or_default();
+                let text = |text: &str| text.as_bytes().to_vec();
+                records.push((text("GNU.sparse.major"), text("1")));
+                records.push((text("GNU.sparse.minor"), text("0")));
+                records.push((text("GNU.sparse.name"), member.path.as_bytes().to_vec()));
+                records.push((text("GNU.sparse.realsize"), text(&member.size.to_string())));
+                let folder = if parent.is_empty() { Vec::new() } else { [parent, b"/"].concat() };
+                [&folder, &b"GNUSparseFile.0/"[..], name].concat()
+            }
             _ => member.path.as_bytes().to_vec(),
         };
         let mut link: &[u8] = b"";
@@ -72,21 +116,42 @@ impl<W: Write> TarWriter<W> {
         if !records.is_empty() {
             // Attributes come in the order in which a file system lists them, which is any.
             records.sort();
-            self.extended(&records)?;
+            self.extended(EntryType::XHeader, &records)?;
         }
         header.set_cksum();
-        self.0.append(&header, data)
+        self.append(&header, size, data)
     }
 
     /// Writes the end, and gives the output back.
-    pub fn finish(self) -> io::Result<W> {
-        self.0.into_inner()
+    pub fn finish(mut self) -> io::Result<W> {
+        self.output.write_all(&[0; 2 * BLOCK])?;
+        Ok(self.output)
     }
 
-    fn extended(&mut self, records: &[(Vec<u8>, Vec<u8>)]) -> io::Result<()> {
+    fn append(&mut self, header: &Header, size: u64, mut data: impl Read) -> io::Result<()> {
+        self.output.write_all(header.as_bytes())?;
+        let mut left = size;
+        self.buffer.resize(BUFFER, 0);
+        while left > 0 {
+            let room = BUFFER.min(usize::try_from(left).unwrap_or(usize::MAX));
+            match data.read(&mut self.buffer[..room]) {
+                Ok(0) => return Err(io::Error::other("a file has fewer bytes than its header says")),
+                Ok(count) => {
+                    self.output.write_all(&self.buffer[..count])?;
+                    left -= count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let padding = size.next_multiple_of(BLOCK as u64) - size;
+        self.output.write_all(&[0; BLOCK][..padding as usize])
+    }
+
+    fn extended(&mut self, kind: EntryType, records: &[(Vec<u8>, Vec<u8>)]) -> io::Result<()> {
         let text: Vec<u8> = records.iter().flat_map(|(key, value)| record(key, value)).collect();
         let mut header = Header::new_ustar();
-        header.set_entry_type(EntryType::XHeader);
+        header.set_entry_type(kind);
         header.as_old_mut().name[..PAX_NAME.len()].copy_from_slice(PAX_NAME);
         header.set_mode(0o644);
         header.set_uid(0);
@@ -94,7 +159,7 @@ impl<W: Write> TarWriter<W> {
         header.set_mtime(0);
         header.set_size(text.len() as u64);
         header.set_cksum();
-        self.0.append(&header, &text[..])
+        self.append(&header, text.len() as u64, &text[..])
     }
 }
 

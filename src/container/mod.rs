@@ -4,6 +4,7 @@ mod attach;
 mod base;
 mod bundle;
 pub mod changes;
+mod clone_volume;
 mod connect;
 mod create;
 mod diff;
@@ -55,6 +56,7 @@ mod wait;
 
 pub use attach::attach;
 pub use base::Base;
+pub use clone_volume::clone_volume;
 pub use create::create;
 pub use diff::diff;
 pub use exec::exec;

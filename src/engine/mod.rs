@@ -20,10 +20,16 @@ use crate::model::{
     ProcessInfo, Recovered,
 };
 use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
-use crate::model::{VolumeFilter, VolumeInfo, VolumeSpec};
+use crate::model::{ExportVolumeSpec, ImportVolumeSpec, VolumeArchive, VolumeFilter, VolumeInfo, VolumeSpec};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// A container that stands still. Dropped, it goes on.
+pub trait Held: Send {
+    /// Lets it go on; returns once it does.
+    fn end(self: Box<Self>) -> Result<()>;
+}
 
 /// A container engine.
 pub trait Engine: Send + Sync {
@@ -101,6 +107,8 @@ pub trait Engine: Send + Sync {
     fn pause(&self, cx: &Context, container: &str) -> Result<()>;
     /// Lets its frozen processes go on.
     fn unpause(&self, cx: &Context, container: &str) -> Result<()>;
+    /// Freezes all its processes until the result is dropped, also by the death of this process.
+    fn hold(&self, cx: &Context, container: &str) -> Result<Box<dyn Held>>;
     /// Changes its limits and its restart policy, also while it runs.
     fn update(&self, cx: &Context, container: &str, changes: &ContainerUpdate) -> Result<()>;
     /// Waits until it has ended; gives its exit code. The deadline is the context's.
@@ -204,6 +212,26 @@ pub trait Engine: Send + Sync {
     fn volume_users(&self, cx: &Context, volume: &str) -> Result<Vec<String>>;
     /// Removes a volume that no container has.
     fn remove_volume(&self, cx: &Context, volume: &str) -> Result<()>;
+    /// Writes its files as a tar whose end says what is in it. Together with [`Self::import_volume`] of another engine, over a
+    /// pipe, it copies volumes between machines.
+    fn export_volume(
+        &self,
+        cx: &Context,
+        volume: &str,
+        spec: &ExportVolumeSpec,
+        output: &mut dyn Write,
+    ) -> Result<VolumeArchive>;
+    /// Replaces its files by those of a tar, compressed or not, once all of that was read and is what its end says; makes the
+    /// volume when it is missing.
+    fn import_volume(
+        &self,
+        cx: &Context,
+        volume: &str,
+        spec: ImportVolumeSpec,
+        input: &mut (dyn Read + Send),
+    ) -> Result<VolumeArchive>;
+    /// Makes a new volume with its labels and files.
+    fn clone_volume(&self, cx: &Context, volume: &str, name: &str) -> Result<VolumeInfo>;
     /// Takes a volume out of its scope: it outlives the script.
     fn keep_volume(&self, cx: &Context, volume: &str) -> Result<()>;
 

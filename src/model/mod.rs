@@ -49,6 +49,7 @@ mod ulimit;
 mod user;
 mod userns;
 mod volume;
+mod volume_archive;
 mod window_size;
 
 pub use build_plan::{BuildPlan, BuildStep};
@@ -90,4 +91,5 @@ pub use ulimit::Ulimit;
 pub use user::UserSpec;
 pub use userns::UsernsSpec;
 pub use volume::{VolumeFilter, VolumeInfo, VolumeSpec};
+pub use volume_archive::{ExportVolumeSpec, ImportVolumeSpec, VolumeArchive};
 pub use window_size::WindowSize;

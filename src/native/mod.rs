@@ -4,6 +4,7 @@ mod archives;
 mod build;
 mod clean_up;
 mod commit;
+mod hold;
 mod images;
 mod info;
 mod prune;
@@ -15,7 +16,7 @@ mod scopes;
 mod volumes;
 
 use crate::context::Context;
-use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
+use crate::engine::{BuildPlan, Engine, Held, PullOptions, PullPolicy};
 use crate::error::Result;
 use crate::events;
 use crate::model::{
@@ -24,7 +25,7 @@ use crate::model::{
     LogLine, LogOptions, Platform, ProcessInfo, Recovered, RunOutput, WriteOptions,
 };
 use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
-use crate::model::{VolumeFilter, VolumeInfo, VolumeSpec};
+use crate::model::{ExportVolumeSpec, ImportVolumeSpec, VolumeArchive, VolumeFilter, VolumeInfo, VolumeSpec};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::{container, image, volume};
@@ -192,6 +193,10 @@ impl Engine for NativeEngine {
         container::unpause(&self.store, cx, &self.row(container)?)
     }
 
+    fn hold(&self, cx: &Context, container: &str) -> Result<Box<dyn Held>> {
+        self.hold_still(cx, container)
+    }
+
     fn update(&self, cx: &Context, container: &str, changes: &ContainerUpdate) -> Result<()> {
         container::update(&self.store, cx, self.row(container)?, changes)
     }
@@ -356,6 +361,30 @@ impl Engine for NativeEngine {
 
     fn remove_volume(&self, _cx: &Context, volume: &str) -> Result<()> {
         self.take_volume_away(volume)
+    }
+
+    fn export_volume(
+        &self,
+        cx: &Context,
+        volume: &str,
+        spec: &ExportVolumeSpec,
+        output: &mut dyn Write,
+    ) -> Result<VolumeArchive> {
+        volume::export(&self.store, cx, volume, spec, output)
+    }
+
+    fn import_volume(
+        &self,
+        cx: &Context,
+        volume: &str,
+        spec: ImportVolumeSpec,
+        input: &mut (dyn Read + Send),
+    ) -> Result<VolumeArchive> {
+        self.read_volume(cx, volume, spec, input)
+    }
+
+    fn clone_volume(&self, cx: &Context, volume: &str, name: &str) -> Result<VolumeInfo> {
+        self.copy_volume(cx, volume, name)
     }
 
     fn keep_volume(&self, _cx: &Context, volume: &str) -> Result<()> {

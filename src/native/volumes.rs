@@ -4,9 +4,10 @@
 use super::NativeEngine;
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::{VolumeFilter, VolumeInfo, VolumeSpec};
-use crate::volume;
+use crate::model::{ContainerFilter, ImportVolumeSpec, VolumeArchive, VolumeFilter, VolumeInfo, VolumeSpec};
+use crate::{container, volume};
 use serde_json::Value;
+use std::io::Read;
 
 impl NativeEngine {
     pub(super) fn make_volume(&self, cx: &Context, spec: &VolumeSpec) -> Result<VolumeInfo> {
@@ -36,5 +37,24 @@ impl NativeEngine {
         volume::remove(&self.store, name)?;
         self.reaper.container_ended();
         Ok(())
+    }
+
+    pub(super) fn read_volume(
+        &self,
+        cx: &Context,
+        name: &str,
+        spec: ImportVolumeSpec,
+        input: &mut (dyn Read + Send),
+    ) -> Result<VolumeArchive> {
+        self.reaper.settle();
+        // Containers that have ended unseen do not run.
+        container::list(&self.store, &ContainerFilter::default())?;
+        let read = volume::import(&self.store, cx, name, spec, input);
+        self.reaper.container_ended();
+        read
+    }
+
+    pub(super) fn copy_volume(&self, cx: &Context, from: &str, to: &str) -> Result<VolumeInfo> {
+        Ok(volume::info(&self.store, container::clone_volume(&self.store, cx, from, to)?))
     }
 }

@@ -28,6 +28,7 @@ pub mod process;
 pub mod pty;
 pub mod pump;
 pub mod record_lock;
+pub mod reflink;
 pub mod scheduling;
 pub mod seccomp;
 pub mod session;

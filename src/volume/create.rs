@@ -4,7 +4,7 @@ use super::folder::Draft;
 use super::row::{self, Row};
 use super::{events, folder};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Id, VolumeSpec, name};
 use crate::store::Store;
 use crate::store::rusqlite::Transaction;
@@ -25,21 +25,52 @@ pub fn create(store: &Store, cx: &Context, spec: &VolumeSpec) -> Result<Row> {
         return Ok(existing);
     }
     let draft = Draft::make(store)?;
+    match publish(store, cx, &row, &draft)? {
+        Some(made_meanwhile) => Ok(made_meanwhile),
+        None => Ok(row),
+    }
+}
+
+/// Makes a volume with a name out of a draft that has its files already.
+///
+/// # Errors
+/// `conflict` when there is one of that name.
+pub fn create_from(store: &Store, cx: &Context, spec: &VolumeSpec, draft: &Draft<'_>) -> Result<Row> {
+    let name = spec.name.clone().unwrap_or_default();
+    let row = Row { name, labels: spec.labels.clone(), created: jiff::Timestamp::now(), anonymous: false };
+    match publish(store, cx, &row, draft)? {
+        Some(_) => Err(is_taken(&row.name)),
+        None => Ok(row),
+    }
+}
+
+/// Fails with `conflict` when there is a volume of this name, and with `invalid` when it is none.
+pub fn check_free(store: &Store, wanted: &str) -> Result<()> {
+    name::check("volume", wanted)?;
+    if store.read(|db| row::exists(db, wanted))? { Err(is_taken(wanted)) } else { Ok(()) }
+}
+
+fn is_taken(name: &str) -> Error {
+    Error::conflict(format!("there is a volume `{name}` already"))
+        .hint(format!("take another name, or remove it: `volume(\"{name}\").remove()`"))
+}
+
+/// Gives what has the name already.
+fn publish(store: &Store, cx: &Context, row: &Row, draft: &Draft<'_>) -> Result<Option<Row>> {
     let existing = store.write_durable(|tx| {
         let existing = row::get(tx, &row.name)?;
         if existing.is_none() {
             draft.publish(tx, &row.name)?;
             draft.sync()?;
-            row::insert(tx, &row)?;
+            row::insert(tx, row)?;
             cx.scope.as_ref().map_or(Ok(()), |scope| scopes::own(tx, scope, ItemKind::Volume, &row.name))?;
         }
         Ok(existing)
     })?;
-    if let Some(made_meanwhile) = existing {
-        return Ok(made_meanwhile);
+    if existing.is_none() {
+        events::created(store, &row.name);
     }
-    events::created(store, &row.name);
-    Ok(row)
+    Ok(existing)
 }
 
 /// The volume of this name that a container is to have: made when it is missing.

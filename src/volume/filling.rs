@@ -1,7 +1,7 @@
 //! Filling an empty volume from an image: once, by one at a time, wholly or not at all.
 
 use super::{folder, users};
-use crate::context::Context;
+use crate::context::{CancelToken, Context};
 use crate::error::{IoContext, Result};
 use crate::store::Store;
 use crate::sys::lock::{FileLock, LockMode};
@@ -82,6 +82,11 @@ fn clear(store: &Store, name: &str, mark: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.doing(|| format!("cannot remove `{}`", mark.display())),
     }
+}
+
+/// Waits until nobody fills the volume, and keeps others from it.
+pub fn lock(store: &Store, name: &str, cancel: &CancelToken) -> Result<FileLock> {
+    FileLock::lock(open(&store.volume_dir(name))?, LockMode::Exclusive, cancel)
 }
 
 fn open(folder: &Path) -> Result<File> {

@@ -55,6 +55,12 @@ impl<'a> Draft<'a> {
         fs::rename(&self.path, &target).doing(|| format!("cannot make `{}`", target.display()))
     }
 
+    /// Waits until its files are on the disk.
+    pub fn sync_data(&self) -> Result<()> {
+        let doing = || format!("cannot write `{}` to the disk", self.path.display());
+        nix::unistd::syncfs(File::open(self.data()).doing(doing)?).doing(doing)
+    }
+
     /// Waits until its name is on the disk: a row that lasts must not be there alone.
     pub fn sync(&self) -> Result<()> {
         let folder = self.store.volume_dir("");

@@ -5,8 +5,10 @@
 
 mod create;
 mod events;
+mod export;
 mod filling;
 mod folder;
+mod import;
 mod inspect;
 mod keep;
 mod list;
@@ -18,10 +20,12 @@ mod sweep;
 mod usage;
 mod users;
 
-pub use create::{anonymous, create, ensure};
+pub use create::{anonymous, check_free, create, create_from, ensure};
 pub use events::{created, destroyed};
+pub use export::export;
 pub use filling::Filling;
 pub use folder::{Draft, data};
+pub use import::import;
 pub use inspect::inspect;
 pub use keep::{keep, keep_those_of};
 pub use list::{info, list};

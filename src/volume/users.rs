@@ -33,6 +33,17 @@ pub fn of(conn: &Connection, name: &str) -> Result<Vec<User>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Those of them that are alive, as their rows say.
+pub fn running(conn: &Connection, name: &str) -> Result<Vec<User>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT containers.id, containers.name FROM volume_users
+         JOIN containers ON containers.id = volume_users.container
+         WHERE volume = ?1 AND status NOT IN ('created', 'exited') ORDER BY containers.created",
+    )?;
+    let rows = statement.query_map([name], |row| Ok(User { id: row.get(0)?, name: row.get(1)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// The volumes that a container has.
 pub fn volumes_of(conn: &Connection, container: &str) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached("SELECT volume FROM volume_users WHERE container = ?1")?;

@@ -3,6 +3,7 @@
 use super::late_progress::LateProgress;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
+use crate::sys::reflink;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode};
@@ -15,10 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Between two looks at whether to stop.
 const CHUNK: u64 = 8 << 20;
+/// From this size on it is tried to let both files have the same blocks.
+const WORTH_SHARING: u64 = 64 << 10;
 /// Files that say they are empty and are not (those of `/proc`) are read up to here.
 const MOST_UNSIZED: u64 = 16 << 20;
 
-/// Copies as many bytes as the file had when it was found; one that grows meanwhile has no end. Holes stay holes.
+/// Copies as many bytes as the file had when it was found; one that grows meanwhile has no end. Holes stay holes, and
+/// where the file system can, both share the blocks.
 pub fn copy_content(
     from: &File,
     to: &mut File,
@@ -34,6 +38,11 @@ pub fn copy_content(
             return Err(Error::invalid(format!("it says that it is empty, but has more than {MOST_UNSIZED} bytes")));
         }
         return Ok(());
+    }
+    // A few bytes are sooner copied than shared.
+    if size >= WORTH_SHARING && reflink::share(from, to).is_ok() {
+        progress.advance(size);
+        return ftruncate(&*to, stat.st_size).doing(doing);
     }
     let is_sparse = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512) < size;
     let mut done = 0;

@@ -2,6 +2,7 @@
 
 mod assertions;
 mod background;
+mod backup_target;
 mod builder;
 mod check_store;
 mod container;
@@ -27,9 +28,13 @@ mod prune;
 #[cfg(test)]
 mod recorded_values;
 #[cfg(test)]
+mod recorded_volumes;
+#[cfg(test)]
 mod recording;
 #[cfg(test)]
 mod recording_engine;
+#[cfg(test)]
+mod recording_eval;
 mod registry;
 mod repeat;
 mod result;

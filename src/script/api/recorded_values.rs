@@ -2,8 +2,8 @@
 
 use super::recording_engine::RecordingEngine;
 use crate::model::{
-    ContainerInfo, Damage, Digest, Finding, ImageInfo, Platform, PruneItem, PruneKind, PrunePlan, PublishedPort,
-    Status, StoreCheck, VolumeInfo,
+    ContainerInfo, Damage, Digest, DiskUsage, Finding, ImageInfo, Platform, PruneItem, PruneKind, PrunePlan,
+    PublishedPort, Status, StoreCheck,
 };
 
 impl RecordingEngine {
@@ -55,15 +55,10 @@ impl RecordingEngine {
         }
     }
 
-    pub(super) fn volume_info(name: &str) -> VolumeInfo {
-        VolumeInfo {
-            name: name.to_owned(),
-            driver: "local".to_owned(),
-            path: format!("/root/volumes/{name}/_data"),
-            labels: [("app".to_owned(), "shop".to_owned())].into(),
-            created: jiff::Timestamp::UNIX_EPOCH,
-            anonymous: false,
-        }
+    pub(super) fn used() -> DiskUsage {
+        let mut usage = DiskUsage::default();
+        (usage.images.count, usage.images.size, usage.images.reclaimable) = (3, 98 << 20, 49 << 20);
+        usage
     }
 
     pub(super) fn prune_plan() -> PrunePlan {

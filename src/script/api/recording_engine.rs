@@ -2,7 +2,7 @@
 
 pub use super::recording::Recording;
 use crate::context::Context;
-use crate::engine::{BuildPlan, Engine, PullOptions, PullPolicy};
+use crate::engine::{BuildPlan, Engine, Held, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, IoContext, Result};
 use crate::model::{
     Actor, ArchiveFormat, ChangeKind, CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats,
@@ -11,9 +11,7 @@ use crate::model::{
     WriteOptions,
 };
 use crate::model::{DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
-use crate::model::{VolumeFilter, VolumeInfo, VolumeSpec};
-use crate::script::binding::explain;
-use crate::script::{Host, Settings};
+use crate::model::{ExportVolumeSpec, ImportVolumeSpec, VolumeArchive, VolumeFilter, VolumeInfo, VolumeSpec};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -36,34 +34,7 @@ impl RecordingEngine {
         look(&mut self.0.lock().unwrap())
     }
 
-    /// Runs a script; gives what it printed.
-    pub fn eval(&self, script: &str) -> Result<String> {
-        let engine = self.clone();
-        let printed = Arc::new(Mutex::new(Vec::new()));
-        let lines = printed.clone();
-        let settings = Settings {
-            args: vec![],
-            folder: PathBuf::from("/scripts"),
-            open_engine: Box::new(move || Ok(Arc::new(engine.clone()))),
-            print: Box::new(move |line| {
-                lines.lock().unwrap().push(line.to_owned());
-                Ok(())
-            }),
-            warn: Box::new(|_| {}),
-            context: Context::background(),
-        };
-        let result = Host::on_large_stack(|| {
-            let host = Host::new(settings, true);
-            let mut scope = rhai::Scope::new();
-            let ast = host.compile(script, "test", &scope).map_err(|error| Error::invalid(error.to_string()))?;
-            host.run(&ast, &mut scope).map(drop).map_err(|thrown| explain(&thrown))
-        });
-        result.unwrap()?;
-        let printed = printed.lock().unwrap().join("\n");
-        Ok(printed)
-    }
-
-    fn called(&self, call: impl Into<String>) {
+    pub(super) fn called(&self, call: impl Into<String>) {
         self.with(|recording| recording.calls.push(call.into()));
     }
 
@@ -415,9 +386,7 @@ impl Engine for RecordingEngine {
         Ok(serde_json::json!({ "engine": "recording" }))
     }
     fn disk_usage(&self, _: &Context) -> Result<DiskUsage> {
-        let mut usage = DiskUsage::default();
-        (usage.images.count, usage.images.size, usage.images.reclaimable) = (3, 98 << 20, 49 << 20);
-        Ok(usage)
+        Ok(Self::used())
     }
     fn check_store(&self, _: &Context, repair: bool) -> Result<StoreCheck> {
         self.called(format!("check {repair}"));
@@ -453,11 +422,36 @@ impl Engine for RecordingEngine {
         Ok(98 << 20)
     }
     fn volume_users(&self, _: &Context, _: &str) -> Result<Vec<String>> {
-        Ok(vec!["web".to_owned()])
+        Ok(vec!["c0ffee".repeat(11)[..64].to_owned()])
     }
     fn remove_volume(&self, _: &Context, volume: &str) -> Result<()> {
         self.called(format!("remove volume {volume}"));
         if volume == "missing" { Err(Error::not_found("no such volume")) } else { Ok(()) }
+    }
+    fn export_volume(
+        &self,
+        _: &Context,
+        volume: &str,
+        spec: &ExportVolumeSpec,
+        output: &mut dyn Write,
+    ) -> Result<VolumeArchive> {
+        self.exported(volume, spec, output)
+    }
+    fn import_volume(
+        &self,
+        _: &Context,
+        volume: &str,
+        spec: ImportVolumeSpec,
+        input: &mut (dyn Read + Send),
+    ) -> Result<VolumeArchive> {
+        self.imported(volume, spec, input)
+    }
+    fn clone_volume(&self, _: &Context, volume: &str, name: &str) -> Result<VolumeInfo> {
+        self.called(format!("clone volume {volume} {name}"));
+        Ok(Self::volume_info(name))
+    }
+    fn hold(&self, _: &Context, container: &str) -> Result<Box<dyn Held>> {
+        Ok(self.held(container))
     }
     fn keep_volume(&self, _: &Context, volume: &str) -> Result<()> {
         self.called(format!("keep volume {volume}"));

@@ -1,10 +1,14 @@
 //! `Volume`: a name for a volume, and what can be done with it. A file a verb.
 
+mod backup;
+mod clone;
 mod create;
 mod inspect;
 mod list;
 mod properties;
+mod quiet;
 mod remove;
+mod restore;
 
 use crate::error::Result;
 use crate::model::VolumeInfo;
@@ -48,6 +52,6 @@ impl Volume {
 
     /// The same with its state read once, for showing many properties.
     fn read_once(&self, call: &Call) -> Result<Self> {
-        Ok(Self { info: Some(self.info(call)?), ..self.clone() })
+        Ok(Self { reference: self.reference.clone(), info: Some(self.info(call)?) })
     }
 }
