@@ -26,6 +26,7 @@ mod isolation;
 mod killed;
 mod layers;
 mod lifecycle;
+mod locations;
 mod login;
 mod logs;
 mod monitor;

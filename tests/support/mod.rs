@@ -14,6 +14,7 @@ pub mod busybox;
 pub mod call;
 pub mod deadly;
 pub mod docker;
+pub mod elsewhere;
 pub mod fixtures;
 pub mod hostile_tars;
 pub mod leaks;

@@ -4,4 +4,5 @@ mod copy;
 mod files;
 mod folders;
 mod glob;
+mod lock;
 mod stat;

@@ -146,7 +146,8 @@ pub(super) fn failure(method: &Method, url: &str, error: &reqwest::Error) -> Err
     Error::new(kind, format!("{method} {url}: {why}"))
 }
 
-pub(super) fn client() -> Result<&'static Client> {
+/// The client of all requests: one pool of connections.
+pub fn client() -> Result<&'static Client> {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     if let Some(client) = CLIENT.get() {
         return Ok(client);
