@@ -15,3 +15,17 @@ fn the_quickstart_runs_and_leaves_nothing() {
     assert_eq!(shanty.json("containers(#{ all: true })"), serde_json::json!([]));
     shanty.assert_nothing_left();
 }
+
+#[test]
+fn the_backup_example_runs_and_leaves_nothing() {
+    require!(program("cat"));
+    let shanty = Shanty::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/backup.rhai");
+
+    let output = shanty.run_file(example).ok();
+
+    assert!(output.stdout.contains("night 3: shop-orders-") && output.stdout.contains("1 old ones went"), "{output}");
+    assert!(output.stdout.contains("order 1\norder 1"), "{output}");
+    assert_eq!(shanty.json("[containers(#{ all: true }), volumes()]"), serde_json::json!([[], []]));
+    shanty.assert_nothing_left();
+}

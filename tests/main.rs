@@ -5,6 +5,7 @@ mod architecture;
 mod archives;
 mod attach;
 mod backup;
+mod backup_jobs;
 mod build;
 mod catalogue;
 mod check_store;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// The commands that are part of Shanty.
-const SHIPPED: [(&str, &str); 8] = [
+const SHIPPED: [(&str, &str); 9] = [
+    ("backup", include_str!("../../scripts/backup.rhai")),
     ("check-store", include_str!("../../scripts/check-store.rhai")),
     ("cleanup", include_str!("../../scripts/cleanup.rhai")),
     ("events", include_str!("../../scripts/events.rhai")),

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 /// The modules that are part of Shanty.
-const STD: [(&str, &str); 1] = [("std/wait", include_str!("../../stdlib/wait.rhai"))];
+const STD: [(&str, &str); 2] =
+    [("std/backup", include_str!("../../stdlib/backup.rhai")), ("std/wait", include_str!("../../stdlib/wait.rhai"))];
 
 thread_local! {
     /// What this thread is loading now, outermost first.

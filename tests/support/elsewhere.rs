@@ -168,6 +168,15 @@ pub struct Line {
 
 impl Line {
     pub fn to(port: u16, carries: u64) -> Self {
+        Self::made(port, carries, false)
+    }
+
+    /// One that carries nothing more instead, and breaks no connection.
+    pub fn stalling(port: u16, carries: u64) -> Self {
+        Self::made(port, carries, true)
+    }
+
+    fn made(port: u16, carries: u64, stalls: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (own, broken) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU64::new(0)));
         let count = broken.clone();
@@ -176,9 +185,9 @@ impl Line {
                 let client = client.unwrap();
                 let server = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
                 let (back, to) = ((server.try_clone().unwrap(), client.try_clone().unwrap()), count.clone());
-                std::thread::spawn(move || copy(back.0, back.1, u64::MAX));
+                std::thread::spawn(move || copy(back.0, back.1, u64::MAX, false));
                 std::thread::spawn(move || {
-                    if !copy(client, server, carries) {
+                    if !copy(client, server, carries, stalls) {
                         to.fetch_add(1, Ordering::SeqCst);
                     }
                 });
@@ -194,11 +203,12 @@ impl Line {
 }
 
 /// Copies until the end, or until it is too much; says which.
-fn copy(mut from: TcpStream, mut to: TcpStream, mut carries: u64) -> bool {
+fn copy(mut from: TcpStream, mut to: TcpStream, mut carries: u64, stalls: bool) -> bool {
     let mut buffer = [0; 16384];
     let whole = loop {
         match from.read(&mut buffer) {
             Ok(0) | Err(_) => break true,
+            Ok(length) if length as u64 > carries && stalls => std::thread::park(),
             Ok(length) if length as u64 > carries => break false,
             Ok(length) => {
                 carries -= length as u64;

@@ -7,7 +7,6 @@ mod builder;
 mod check_store;
 mod container;
 mod deadline;
-mod elsewhere;
 mod events;
 mod fs;
 mod help;

@@ -27,6 +27,7 @@ const LEVEL: i32 = 3;
 impl Compression {
     /// What the end of a name says; else Zstandard.
     pub fn of_name(name: &str) -> Self {
+        let name = name.strip_suffix(".age").unwrap_or(name);
         match name.rsplit('.').next().unwrap_or_default() {
             "gz" | "tgz" => Self::Gzip,
             "tar" => Self::None,

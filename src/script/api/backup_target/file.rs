@@ -1,6 +1,7 @@
 //! A file: without a name until it is whole and on the disk, so that not even `kill -9` leaves a part of one.
 
 use super::Destination;
+use super::item::Item;
 use crate::error::{Error, IoContext, Result};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open as open_at};
@@ -9,11 +10,15 @@ use nix::unistd::linkat;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 /// For who makes it alone: it holds what was readable for root only.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
+
+/// What files are called that are not whole yet: they are nobody's backups.
+const UNFINISHED: &str = ".shanty-";
 
 /// Opens the file at a path.
 pub fn open(path: &Path) -> Result<Box<dyn Destination>> {
@@ -33,7 +38,7 @@ pub fn open(path: &Path) -> Result<Box<dyn Destination>> {
         Ok(file) => (File::from(file), None),
         // Some file systems have no files without a name.
         Err(Errno::EOPNOTSUPP | Errno::EISDIR) => {
-            let named = tempfile::Builder::new().prefix(".shanty-").tempfile_in(folder).doing(doing)?;
+            let named = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).doing(doing)?;
             let (file, name) = named.into_parts();
             (file, Some(name))
         }
@@ -80,7 +85,7 @@ fn named(file: &File, folder: &Path) -> io::Result<TempPath> {
     let link = |name: &Path| {
         linkat(AT_FDCWD, own.as_str(), AT_FDCWD, name, AtFlags::AT_SYMLINK_FOLLOW).map_err(io::Error::from)
     };
-    Ok(tempfile::Builder::new().prefix(".shanty-").make_in(folder, link)?.into_temp_path())
+    Ok(tempfile::Builder::new().prefix(UNFINISHED).make_in(folder, link)?.into_temp_path())
 }
 
 /// A pipe or a device: what was written is gone.
@@ -102,6 +107,31 @@ impl Write for Special {
 impl Destination for Special {
     fn commit(mut self: Box<Self>) -> Result<()> {
         self.flush().doing(|| format!("cannot write `{}`", self.path.display()))
+    }
+}
+
+/// The files in a folder.
+pub fn list(folder: &Path) -> Result<Vec<Item>> {
+    let doing = || format!("cannot list `{}`", folder.display());
+    let mut items = Vec::new();
+    for entry in fs::read_dir(folder).doing(doing)? {
+        let entry = entry.doing(doing)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // It may be gone by now.
+        let Ok(metadata) = entry.path().metadata() else { continue };
+        if metadata.is_file() && !name.starts_with(UNFINISHED) {
+            let modified = jiff::Timestamp::new(metadata.mtime(), metadata.mtime_nsec() as i32).ok();
+            items.push(Item { name, size: metadata.len(), modified });
+        }
+    }
+    Ok(items)
+}
+
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.doing(|| format!("cannot remove `{}`", path.display())),
     }
 }
 

@@ -1,20 +1,27 @@
-//! Where backups go and where they come from.
+//! Where backups go and where they come from: a file, standard output and input, a bucket that speaks S3, another host.
 //!
 //! A [`Destination`] takes bytes, and nothing that it has looks like a backup until [`Destination::commit`]. What changes the
-//! bytes on their way is a destination around another one, as [`compress`] is.
+//! bytes on their way is a destination around another one, as [`compress`] is. Each kind of [`Place`] has a file or a folder.
 
 mod background;
 mod compression;
+mod encryption;
 mod file;
+mod item;
+mod location;
+mod options;
+mod place;
+mod s3;
+mod ssh;
 mod stdout;
 
 pub use background::in_background;
 pub use compression::{Compression, compress};
+pub use options::TargetOptions;
 
 use crate::error::Result;
-use crate::script::api::input_file;
-use crate::script::api::values::absolute;
 use crate::script::binding::Call;
+use place::Place;
 use std::io::{Read, Write};
 
 /// Takes a backup.
@@ -24,21 +31,19 @@ pub trait Destination: Write + Send {
     fn commit(self: Box<Self>) -> Result<()>;
 }
 
-/// Opens what `text` names: a path, relative to the script, or `-` for standard output.
+/// Opens what `text` names, encrypted where the options ask for it: a path, relative to the script, `s3://bucket/key`,
+/// `ssh://[user@]host[:port]/path`, or `-` for standard output.
 ///
 /// # Errors
 /// `not_found` when the folder is missing, `invalid` when it is a folder or a terminal.
-pub fn open_destination(call: &Call, text: &str) -> Result<Box<dyn Destination>> {
-    if text == "-" {
-        return Ok(Box::new(stdout::StandardOutput::open()?));
-    }
-    file::open(&absolute(call.session().folder(), text))
+pub fn open_destination(call: &Call, text: &str, options: &TargetOptions) -> Result<Box<dyn Destination>> {
+    encryption::encrypted(Place::parse(call, text, options)?.create(call)?, options)
 }
 
-/// Opens what `text` names for reading: a path, relative to the script, or `-` for standard input.
+/// Opens what `text` names for reading, decrypted when it is encrypted: as for [`open_destination`], `-` is standard input.
 ///
 /// # Errors
-/// `not_found`, and `invalid` when it is a folder or a terminal.
-pub fn open_source(call: &Call, text: &str) -> Result<Box<dyn Read + Send>> {
-    input_file::open(call, text)
+/// `not_found`, `invalid` when it is a folder or a terminal, `unauthorized` without the key.
+pub fn open_source(call: &Call, text: &str, options: &TargetOptions) -> Result<Box<dyn Read + Send>> {
+    encryption::decrypted(call, Place::parse(call, text, options)?.open(call)?, text, options)
 }

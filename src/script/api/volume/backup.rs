@@ -5,7 +5,9 @@ use super::quiet::{Quiet, Which};
 use crate::context::ProgressItem;
 use crate::error::Result;
 use crate::model::ExportVolumeSpec;
-use crate::script::api::backup_target::{Compression, Destination, compress, in_background, open_destination};
+use crate::script::api::backup_target::{
+    Compression, Destination, TargetOptions, compress, in_background, open_destination,
+};
 use crate::script::api::values::OneOrMany;
 use crate::script::binding::{Call, Options, api};
 use serde_json::{Value, json};
@@ -22,28 +24,33 @@ pub struct BackupOptions {
     pub pause: Which,
     /// Stops them before, and starts them afterwards, also when the backup has failed.
     pub stop: Which,
+    /// How to get there, and who can read it.
+    #[option(flatten)]
+    pub target: TargetOptions,
 }
 
 #[api]
 impl Volume {
-    /// Writes all its files into a compressed tar, relative to the script; `"-"` is standard output. It is there, under its
-    /// name, once it is whole and on the disk. Its end says what is in it, so that `restore` knows it from a part. Containers
+    /// Writes all its files into a compressed tar: a path relative to the script, `s3://bucket/key`, `ssh://[user@]host/path`, or
+    /// `"-"` for standard output. It is there, under its name, once it is whole and on the disk. `recipients` or `passphrase`
+    /// encrypts it. Its end says what is in it, so that `restore` knows it from a part. Containers
     /// may run meanwhile; what they write meanwhile may be in it in part, unless they are paused or stopped. Gives a map:
     /// `path`, `entries`, `bytes` (of the tar) and `sha256`.
     ///
     /// # Example (engine)
     /// volume("data").backup("data.tar.zst", #{ pause: true, exclude: ["*.tmp", "/cache"] });
     /// volume("db").backup("db.tar.gz", #{ stop: "role=db" });
+    /// volume("data").backup("s3://backups/data.tar.zst.age", #{ endpoint: "https://s3.example", recipients: ["age1…"] });
     ///
     /// # Errors
-    /// `not_found` when the volume or the folder of the file is missing, `io` when the disk is full, `conflict` when a
+    /// `not_found` when the volume or the folder of the file is missing, `io` when the disk is full, `network`, `unauthorized`, `conflict` when a
     /// container cannot be paused or stopped. There is no new file then.
     pub fn backup(&self, call: &Call, path: String, options: BackupOptions) -> Result<Value> {
         let (engine, cx) = (call.engine()?, call.context());
         // Before anything stands still.
         self.info(call)?;
         let how = options.compress.unwrap_or(Compression::of_name(&path));
-        let destination = in_background(compress(open_destination(call, &path)?, how)?)?;
+        let destination = in_background(compress(open_destination(call, &path, &options.target)?, how)?)?;
         let progress = cx.progress.start(&format!("backing up {}", self.reference()), None);
         let mut counted = Counted { destination, progress };
         let quiet = Quiet::begin(&engine, &cx, self.reference(), &options.pause, &options.stop)?;

@@ -4,7 +4,7 @@ use super::Volume;
 use crate::context::ProgressItem;
 use crate::error::Result;
 use crate::model::ImportVolumeSpec;
-use crate::script::api::backup_target::open_source;
+use crate::script::api::backup_target::{TargetOptions, open_source};
 use crate::script::binding::{Call, Options, api};
 use std::io::{self, Read};
 
@@ -15,17 +15,21 @@ pub struct RestoreOptions {
     pub replace: bool,
     /// `false`: also takes an archive of another program, which may have been cut short.
     pub verify: Option<bool>,
+    /// How to get there, and who can read it.
+    #[option(flatten)]
+    pub target: TargetOptions,
 }
 
 #[api]
 impl Volume {
-    /// Reads its files from a backup, relative to the script; `"-"` is standard input. All of it is unpacked beside what the
+    /// Reads its files from a backup, from wherever `backup` can write one; `"-"` is standard input. All of it is unpacked beside what the
     /// volume holds, and compared with what its end says; then the two are exchanged in one step. A missing volume is made. The
     /// compression is seen by itself. Gives the volume.
     ///
     /// # Example (engine)
     /// volume("copy").restore("data.tar.zst");
     /// volume("data").restore("data.tar.zst", #{ replace: true });
+    /// volume("data").restore("ssh://host/srv/data.tar.zst.age", #{ replace: true, identity: "key.txt" });
     ///
     /// # Errors
     /// `conflict` when a container that has the volume runs, or the volume is not empty and `replace` was not said; `corrupt`
@@ -33,7 +37,7 @@ impl Volume {
     pub fn restore(&self, call: &Call, path: String, options: RestoreOptions) -> Result<Volume> {
         let (engine, cx) = (call.engine()?, call.context());
         let spec = ImportVolumeSpec { replace: options.replace, verify: options.verify.unwrap_or(true) };
-        let source = open_source(call, &path)?;
+        let source = open_source(call, &path, &options.target)?;
         let progress = cx.progress.start(&format!("restoring {}", self.reference()), None);
         engine.import_volume(&cx, self.reference(), spec, &mut Counted { source, progress })?;
         Ok(Self::new(self.reference()))

@@ -1,9 +1,10 @@
 //! What the text of a destination means.
 
-use super::file::{self, FileDestination};
+use super::file;
 use super::item::Item;
 use super::s3::{self, Bucket};
 use super::ssh::{self, Host};
+use super::stdout::StandardOutput;
 use super::{Destination, TargetOptions};
 use crate::error::{Error, Result};
 use crate::script::api::input_file;
@@ -75,8 +76,8 @@ impl Place {
     /// Starts to write it.
     pub fn create(self, call: &Call) -> Result<Box<dyn Destination>> {
         match self {
-            Self::Stream => file::standard_output(),
-            Self::File(path) => Ok(Box::new(FileDestination::create(&path)?)),
+            Self::Stream => Ok(Box::new(StandardOutput::open()?)),
+            Self::File(path) => file::open(&path),
             Self::S3(bucket, key) => Ok(Box::new(s3::Upload::new(bucket, key)?)),
             Self::Ssh(host, path) => Ok(Box::new(ssh::Upload::start(host, path, call.context())?)),
         }

@@ -8,7 +8,7 @@ use super::session::{Session, run};
 use crate::context::{CancelToken, Context};
 use crate::error::{Error, Result};
 use crate::model::Id;
-use crate::script::api::elsewhere::Destination;
+use crate::script::api::backup_target::Destination;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

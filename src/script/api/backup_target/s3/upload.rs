@@ -2,7 +2,7 @@
 
 use super::{Bucket, SIGNED_FOR};
 use crate::error::{Error, ErrorKind, Result};
-use crate::script::api::elsewhere::Destination;
+use crate::script::api::backup_target::Destination;
 use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use rusty_s3::{S3Action, actions};

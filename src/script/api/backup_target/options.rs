@@ -1,28 +1,7 @@
-//! Where backups go and come from: a file, standard input and output, a bucket that speaks S3, another host over ssh.
-//!
-//! What is written to a [`Destination`] is there once it is committed, whole; before, and after a failure, nothing of it
-//! has the name that it will have.
+//! How to get to a place, and who can read what is there.
 
-mod encryption;
-mod file;
-mod folder;
-mod item;
-mod place;
-mod s3;
-mod ssh;
-
-pub use place::Place;
-
-use crate::error::Result;
 use crate::script::api::values::OneOrMany;
-use crate::script::binding::{Call, Options};
-use std::io::{Read, Write};
-
-/// Takes what is written to it.
-pub trait Destination: Write + Send {
-    /// Gives it its name. Dropped without this, there is nothing.
-    fn commit(self: Box<Self>) -> Result<()>;
-}
+use crate::script::binding::Options;
 
 /// How to get there, and who can read it: options of everything that takes a destination or a source.
 #[derive(Clone, Default, Options)]
@@ -49,14 +28,4 @@ pub struct TargetOptions {
     /// Decrypts: a file with `AGE-SECRET-KEY-1…`, or the key itself.
     #[option(alias = "identities")]
     pub identity: OneOrMany,
-}
-
-/// Starts to write what a place names, encrypted where the options ask for it.
-pub fn create(call: &Call, to: Place, options: &TargetOptions) -> Result<Box<dyn Destination>> {
-    encryption::encrypted(to.create(call)?, options)
-}
-
-/// Starts to read what a place names, decrypted when it is encrypted; `name` is what it is called in errors.
-pub fn open(call: &Call, from: Place, name: &str, options: &TargetOptions) -> Result<Box<dyn Read + Send>> {
-    encryption::decrypted(call, from.open(call)?, name, options)
 }

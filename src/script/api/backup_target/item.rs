@@ -2,7 +2,7 @@
 
 use crate::script::binding::{Object, api};
 
-/// A file in a [`super::folder::Location`].
+/// A file in a [`super::location::Location`].
 #[derive(Clone, Debug, Object)]
 #[object(name = "StoredFile")]
 pub struct Item {

@@ -2,7 +2,7 @@
 
 use super::item::Item;
 use super::place::Place;
-use super::{TargetOptions, create, open};
+use super::{TargetOptions, encryption};
 use crate::error::{Error, IoContext, Result};
 use crate::script::binding::{Bytes, Call, Object, api};
 use std::io::{Read, Write};
@@ -75,7 +75,7 @@ impl Location {
     /// Those of `list`.
     pub fn write(&self, call: &Call, name: String, content: Bytes) -> Result<()> {
         let place = self.place(call)?.join(&name)?;
-        let mut destination = create(call, place, &self.options)?;
+        let mut destination = encryption::encrypted(place.create(call)?, &self.options)?;
         destination.write_all(&content.0).doing(|| format!("cannot write `{name}` in `{}`", self.url))?;
         destination.commit()
     }
@@ -91,7 +91,7 @@ impl Location {
     /// Those of `list`; `invalid` when it is not UTF-8 or larger than 64 MiB.
     pub fn read(&self, call: &Call, name: String) -> Result<String> {
         let doing = || format!("cannot read `{name}` in `{}`", self.url);
-        let source = open(call, self.place(call)?.join(&name)?, &name, &self.options)?;
+        let source = encryption::decrypted(call, self.place(call)?.join(&name)?.open(call)?, &name, &self.options)?;
         let mut text = Vec::new();
         source.take(LARGEST + 1).read_to_end(&mut text).doing(doing)?;
         if text.len() as u64 > LARGEST {
