@@ -3,6 +3,7 @@
 use super::Destination;
 use super::item::Item;
 use crate::error::{Error, IoContext, Result};
+use crate::sys::writeback;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open as open_at};
 use nix::sys::stat::Mode;
@@ -19,6 +20,8 @@ const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 /// What files are called that are not whole yet: they are nobody's backups.
 const UNFINISHED: &str = ".shanty-";
+/// After so many bytes the disk is set to work: what is left for the sync at the end is short.
+const WRITEBACK: usize = 8 << 20;
 
 /// Opens the file at a path.
 pub fn open(path: &Path) -> Result<Box<dyn Destination>> {
@@ -44,7 +47,7 @@ pub fn open(path: &Path) -> Result<Box<dyn Destination>> {
         }
         Err(errno) => return Err(errno).doing(doing),
     };
-    Ok(Box::new(Whole { file, temporary, path: path.to_owned() }))
+    Ok(Box::new(Whole { file, temporary, path: path.to_owned(), waiting: 0 }))
 }
 
 /// A regular file.
@@ -53,11 +56,19 @@ struct Whole {
     /// Its name until it is whole, where it needs one.
     temporary: Option<TempPath>,
     path: PathBuf,
+    /// Bytes since the disk was set to work.
+    waiting: usize,
 }
 
 impl Write for Whole {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let count = self.file.write(bytes)?;
+        self.waiting += count;
+        if self.waiting >= WRITEBACK {
+            writeback::start(&self.file);
+            self.waiting = 0;
+        }
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
