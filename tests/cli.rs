@@ -40,6 +40,7 @@ fn shipped_commands_say_how_they_are_called_and_that_there_is_nothing() {
         assert!(help.stdout.contains("--dry-run") && !help.stdout.contains("//"), "{help}");
     }
     assert_eq!(shanty.call(&["images"]).ok().stdout, "no images are here\n");
+    assert_eq!(shanty.call(&["volumes"]).ok().stdout, "no volumes are here\n");
     assert!(shanty.call(&["ps"]).ok().stdout.starts_with("no container runs"));
     let help = shanty.eval(r#"help("image")"#).ok().stdout;
     assert!(help.contains(r#"`help("Image")`"#), "what an image can do is asked for next: {help}");

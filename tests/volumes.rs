@@ -186,3 +186,22 @@ fn owners_are_the_same_with_and_without_a_user_namespace() {
     let expected = "root 0:0\nuser 1000:7";
     assert_eq!(shanty.json(code), json!([expected, expected]));
 }
+
+#[test]
+fn commands_list_and_clean_up() {
+    let shanty = require!(with_busybox());
+    shanty
+        .eval(
+            r#"image("busybox:1").exec(["sh", "-c", "echo 12345 > /d/x"], #{ volumes: ["data:/d"], network: "none" });
+               image("busybox:1").create("true", #{ name: "user", volumes: ["data:/d"], network: "none" });
+               create_volume();"#,
+        )
+        .ok();
+    let listed = shanty.call(&["volumes"]).ok().stdout;
+    assert!(listed.starts_with("NAME") && listed.contains("\ndata "), "{listed}");
+    let sizes = shanty.call(&["volumes", "--size"]).ok().stdout;
+    assert!(sizes.contains("6B") && sizes.contains("user"), "{sizes}");
+    let freed = shanty.call(&["cleanup", "--volumes"]).ok().stdout;
+    assert!(freed.contains("volume "), "{freed}");
+    assert_eq!(shanty.json("volumes().map(|v| v.name)"), json!(["data"]));
+}

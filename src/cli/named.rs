@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The commands that are part of Shanty.
-const SHIPPED: [(&str, &str); 9] = [
+const SHIPPED: [(&str, &str); 10] = [
     ("backup", include_str!("../../scripts/backup.rhai")),
     ("check-store", include_str!("../../scripts/check-store.rhai")),
     ("cleanup", include_str!("../../scripts/cleanup.rhai")),
@@ -13,6 +13,7 @@ const SHIPPED: [(&str, &str); 9] = [
     ("recover", include_str!("../../scripts/recover.rhai")),
     ("stats", include_str!("../../scripts/stats.rhai")),
     ("top", include_str!("../../scripts/top.rhai")),
+    ("volumes", include_str!("../../scripts/volumes.rhai")),
 ];
 
 /// A script to run, and where it is from.

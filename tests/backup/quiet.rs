@@ -17,17 +17,23 @@ fn those_with_the_label_are_paused_or_stopped_and_go_on() {
         let run = |name, label| image("busybox:1").run("sleep 1000", #{ name: name, labels: label, volumes: ["data:/d"], network: "none", stop_timeout: 0 });
         run.call("db", "role=db"); run.call("web", "role=web");
         image("busybox:1").run("sleep 1000", #{ name: "other", labels: "role=db", network: "none" });
-        let happened = |options| {
-            let since = now();
-            volume("data").backup("x.tar", options);
+        // Monitors write events down after they have answered.
+        let seen = |since| {
             let seen = [];
-            for e in events(#{ since: since, filter: #{ type: "container" } }) {
-                if e.action in ["pause", "unpause", "die", "start"] { seen.push(`${e.name} ${e.action}`) }
+            for e in events(#{ filter: #{ type: "container" } }) {
+                if e.seq > since && e.action in ["pause", "unpause", "die", "start"] { seen.push(`${e.name} ${e.action}`) }
             }
             seen
         };
-        [happened.call(#{}), happened.call(#{ pause: "role=db" }), happened.call(#{ stop: "role=db" }),
-         happened.call(#{ stop: "role=db", pause: true }).len(), containers().len()]"#;
+        let happened = |options, count| {
+            let since = events().pop().seq;
+            volume("data").backup("x.tar", options);
+            eventually(|| seen.call(since).len() >= count);
+            seen.call(since)
+        };
+        eventually(|| seen.call(0).len() == 3);
+        [happened.call(#{}, 0), happened.call(#{ pause: "role=db" }, 2), happened.call(#{ stop: "role=db" }, 2),
+         happened.call(#{ stop: "role=db", pause: true }, 4).len(), containers().len()]"#;
     assert_eq!(shanty.json(code), json!([[], ["db pause", "db unpause"], ["db die", "db start"], 4, 3]));
 }
 
@@ -36,7 +42,7 @@ fn what_was_stopped_is_started_when_the_backup_fails() {
     let shanty = require!(with_busybox());
     let code = r#"
         image("busybox:1").run("sleep 1000", #{ name: "db", volumes: ["data:/d"], network: "none", stop_timeout: 0 });
-        image("busybox:1").run("sleep 1000", #{ name: "web", volumes: ["data:/d"], network: "none" });
+        image("busybox:1").run("sleep 1000", #{ name: "web", volumes: ["data:/d"], network: "none", stop_timeout: 0 });
         try { volume("data").backup("x.tar", #{ stop: true, exclude: [".."] }); print("made"); } catch (e) { print(e.kind); }
         print(container("db").status + " " + container("web").status);
         let own = image("busybox:1").run("sleep 1000", #{ name: "own", remove: true, volumes: ["own:/d"], network: "none" });
