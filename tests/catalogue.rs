@@ -208,6 +208,8 @@ fn a_root_of_an_older_version_keeps_its_images() {
                 "DROP INDEX build_cache_by_blob",
                 "DROP TABLE held_layers",
                 "DROP TABLE garbage",
+                "DROP TABLE volume_users",
+                "DROP TABLE volumes",
             ] {
                 tx.execute(statement, [])?;
             }

@@ -219,6 +219,18 @@ fn a_passphrase_encrypts_and_decrypts() {
 }
 
 #[test]
+fn secrets_in_a_script_are_not_in_its_errors() {
+    let shanty = Shanty::new();
+    for code in [
+        r#"location("nowhere", #{ endpoint: "shown", secret_key: "hush", session_token: "hush" }).list()"#,
+        r#"location("nowhere", #{ passphrase: `hush` }).list()"#,
+    ] {
+        let output = shanty.eval(code).fails_with("not_found");
+        assert!(output.stderr.contains("\"***\"") && !output.stderr.contains("hush"), "{output}");
+    }
+}
+
+#[test]
 fn a_lock_is_held_by_one_at_a_time() {
     let shanty = Shanty::new();
     let code = r#"print(fs::lock("lock", || {

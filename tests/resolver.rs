@@ -1,5 +1,6 @@
 //! Names of containers, and what goes to the host's servers: a container and a host, each a network namespace.
 
+mod process;
 mod upstream;
 
 use crate::require;
@@ -10,7 +11,7 @@ use shanty::runtime::network::resolver::{self, ResolverNetwork, ResolverPlan, na
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -24,6 +25,7 @@ struct Machine {
     host: Netns,
     container: Netns,
     dir: TempDir,
+    sockets: Vec<OwnedFd>,
     address: SocketAddr,
 }
 
@@ -34,24 +36,39 @@ impl Machine {
     }
 
     fn on(plan: &ResolverPlan, resolv_conf: &str, port: u16) -> Self {
+        let machine = Self::bound(plan, port);
+        machine.resolv_conf(resolv_conf);
+        machine.serve();
+        machine
+    }
+
+    /// Whose sockets nobody serves yet.
+    fn unserved(plan: &ResolverPlan) -> Self {
+        Self::bound(plan, 0)
+    }
+
+    fn bound(plan: &ResolverPlan, port: u16) -> Self {
         let (host, container, dir) = (Netns::new(), Netns::new(), TempDir::new().unwrap());
         for netns in [&host, &container] {
             netns.sh("ip link set lo up");
         }
         let (sockets, port) = container.run(|| resolver::bind(port).unwrap());
         let address = (resolver::ADDRESS, port).into();
-        let machine = Self { host, container, dir, address };
+        let machine = Self { host, container, dir, sockets, address };
         machine.plan(plan);
-        machine.resolv_conf(resolv_conf);
-        let (plan, conf) = (machine.dir.path().join("plan.json"), machine.dir.path().join("resolv.conf"));
+        machine
+    }
+
+    fn serve(&self) {
+        let (plan, conf) = (self.dir.path().join("plan.json"), self.dir.path().join("resolv.conf"));
+        let sockets: Vec<_> = self.sockets.iter().map(|socket| socket.try_clone().unwrap()).collect();
         // Threads are where the one is that starts them.
-        machine.host.run(|| {
+        self.host.run(|| {
             std::thread::spawn(move || {
                 let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
                 resolver::serve(&plan, &conf, &sockets).unwrap();
             });
         });
-        machine
     }
 
     fn plan(&self, plan: &ResolverPlan) {

@@ -50,14 +50,19 @@ fn draw_source(text: &mut String, frame: &Frame, paint: Paint<'_>) {
     let before: String = source.chars().take(column - 1).map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
     let bar = paint(BLUE, "|");
     let _ = writeln!(text, "{gutter} {bar}");
-    let _ = writeln!(text, "{} {bar} {}", paint(BLUE, &number), without_password(source.trim_end()));
+    let _ = writeln!(text, "{} {bar} {}", paint(BLUE, &number), without_secrets(source.trim_end()));
     let _ = writeln!(text, "{gutter} {bar} {before}{}", paint(RED, &"^".repeat(frame.width)));
 }
 
-/// Who writes the password of a login into a script does not want it in a log of the script's errors.
-fn without_password(line: &str) -> Cow<'_, str> {
+/// Options whose values are secrets.
+const SECRET_OPTIONS: [&str; 3] = ["secret_key", "session_token", "passphrase"];
+
+/// Who writes a password into a script does not want it in a log of the script's errors.
+fn without_secrets(line: &str) -> Cow<'_, str> {
     let after_user = line.find(".login(").and_then(|at| Some(at + line[at..].find(',')?));
-    let Some(at) = after_user else { return line.into() };
+    let option = |name: &&str| line.find(*name).map(|at| at + name.len());
+    // Everything that follows: what is behind a secret is not worth a lexer.
+    let Some(at) = SECRET_OPTIONS.iter().filter_map(option).chain(after_user).min() else { return line.into() };
     let (shown, rest) = line.split_at(at);
     let pieces = rest.split(['"', '`', '\'']).enumerate().map(|(i, piece)| if i % 2 == 1 { "***" } else { piece });
     format!("{shown}{}", pieces.collect::<Vec<_>>().join("\"")).into()
