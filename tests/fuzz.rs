@@ -45,6 +45,14 @@ fn layers_hold_their_properties() {
 }
 
 #[test]
+fn backups_hold_their_properties() {
+    replay("backup", bodies::backup);
+    for (what, archive) in hostile_layers() {
+        assert!(catch_unwind(|| bodies::backup(&archive)).is_ok(), "{what}");
+    }
+}
+
+#[test]
 fn bundles_hold_their_properties() {
     replay("bundle", bodies::bundle);
 }

@@ -61,13 +61,21 @@ pub fn pack_folder(root: &Node, options: &PackOptions<'_>, cx: &Context, output:
 }
 
 /// A folder as a backup: its own attributes, holes and those attributes that overlayfs reads are kept, and the end says
-/// what is in it. Gives what it says.
-pub fn pack_backup(root: &Node, options: &PackOptions<'_>, cx: &Context, output: impl Write) -> Result<EndRecord> {
+/// what is in it. Gives what it says. `is_whole` is asked before: what vanished meanwhile has been left out, and no backup may
+/// say that it is whole when all of the folder went away.
+pub fn pack_backup(
+    root: &Node,
+    options: &PackOptions<'_>,
+    cx: &Context,
+    output: impl Write,
+    is_whole: impl FnOnce() -> Result<()>,
+) -> Result<EndRecord> {
     let doing = || "cannot write an archive";
     let writer = TarWriter::new(Hashing::new(output));
     let mut packer =
         Packer { writer, options, cx, links: HashMap::new(), entries: 0, bytes: 0, members: 0, whole: true };
     packer.entry(root, &Inside::default(), 0)?;
+    is_whole()?;
     let record = packer.writer.output().passed().record(packer.members);
     packer.writer.comment(&record.to_string()).doing(doing)?;
     packer.writer.finish().and_then(|mut output| output.flush()).doing(doing)?;

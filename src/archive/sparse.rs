@@ -61,6 +61,9 @@ impl SparseMap {
 
     /// Reads the map at the beginning of a member's data.
     pub fn read(reader: &mut TarReader<impl BufRead>, size: u64) -> Result<Self> {
+        if i64::try_from(size).is_err() {
+            return Err(bad("it is larger than a file can be"));
+        }
         let mut used = 0;
         let count = number(reader, &mut used)?;
         if count > MOST_PARTS {

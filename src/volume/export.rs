@@ -3,11 +3,9 @@
 use super::folder;
 use crate::archive::{BACKUP_LIMITS, EndRecord, Exclusion, PackOptions, pack_backup};
 use crate::context::Context;
-use crate::error::{IoContext, Result};
+use crate::error::Result;
 use crate::model::{ExportVolumeSpec, VolumeArchive};
 use crate::store::Store;
-use crate::sys::node::Node;
-use std::fs::File;
 use std::io::Write;
 
 /// Writes all files of a volume as they are now. Those that change meanwhile are as they were found, in part before and in part
@@ -20,11 +18,11 @@ pub fn export(
     output: &mut dyn Write,
 ) -> Result<VolumeArchive> {
     let exclusions = spec.exclude.iter().map(|text| Exclusion::parse(text)).collect::<Result<Vec<_>>>()?;
-    let data = folder::data(store, &super::find(store, name)?.name)?;
-    let doing = || format!("cannot open volume `{name}`");
-    let root = Node::of(File::open(&data).doing(doing)?.into()).doing(doing)?;
+    let (root, name) = (folder::open(store, &super::find(store, name)?.name)?, name.to_owned());
     let options = PackOptions { exclusions: &exclusions, limits: BACKUP_LIMITS, ..PackOptions::default() };
-    pack_backup(&root, &options, cx, output).map(summary).map_err(|error| error.context(format!("volume `{name}`")))
+    pack_backup(&root, &options, cx, output, || folder::check_there(store, &name, &root))
+        .map(summary)
+        .map_err(|error| error.context(format!("volume `{name}`")))
 }
 
 /// What an end record says.

@@ -1,11 +1,13 @@
 //! The folder of a volume: made whole, and brought to its place in the transaction that writes the row.
 
-use crate::error::{IoContext, Result};
+use super::lookup::shown;
+use crate::error::{Error, IoContext, Result};
 use crate::store::rusqlite::Transaction;
 use crate::store::{Store, draft};
+use crate::sys::node::Node;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Its files, as Docker calls the folder.
@@ -18,6 +20,22 @@ pub fn data(store: &Store, name: &str) -> Result<PathBuf> {
         make(&data)?;
     }
     Ok(data)
+}
+
+/// Opens that folder.
+pub fn open(store: &Store, name: &str) -> Result<Node> {
+    let doing = || format!("cannot open volume `{}`", shown(name));
+    Node::of(File::open(data(store, name)?).doing(doing)?.into()).doing(doing)
+}
+
+/// Fails when the files that were read are the volume's no longer: it was removed or restored, and they went away meanwhile.
+pub fn check_there(store: &Store, name: &str, read: &Node) -> Result<()> {
+    let now = fs::metadata(store.volume_dir(name).join(DATA));
+    if now.is_ok_and(|now| (now.dev(), now.ino()) == read.key()) {
+        return Ok(());
+    }
+    Err(Error::conflict(format!("volume `{}` was removed or restored while it was read", shown(name)))
+        .hint("try again"))
 }
 
 /// An empty folder of root that everybody may look into: what a volume begins with.

@@ -24,7 +24,7 @@ pub use create::{anonymous, check_free, create, create_from, ensure};
 pub use events::{created, destroyed};
 pub use export::export;
 pub use filling::Filling;
-pub use folder::{Draft, data};
+pub use folder::{Draft, check_there, data, open};
 pub use import::import;
 pub use inspect::inspect;
 pub use keep::{keep, keep_those_of};

@@ -123,3 +123,33 @@ fn a_full_disk_leaves_no_backup_and_no_volume() {
     assert!(output.stderr.contains("error[io]") && output.stderr.contains("no space left"), "{output}");
     assert_eq!(left, 0);
 }
+
+#[test]
+fn a_volume_that_goes_away_while_it_is_read_gives_no_backup() {
+    let shanty = require!(prepared());
+    let root = data(&shanty, "kept");
+    for number in 0..64 {
+        std::fs::write(root.join(format!("f{number:02}")), vec![b'x'; 1 << 20]).unwrap();
+    }
+    for code in [r#"volume("kept").remove()"#, r#"volume("kept").restore("other.tar", #{ replace: true })"#] {
+        shanty.eval(r#"create_volume("other"); volume("other").backup("other.tar"); create_volume("kept")"#).ok();
+        if std::fs::read_dir(&root).unwrap().next().is_none() {
+            (0..64).for_each(|number| std::fs::write(root.join(format!("f{number:02}")), vec![b'x'; 1 << 20]).unwrap());
+        }
+        // Nobody reads the pipe until the volume has changed.
+        let mut command = shanty.call(&["eval", r#"volume("kept").backup("-", #{ compress: "none" })"#]).into_command();
+        let mut child =
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut first = [0; 1];
+        std::io::Read::read_exact(&mut stdout, &mut first).unwrap();
+        shanty.eval(code).ok();
+        let mut archive = first.to_vec();
+        std::io::Read::read_to_end(&mut stdout, &mut archive).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("error[conflict]") && stderr.contains("while it was read"), "{code}: {stderr}");
+        std::fs::write(shanty.work().join("part.tar"), archive).unwrap();
+        shanty.eval(r#"volume("part").restore("part.tar")"#).fails_with("corrupt");
+    }
+}

@@ -1,12 +1,14 @@
 //! What is fuzzed: a function a target, which takes any bytes and panics when a property does not hold.
 //!
-//! The layers are in `bodies/layers.rs`, what a person or an engine configures in `bodies/files.rs`,
+//! The layers are in `bodies/layers.rs`, backups in `bodies/backups.rs`, what a person or an engine configures in `bodies/files.rs`,
 //! what a container asks for names in `bodies/names.rs`.
 
+mod backups;
 mod files;
 mod layers;
 mod names;
 
+pub use backups::backup;
 pub use files::{bundle, credentials, registries_conf};
 pub use layers::{layer, members};
 pub use names::dns_query;
