@@ -7,6 +7,7 @@ use rusqlite::Transaction;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -135,6 +136,15 @@ impl Store {
     pub fn discard(&self, path: &Path) -> Result<()> {
         match fs::rename(path, self.trash_name()?) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // Somebody has mounted a disk for volumes: its trash is on it.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                let gone = path.with_file_name(format!("{GONE}{}", Id::random()?.short()));
+                match fs::rename(path, gone) {
+                    // Said only now: that the disks differ is seen first.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    renamed => renamed.doing(|| format!("cannot remove `{}`", path.display())),
+                }
+            }
             renamed => renamed.doing(|| format!("cannot remove `{}`", path.display())),
         }
     }
@@ -165,8 +175,21 @@ impl Store {
         for entry in entries.flatten() {
             remove(&entry.path());
         }
+        let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
+        let volumes = self.volume_dir("");
+        if !matches!((device(&self.root), device(&volumes)), (Ok(root), Ok(volumes)) if root != volumes) {
+            return;
+        }
+        for entry in fs::read_dir(volumes).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(GONE) {
+                remove(&entry.path());
+            }
+        }
     }
 }
+
+/// What is to be deleted where it is, because the trash is on another disk. No thing may have a name that starts with a dot.
+const GONE: &str = ".gone-";
 
 fn note_sweep(tx: &Transaction<'_>) -> Result<()> {
     tx.execute("INSERT OR REPLACE INTO meta VALUES ('swept', unixepoch())", [])?;

@@ -16,6 +16,8 @@ pub fn sweep(store: &Store) -> Result<()> {
         match draft::has_maker(&name) {
             Some(true) => {}
             Some(false) => store.discard(&folder.join(&name))?,
+            // It waits for its deletion.
+            None if name.starts_with('.') => {}
             None if known.contains(&name) => filling::sweep(store, &name)?,
             None => remove::discard(store, &name)?,
         }

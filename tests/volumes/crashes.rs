@@ -92,3 +92,32 @@ fn a_container_that_is_being_made_leaves_no_volume_half_filled() {
     kill_everywhere(&shanty, code, undo, again);
     assert_eq!(shanty.json("volumes().len()"), json!(2));
 }
+
+#[test]
+fn volumes_may_be_on_a_disk_of_their_own() {
+    let shanty = require!(with_busybox());
+    let volumes = shanty.root().join("volumes");
+    let mount = |args: &[&str]| {
+        assert!(std::process::Command::new(args[0]).args(&args[1..]).arg(&volumes).status().unwrap().success());
+    };
+    mount(&["mount", "-t", "tmpfs", "tmpfs"]);
+    let code = r#"
+        image("busybox:1").exec("touch /d/x", #{ volumes: ["data:/d", "/anonymous"], network: "none" });
+        volume("data").backup("x.tar");
+        volume("data").restore("x.tar", #{ replace: true });
+        volume("data").clone("copy");
+        volume("data").remove();
+        volumes().map(|v| v.name)"#;
+    let output = shanty.call(&["eval", "--json", code]).output();
+    if output.code != 0 {
+        mount(&["umount", "--lazy"]);
+        panic!("{output}");
+    }
+    wait_until(LIMIT, || {
+        shanty.eval("volumes()").ok();
+        folders(&shanty) == ["copy".to_owned()].into()
+    });
+    shanty.eval(r#"volume("copy").remove()"#).ok();
+    mount(&["umount", "--lazy"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&output.stdout).unwrap(), json!(["copy"]), "{output}");
+}
