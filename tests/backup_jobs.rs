@@ -2,7 +2,9 @@
 
 use crate::support::busybox::with_busybox;
 use crate::support::elsewhere::{Line, S3, Ssh};
+use crate::support::fixtures::Missing;
 use crate::support::{Shanty, program, require, wait_until};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
@@ -93,7 +95,7 @@ fn a_backup_whose_script_is_killed_is_not_there() {
         wait_until(Duration::from_secs(30), || {
             server.unfinished() > 0 || fs::read_dir(host.folder()).unwrap().count() > 0
         });
-        running.signal(nix::sys::signal::Signal::SIGKILL);
+        running.signal(Signal::SIGKILL);
         running.wait(Duration::from_secs(10));
         assert_eq!(shanty.json(&format!("{direct}.list().len()")), json!(0), "{slow}");
     }
@@ -326,6 +328,58 @@ fn labelled_containers_stand_still_meanwhile_and_run_again_also_after_a_failure(
     assert_eq!(job(&shanty, code), expected);
     shanty.eval("for c in containers(#{ all: true }) { c.remove(#{ force: true }) }").ok();
     shanty.assert_nothing_left();
+}
+
+/// A root with a container that a job stops, and the code of a job that never ends: nothing answers where it goes.
+fn with_a_job_that_hangs(silent: &TcpListener) -> Result<(Shanty, String), Missing> {
+    let shanty = with_busybox()?;
+    fs::create_dir(shanty.work().join("there")).unwrap();
+    let code = r#"image("busybox:1").run(["sleep", "600"], #{ name: "db", init: true, network: "none",
+        volumes: ["data:/d"], labels: #{ backup: "stop" } })"#;
+    shanty.eval(code).ok();
+    let job = format!(
+        r#"import "std/backup" as backup; backup::run(#{{ volumes: "data", to: "s3://backups", stop: "backup=stop",
+            endpoint: "http://{}", access_key: "a", secret_key: "b" }})"#,
+        silent.local_addr().unwrap()
+    );
+    Ok((shanty, job))
+}
+
+fn wait_for_status(shanty: &Shanty, expected: &str) {
+    wait_until(Duration::from_secs(30), || shanty.json(r#"container("db").status"#) == json!(expected));
+}
+
+#[test]
+fn a_job_that_is_interrupted_starts_what_it_has_stopped() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (shanty, job) = require!(with_a_job_that_hangs(&silent));
+    let running = shanty.eval(&job).spawn();
+    wait_for_status(&shanty, "exited");
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait(Duration::from_secs(30)).code, 130);
+    assert_eq!(shanty.json(r#"container("db").status"#), json!("running"));
+    assert!(!shanty.root().join("backup.lock.stopped").exists());
+    // The same with a deadline.
+    shanty.eval(&format!("timeout(\"2s\", || {{ {job} }})")).fails_with("timeout");
+    assert_eq!(shanty.json(r#"container("db").status"#), json!("running"));
+    shanty.eval(r#"container("db").remove(#{ force: true })"#).ok();
+}
+
+#[test]
+fn the_job_after_one_that_was_killed_starts_what_that_has_stopped() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (shanty, hanging) = require!(with_a_job_that_hangs(&silent));
+    let running = shanty.eval(&hanging).spawn();
+    wait_for_status(&shanty, "exited");
+    running.signal(Signal::SIGKILL);
+    running.wait(Duration::from_secs(10));
+    assert_eq!(shanty.json(r#"container("db").status"#), json!("exited"));
+    let report = job(&shanty, r#"backup::run(#{ volumes: "data", to: "there" })"#);
+    assert_eq!(report["warnings"], json!(["a job before was killed: db runs again"]));
+    assert_eq!(shanty.json(r#"container("db").status"#), json!("running"));
+    let report = job(&shanty, r#"backup::run(#{ volumes: "data", to: "there", stop: true })"#);
+    assert_eq!((&report["warnings"], &report["stopped"]), (&json!([]), &json!(["db"])));
+    shanty.eval(r#"container("db").remove(#{ force: true })"#).ok();
 }
 
 #[test]
