@@ -210,11 +210,16 @@ fn a_root_of_an_older_version_keeps_its_images() {
                 "DROP TABLE garbage",
                 "DROP TABLE volume_users",
                 "DROP TABLE volumes",
+                "DROP INDEX addresses_by_ip6",
+                "ALTER TABLE addresses DROP COLUMN ip6",
             ] {
                 tx.execute(statement, [])?;
             }
             for column in ["summary", "parent", "touched", "touched_by", "tagged"] {
                 tx.execute(&format!("ALTER TABLE images DROP COLUMN {column}"), [])?;
+            }
+            for column in ["gateway", "subnet6", "gateway6", "is_asked", "ipv6", "internal", "own_mtu", "labels"] {
+                tx.execute(&format!("ALTER TABLE networks DROP COLUMN {column}"), [])?;
             }
             for column in ["step", "created", "used", "uses"] {
                 tx.execute(&format!("ALTER TABLE build_cache DROP COLUMN {column}"), [])?;

@@ -32,6 +32,7 @@ mod login;
 mod logs;
 mod monitor;
 mod network;
+mod networks;
 mod observe;
 mod oci;
 mod other_runtimes;

@@ -3,4 +3,5 @@
 mod allocation;
 mod host;
 mod isolation;
+mod named;
 mod published;

@@ -5,11 +5,12 @@ use super::plan::Plan;
 use super::remove::Removal;
 use super::row::{self, FoldedState, Row};
 use super::volumes::{self, Volumes};
-use super::{events, folder, input, isolation, remove, resources};
+use super::{connect, events, folder, input, isolation, remove, resources};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image;
 use crate::model::{ContainerSpec, Id, RestartPolicy, Status, name};
+use crate::network;
 use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
 use crate::sys::lock::FileLock;
@@ -32,6 +33,7 @@ pub fn make(
     status: Status,
 ) -> Result<(Row, FileLock)> {
     check(spec, base)?;
+    network::check_present(store, &spec.networks)?;
     let mut spec = isolation::by_id(store, spec)?;
     volumes::resolve(&mut spec, base)?;
     let spec = &spec;
@@ -79,6 +81,7 @@ fn check(spec: &ContainerSpec, base: Base<'_>) -> Result<()> {
     }
     input::check(spec)?;
     isolation::check(spec)?;
+    connect::check(spec)?;
     resources::check(&spec.limits)
 }
 
@@ -90,6 +93,7 @@ fn insert(store: &Store, row: &mut Row, base: Base<'_>, volumes: &Volumes<'_>) -
         };
         let inserted = store.write(|tx| {
             base.image.map_or(Ok(()), |image| image::ensure_present(tx, image))?;
+            network::ensure_present(tx, &row.spec.networks)?;
             row::insert(tx, row)?;
             volumes.insert(tx, &row.id)?;
             match &row.spec.scope {

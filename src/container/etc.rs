@@ -3,9 +3,10 @@
 use super::row::Row;
 use crate::error::{IoContext, Result};
 use crate::model::Owner;
-use crate::network::{HostsFile, ResolvConf, host_hosts, host_resolv_conf};
-use crate::runtime::network::NetworkPlan;
+use crate::network::{HostsFile, ResolvConf, host_address, host_hosts, host_resolv_conf};
+use crate::runtime::network::{BridgePlan, NetworkPlan, RESOLVER};
 use std::fs::{self, Permissions};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
@@ -47,23 +48,50 @@ fn hostname(row: &Row) -> String {
     format!("{}\n", row.plan.hostname)
 }
 
+/// Changes them in place, since they are mounted: what programs wrote into them stays.
+pub fn networks_changed(folder: &Path, row: &Row, before: &BridgePlan) -> Result<()> {
+    let Some(now) = row.plan.network.bridge() else { return Ok(()) };
+    let path = folder.join("hosts");
+    let doing = || format!("cannot change `{}`", path.display());
+    let (old, new) = (addresses(before), addresses(now));
+    let text = fs::read_to_string(&path).doing(doing)?;
+    let is_of = |line: &str, ip: &IpAddr| line.split_ascii_whitespace().next() == Some(&ip.to_string());
+    let is_gone = |line: &&str| old.iter().any(|ip| !new.contains(ip) && is_of(line, ip));
+    let mut lines: Vec<String> = text.lines().filter(|line| !is_gone(line)).map(str::to_owned).collect();
+    lines.extend(new.iter().filter(|ip| !old.contains(ip)).map(|ip| format!("{ip}\t{}", row.plan.hostname)));
+    lines.push(String::new());
+    fs::write(&path, lines.join("\n")).doing(doing)?;
+    if before.resolver.is_some() == now.resolver.is_some() {
+        return Ok(());
+    }
+    let path = folder.join("resolv.conf");
+    fs::write(&path, resolv_conf(row)?).doing(|| format!("cannot change `{}`", path.display()))
+}
+
+fn addresses(plan: &BridgePlan) -> Vec<IpAddr> {
+    plan.links.iter().flat_map(|link| link.addresses.iter().map(|address| address.ip)).collect()
+}
+
 fn resolv_conf(row: &Row) -> Result<String> {
-    match row.plan.network {
+    let changes = ResolvConf { dns: &row.spec.dns, dns_search: &row.spec.dns_search };
+    match &row.plan.network {
         NetworkPlan::Host => host_resolv_conf(),
-        _ => ResolvConf { dns: &row.spec.dns, dns_search: &row.spec.dns_search }.of_this_host(),
+        NetworkPlan::Bridge(plan) if plan.resolver.is_some() => changes.of_resolver(RESOLVER.into()),
+        _ => changes.of_this_host(),
     }
 }
 
 fn hosts(row: &Row) -> Result<String> {
-    let (ip, gateway) = match &row.plan.network {
-        NetworkPlan::Bridge(bridge) => (Some(bridge.ip), Some(bridge.gateway)),
-        NetworkPlan::None | NetworkPlan::Joined => (None, None),
-        NetworkPlan::Host => (None, Some(std::net::Ipv4Addr::LOCALHOST)),
+    let bridge = row.plan.network.bridge();
+    let gateway = match &row.plan.network {
+        NetworkPlan::Bridge(plan) => host_address(plan),
+        NetworkPlan::Host => Some(Ipv4Addr::LOCALHOST),
+        NetworkPlan::None | NetworkPlan::Joined => None,
     };
     let file = HostsFile {
         hostname: &row.plan.hostname,
         domainname: row.spec.domainname.as_deref(),
-        ip,
+        ips: &bridge.map(addresses).unwrap_or_default(),
         extra_hosts: &row.spec.extra_hosts,
         gateway,
     };

@@ -3,7 +3,7 @@
 use super::row::Row;
 use super::{ids, lookup, monitor, oci_runtime, state};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerSpec, IdMaps, NamespaceMode, Status, UsernsSpec, sysctl};
+use crate::model::{ContainerSpec, IdMaps, NamespaceMode, NetworkAttachment, Status, UsernsSpec, sysctl};
 use crate::runtime::capability;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::spec::{self, Namespace, Shm};
@@ -57,7 +57,7 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
         ))
         .hint("leave `idmap` out of the mount, or set `userns`"));
     }
-    if !spec.networks.iter().any(|network| network.starts_with(CONTAINER)) {
+    if !spec.networks.iter().any(|wanted| wanted.network.starts_with(CONTAINER)) {
         return Ok(());
     }
     // Docker's list: all of them are the other container's.
@@ -78,7 +78,7 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
 
 /// Docker's list of what is incompatible with user namespaces, and what this version cannot do in one.
 fn check_with_userns(spec: &ContainerSpec) -> Result<()> {
-    let network = |wanted: &str| spec.networks.iter().any(|network| network.starts_with(wanted));
+    let network = |wanted: &str| spec.networks.iter().any(|asked| asked.network.starts_with(wanted));
     let shares = |mode: &NamespaceMode| matches!(mode, NamespaceMode::Container(_));
     let conflicts = [
         ("privileged: true", spec.privileged),
@@ -151,7 +151,7 @@ pub fn by_id(store: &Store, spec: &ContainerSpec) -> Result<ContainerSpec> {
             *name = id(name)?;
         }
     }
-    for network in &mut spec.networks {
+    for NetworkAttachment { network, .. } in &mut spec.networks {
         if let Some(name) = network.strip_prefix(CONTAINER) {
             *network = format!("{CONTAINER}{}", id(name)?);
         }
@@ -165,7 +165,8 @@ pub fn sharing(store: &Store, row: &Row) -> Result<Sharing> {
     match &row.plan.network {
         NetworkPlan::Host => sharing.network = Namespace::Host,
         NetworkPlan::Joined => {
-            let of = row.spec.networks.iter().find_map(|network| network.strip_prefix(CONTAINER)).unwrap_or_default();
+            let of =
+                row.spec.networks.iter().find_map(|wanted| wanted.network.strip_prefix(CONTAINER)).unwrap_or_default();
             let other = Other::find(store, row, of, "network")?;
             sharing.network = other.namespace("net");
             sharing.network_of = Some((monitor::run_dir(store, &other.row.id), other.row.plan.hostname.clone()));

@@ -13,6 +13,10 @@ use crate::runtime::network::NetworkPlan;
 use crate::store::Store;
 use std::os::fd::OwnedFd;
 
+/// Said at each start, because it is not what people expect of a container.
+const WITHOUT_FILTER: &str = "this kernel has no nftables: containers cannot reach other machines, networks are not kept \
+                              apart, and published ports are forwarded by a process of each container";
+
 /// Where a container's input and output go.
 pub enum Stdio {
     /// Output into its log.
@@ -105,6 +109,9 @@ fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, cause: Cause
     // Until its overlay holds them.
     let _layers = store.use_layers(&row.plan.layers)?;
     let (plan, sockets) = connect(store, row)?;
+    if plan.bridge().is_some_and(|plan| plan.table.is_none()) {
+        cx.progress.warn(WITHOUT_FILTER);
+    }
     row.plan.network = plan;
     if row.plan.network != NetworkPlan::None {
         store.write(|tx| row::set_plan(tx, &row.id, &row.plan))?;

@@ -54,7 +54,7 @@ impl Plan {
             config.entrypoint().as_deref().unwrap_or_default(),
             config.cmd().as_deref().unwrap_or_default(),
         )?;
-        let host_network = spec.networks.iter().any(|name| name == "host");
+        let host_network = spec.networks.iter().any(|wanted| wanted.network == "host");
         let hostname = match (&spec.hostname, host_network) {
             (Some(hostname), _) => hostname.clone(),
             (None, true) => nix::unistd::gethostname()

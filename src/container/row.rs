@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerInfo, ContainerSpec, Id, Status};
+use crate::model::{ContainerInfo, ContainerSpec, Id, NetworkAttachment, Status};
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -254,8 +254,16 @@ fn read_shown(row: &SqlRow<'_>) -> Result<ContainerInfo> {
         #[serde(default)]
         health: Option<IgnoredAny>,
     }
+    /// The part of a spec that is.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Asked {
+        networks: Vec<NetworkAttachment>,
+    }
     let id: String = row.get(0)?;
     let damaged = |what: &str| Error::corrupt(format!("the row of container `{id}` has a bad {what}"));
+    let asked = row.get_ref(4)?.as_str().ok().and_then(|text| serde_json::from_str(text).ok());
+    let Asked { networks } = asked.unwrap_or_default();
     let plan: Shown = row
         .get_ref(5)?
         .as_str()
@@ -271,6 +279,7 @@ fn read_shown(row: &SqlRow<'_>) -> Result<ContainerInfo> {
         exit_code: row.get(8)?,
         pid: None,
         ip: None,
+        networks: super::info::networks(&networks, None),
         ports: Vec::new(),
         labels: plan.labels,
         command: plan.argv,

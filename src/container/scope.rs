@@ -17,7 +17,7 @@ pub fn end(store: &Store, cx: &Context, scope: &str, other: &dyn Fn(ItemKind, &s
                 Some(row) => remove(store, cx, row, Removal { force: true, volumes: true }),
                 None => Ok(()),
             },
-            ItemKind::Image | ItemKind::Volume => other(kind, &name),
+            ItemKind::Image | ItemKind::Volume | ItemKind::Network => other(kind, &name),
         };
         failures.extend(removed.err());
     }

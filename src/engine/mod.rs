@@ -21,6 +21,7 @@ use crate::model::{
 };
 use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
 use crate::model::{ExportVolumeSpec, ImportVolumeSpec, VolumeArchive, VolumeFilter, VolumeInfo, VolumeSpec};
+use crate::model::{NetworkAttachment, NetworkFilter, NetworkInfo, NetworkSpec};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -195,6 +196,25 @@ pub trait Engine: Send + Sync {
     fn export(&self, cx: &Context, container: &str, output: &mut dyn Write) -> Result<()>;
     /// Makes an image of it.
     fn commit(&self, cx: &Context, container: &str, spec: &CommitSpec) -> Result<ImageInfo>;
+
+    // Networks, by name, id, or a unique beginning of one.
+
+    /// Makes a network.
+    fn create_network(&self, cx: &Context, spec: &NetworkSpec) -> Result<NetworkInfo>;
+    /// What is known about a network.
+    fn network(&self, cx: &Context, network: &str) -> Result<NetworkInfo>;
+    /// Networks: those that are always there first, then the oldest first.
+    fn networks(&self, cx: &Context, filter: &NetworkFilter) -> Result<Vec<NetworkInfo>>;
+    /// Everything about it, in the shape of `docker network inspect`.
+    fn inspect_network(&self, cx: &Context, network: &str) -> Result<serde_json::Value>;
+    /// Removes a network that no container has.
+    fn remove_network(&self, cx: &Context, network: &str) -> Result<()>;
+    /// Connects a container to the network that the attachment names, also while it runs.
+    fn connect_network(&self, cx: &Context, container: &str, attachment: &NetworkAttachment) -> Result<()>;
+    /// Disconnects it, also while it runs.
+    fn disconnect_network(&self, cx: &Context, container: &str, network: &str) -> Result<()>;
+    /// Takes a network out of its scope: it outlives the script.
+    fn keep_network(&self, cx: &Context, network: &str) -> Result<()>;
 
     // Volumes, by name.
 

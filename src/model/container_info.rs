@@ -24,6 +24,9 @@ pub struct ContainerInfo {
     pub pid: Option<i32>,
     /// Address in its first network, while it has one.
     pub ip: Option<IpAddr>,
+    /// The networks it is in, or will be in when it starts.
+    #[serde(default)]
+    pub networks: Vec<ContainerNetwork>,
     /// Ports published on the host.
     pub ports: Vec<PublishedPort>,
     /// The image's labels and its own.
@@ -42,4 +45,17 @@ pub struct ContainerInfo {
     pub finished: Option<jiff::Timestamp>,
     /// `healthy`, `unhealthy`, `starting`; `None` without a health check.
     pub health: Option<String>,
+}
+
+/// A container in a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerNetwork {
+    /// Name of the network.
+    pub name: String,
+    /// Its address there, while it has one.
+    pub ip: Option<IpAddr>,
+    /// Its IPv6 address there.
+    pub ip6: Option<IpAddr>,
+    /// The names it is found by there, besides its own.
+    pub aliases: Vec<String>,
 }

@@ -1,8 +1,8 @@
 //! What a container is made from: the options of `run` and `create` after they were parsed.
 
 use super::{
-    DeviceSpec, LogSpec, MountSpec, NamespaceMode, OnUnhealthy, Platform, PortSpec, ResourceLimits, RestartPolicy,
-    Ulimit, UsernsSpec,
+    DeviceSpec, LogSpec, MountSpec, NamespaceMode, NetworkAttachment, OnUnhealthy, Platform, PortSpec, ResourceLimits,
+    RestartPolicy, Ulimit, UsernsSpec,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,8 +41,8 @@ pub struct ContainerSpec {
     pub expose: Vec<String>,
     /// Volumes, binds and tmpfs.
     pub mounts: Vec<MountSpec>,
-    /// Networks by name; empty: the default bridge. `none`, `host` and `container:NAME` stand alone.
-    pub networks: Vec<String>,
+    /// Networks; empty: the default bridge. `none`, `host` and `container:NAME` stand alone.
+    pub networks: Vec<NetworkAttachment>,
     /// Name servers instead of the host's.
     pub dns: Vec<IpAddr>,
     /// Search domains instead of the host's.

@@ -47,6 +47,9 @@ pub struct PortSpec {
     pub host_ip: Option<IpAddr>,
     /// Port of the host; `None`: a free one is chosen.
     pub host_port: Option<u16>,
+    /// Last port of a range that begins at `host_port`: the first free one of them is taken.
+    #[serde(default)]
+    pub host_port_end: Option<u16>,
     /// Port inside the container, 1 to 65535.
     pub container_port: u16,
     /// TCP or UDP.
@@ -68,7 +71,8 @@ pub struct PublishedPort {
 
 impl PortSpec {
     /// Reads `[[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]` (docker/go-connections `nat.ParsePortSpec`). Ranges
-    /// such as `8000-8002:80-82` give a port each; an empty or zero host port is a free one.
+    /// such as `8000-8002:80-82` give a port each, `8000-8009:80` the first free one; an empty or zero host port is a free
+    /// one of all.
     pub fn parse(text: &str) -> Result<Vec<Self>> {
         let bad = |why: String| {
             Error::invalid(format!("`{text}` is not a port to publish: {why}"))
@@ -95,12 +99,16 @@ impl PortSpec {
         if let Some(host) = &host
             && host.len() != container.len()
         {
-            return Err(if container.len() == 1 {
-                Error::unsupported(format!("`{text}` asks for any port of a range"))
-                    .hint("give one port of the host, or leave it out for a free one")
-            } else {
-                bad("the ranges differ in length".into())
-            });
+            if container.len() > 1 {
+                return Err(bad("the ranges differ in length".into()));
+            }
+            return Ok(vec![Self {
+                host_ip,
+                host_port: Some(*host.start()),
+                host_port_end: Some(*host.end()),
+                container_port: *container.start(),
+                protocol,
+            }]);
         }
         let host_ports = host.map(|host| host.map(Some).collect::<Vec<_>>());
         Ok(container
@@ -108,6 +116,7 @@ impl PortSpec {
             .map(|(index, container_port)| Self {
                 host_ip,
                 host_port: host_ports.as_ref().and_then(|ports| ports[index]),
+                host_port_end: None,
                 container_port,
                 protocol,
             })
@@ -157,6 +166,7 @@ mod tests {
         let one = |spec: &PortSpec| {
             let ip = spec.host_ip.map_or("*".into(), |ip| ip.to_string());
             let host = spec.host_port.map_or("free".into(), |port| port.to_string());
+            let host = spec.host_port_end.map_or(host.clone(), |end| format!("{host}-{end}"));
             format!("{ip} {host} {}/{}", spec.container_port, spec.protocol)
         };
         Ok(PortSpec::parse(text)?.iter().map(one).collect::<Vec<_>>().join(", "))
@@ -177,6 +187,7 @@ mod tests {
             ("::1:80:8080", "::1 80 8080/tcp"),
             ("80-81:8080-8081", "* 80 8080/tcp, * 81 8081/tcp"),
             ("80-80:8080", "* 80 8080/tcp"),
+            ("8000-8009:80", "* 8000-8009 80/tcp"),
             ("8080-8081", "* free 8080/tcp, * free 8081/tcp"),
         ] {
             assert_eq!(shown(text).ok().as_deref(), Some(expected), "{text}");
@@ -202,7 +213,6 @@ mod tests {
             "1.2.3:80:80",
             "[::1:80:80",
             "localhost:80:80",
-            "8000-9000:80",
             "-1:80",
         ] {
             assert!(shown(text).is_err(), "{text}");

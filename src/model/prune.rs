@@ -10,6 +10,8 @@ pub struct PruneSpec {
     pub containers: bool,
     /// Images without a name that nobody uses.
     pub images: Option<ImagePruneSpec>,
+    /// Networks that no container uses.
+    pub networks: bool,
     /// What builds keep to be faster.
     pub build_cache: bool,
     /// Volumes that no container has.
@@ -58,6 +60,8 @@ pub enum PruneKind {
     Container,
     /// An image.
     Image,
+    /// A network.
+    Network,
     /// What a step of a build made.
     BuildCache,
     /// A volume that no container has.
@@ -70,6 +74,7 @@ impl PruneKind {
         match self {
             Self::Container => "container",
             Self::Image => "image",
+            Self::Network => "network",
             Self::BuildCache => "build_cache",
             Self::Volume => "volume",
         }

@@ -1,4 +1,4 @@
-//! The processes that this monitor is the parent of: the container's first one, those of `exec`, the proxy.
+//! The processes that this monitor is the parent of: the container's first one, those of `exec`, those that serve its network.
 
 use super::client::Client;
 use super::execution::Execution;
@@ -46,6 +46,8 @@ impl Monitor {
                 ended = Some(code);
             } else if self.proxy == Some(pid) {
                 self.proxy = None;
+            } else if self.resolver == Some(pid) {
+                self.resolver = None;
             } else if !self.check_ended(pid.as_raw(), code) {
                 self.execution_ended(pid.as_raw(), code);
             }

@@ -89,6 +89,8 @@ impl Remains {
         if !matches!(self.network, NetworkPlan::Host | NetworkPlan::Joined) {
             let path = format!("/proc/{pid}/ns/net");
             let netns = File::open(&path).doing(|| format!("cannot open `{path}`"))?;
+            // What was done of it before a failure is taken back.
+            self.attached = true;
             network::attach(&self.network, netns.as_fd())?;
             self.netns = Some(Arc::new(netns));
         }
@@ -99,6 +101,11 @@ impl Remains {
     /// The network namespace, to be born in.
     pub fn network(&self) -> Option<Arc<File>> {
         self.netns.clone()
+    }
+
+    /// It is connected in another way now.
+    pub fn set_network(&mut self, network: NetworkPlan) {
+        self.network = network;
     }
 
     /// The first process has been reaped.

@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::runtime::control::protocol::Event;
 use crate::runtime::state::Phase;
 use crate::sys::niceness;
-use nix::sys::signal::{Signal, kill};
 
 impl Monitor {
     /// Writes down how it ended and answers everybody who waits. Nothing that can wait comes before.
@@ -41,10 +40,9 @@ impl Monitor {
         self.set_phase(Phase::Exited);
         let exited = Event::Exited { code, oom_killed: self.container.state.oom_killed };
         // The ports are free before anybody knows of the end, who may want them for the next container.
-        self.container.ports.clear();
-        if let Some(proxy) = self.proxy.take() {
-            let _ = kill(proxy, Signal::SIGKILL);
-        }
+        // Nobody is led to it by its names either.
+        self.stop_serving();
+        self.show_names(false);
         self.answer_pauses(&Err(Error::conflict("the container has ended")));
         // Also who has just connected is owed an answer.
         self.accept();

@@ -27,10 +27,20 @@ impl Monitor {
 
     /// The program was executed for the first time.
     pub fn started(&mut self) {
+        self.networks_happened("connect");
         self.volumes_mounted();
         self.happened("start", &[]);
         if self.container.launch.is_restart {
             self.happened("restart", &[]);
+        }
+    }
+
+    /// It was connected to its networks, or is not any more.
+    fn networks_happened(&mut self, action: &str) {
+        let launch = &self.container.launch;
+        for link in launch.network.bridge().iter().flat_map(|plan| &plan.links) {
+            let occurrence = Occurrence::network(action, &link.network, &link.network_name, "bridge");
+            self.events.occurrences.push(occurrence.with("container", &launch.id));
         }
     }
 
@@ -63,6 +73,7 @@ impl Monitor {
         if std::mem::take(&mut self.events.stop_asked) {
             self.happened("stop", &[]);
         }
+        self.networks_happened("disconnect");
         self.write_events();
     }
 

@@ -6,6 +6,7 @@ use super::ahead::Ahead;
 use super::cleanup::Remains;
 use super::input;
 use super::log::Log;
+use super::networks::open_resolver;
 use super::output::Output;
 use super::stdio::Stdio;
 use crate::error::{Error, ErrorKind, IoContext, Result};
@@ -17,7 +18,6 @@ use crate::runtime::health::Health;
 use crate::runtime::init::{Init, Rootfs};
 use crate::runtime::launch::Launch;
 use crate::runtime::namespaces::Namespaces;
-use crate::runtime::network::NetworkPlan;
 use crate::runtime::report::{Report, Reporter};
 use crate::runtime::state::{self, LOCK_NAME, Phase, State};
 use crate::sys::clone::{self, Child};
@@ -54,6 +54,8 @@ pub struct Container {
     pub control: OwnedFd,
     /// Sockets that hold the published ports.
     pub ports: Vec<OwnedFd>,
+    /// Sockets on which the container asks for names.
+    pub questions: Vec<OwnedFd>,
     /// Who launched it, when it is to die with them.
     pub launcher: Option<OwnedFd>,
 }
@@ -116,11 +118,18 @@ fn make(
         Some(outputs) => Some((in_step("opening the log", || Log::open(&launch.container_dir, launch.log))?, outputs)),
         None => None,
     };
-    if let Err(failure) = in_step("connecting the network", || remains.attach_network(init.pid)) {
-        // A child that has failed meanwhile has no network any more: its report says why.
-        let gone = !Path::new(&format!("/proc/{}/ns/net", init.pid)).exists();
-        return Err(if gone { Report::read(pipes.report).failure.unwrap_or(failure) } else { failure });
-    }
+    let connected = in_step("connecting the network", || {
+        remains.attach_network(init.pid)?;
+        remains.network().map_or(Ok(Vec::new()), |netns| open_resolver(&launch, netns.as_fd()))
+    });
+    let questions = match connected {
+        Ok(questions) => questions,
+        Err(failure) => {
+            // A child that has failed meanwhile has no network any more: its report says why.
+            let gone = !Path::new(&format!("/proc/{}/ns/net", init.pid)).exists();
+            return Err(if gone { Report::read(pipes.report).failure.unwrap_or(failure) } else { failure });
+        }
+    };
 
     wait_for_go(channel, &init.pidfd)?;
     let identity = in_step("identifying the process", || {
@@ -141,6 +150,7 @@ fn make(
         master: pipes.master,
         control,
         ports,
+        questions,
         launcher,
     };
     in_step("taking the terminal over", || container.take_terminal())?;
@@ -203,10 +213,7 @@ fn launcher() -> Option<OwnedFd> {
 
 fn take_ports(launch: &Launch, fds: &mut Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Failure> {
     let stdio = launch.stdio.descriptors();
-    let published = match &launch.network {
-        NetworkPlan::Bridge(plan) => plan.ports.len(),
-        NetworkPlan::None | NetworkPlan::Host | NetworkPlan::Joined => 0,
-    };
+    let published = launch.network.bridge().map_or(0, |plan| plan.ports.len());
     if fds.len() != stdio + published {
         let message = format!("the launch came with {} descriptors instead of {}", fds.len(), stdio + published);
         return Err(Failure::of("", &Error::invalid(message)));

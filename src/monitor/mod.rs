@@ -17,6 +17,7 @@ mod handshake;
 mod health;
 mod input;
 pub mod log;
+mod networks;
 mod oom;
 mod output;
 mod pause;

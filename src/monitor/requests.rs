@@ -61,8 +61,12 @@ impl Monitor {
                 }
             }
             Command::Rename { name } => {
-                self.container.launch.name = name;
+                self.rename(name);
                 self.clients[index].tell(Event::Done);
+            }
+            Command::Reconnect { network } => {
+                let connected = self.reconnect(*network);
+                self.clients[index].answer(&connected);
             }
             Command::Attach => {
                 if let Err(error) = self.attach(index) {

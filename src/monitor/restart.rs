@@ -86,6 +86,7 @@ impl Monitor {
         // Processes of a container that has no pid namespace of its own outlive its first one.
         self.remains.group().kill_all();
         self.remains.run_ended();
+        self.show_names(false);
         true
     }
 
@@ -150,6 +151,7 @@ impl Monitor {
         self.restarts.started = Instant::now();
         self.life = Life::Running;
         self.begin_checks();
+        self.show_names(true);
         self.set_phase(Phase::Running);
         self.volumes_mounted();
         self.happened("start", &[]);

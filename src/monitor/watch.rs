@@ -11,14 +11,12 @@ use super::restart::Restarts;
 use super::timers::Timers;
 use crate::runtime::cgroup::OomWatch;
 use crate::runtime::control::Channel;
-use crate::runtime::network::{NetworkPlan, proxy};
 use crate::runtime::report::Incoming;
 use crate::sys::allocator;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -48,6 +46,7 @@ pub fn run(container: Container, remains: Remains, caller: Channel) -> i32 {
         oom_watch: None,
         victims: 0,
         proxy: None,
+        resolver: None,
         events: Pending::default(),
         strays: Strays::default(),
     };
@@ -78,6 +77,8 @@ pub(super) struct Monitor {
     pub victims: u64,
     /// Serves the published ports where the packet filter does not.
     pub proxy: Option<Pid>,
+    /// Answers the container's questions for names, once it has asked one.
+    pub resolver: Option<Pid>,
     /// What is to be written down as events.
     pub events: Pending,
     /// Of another runtime: programs that ended before they were known.
@@ -113,6 +114,7 @@ enum Source {
     Control,
     Output(usize),
     Port,
+    Question,
     Client(usize),
     Report(usize),
 }
@@ -163,6 +165,7 @@ impl Monitor {
         let log = container.log.iter().filter(|_| !self.somebody_is_behind());
         let outputs = log.flat_map(|(_, outputs)| outputs.iter().enumerate());
         let ports = container.ports.iter().filter(|_| self.proxy.is_none());
+        let questions = container.questions.iter().filter(|_| self.resolver.is_none());
         let clients = self.clients.iter().enumerate();
         let signals = self.signals.iter().map(|signals| (Source::Child, signals.as_fd()));
         signals
@@ -174,6 +177,7 @@ impl Monitor {
             .chain(container.launcher.iter().map(|launcher| (Source::Launcher, launcher.as_fd())))
             .chain(outputs.filter_map(|(index, output)| Some((Source::Output(index), output.fd()?))))
             .chain(ports.map(|port| (Source::Port, port.as_fd())))
+            .chain(questions.map(|socket| (Source::Question, socket.as_fd())))
             .chain(
                 clients
                     .clone()
@@ -209,7 +213,9 @@ impl Monitor {
             Source::Memory => self.memory_is_short(),
             Source::Control => self.accept(),
             Source::Output(index) => self.read_output(index),
-            Source::Port => self.start_proxy(),
+            Source::Port if self.proxy.is_none() => self.start_proxy(),
+            Source::Question if self.resolver.is_none() => self.start_resolver(),
+            Source::Port | Source::Question => {}
             Source::Client(index) => self.serve(index),
             Source::Report(index) => self.executed(index, false),
         }
@@ -248,24 +254,10 @@ impl Monitor {
         }
     }
 
-    fn start_proxy(&mut self) {
-        let NetworkPlan::Bridge(plan) = &self.container.launch.network else { return };
-        let sockets: Vec<_> = self.container.ports.iter().map(AsFd::as_fd).collect();
-        match proxy::start(plan.ip, &plan.ports, &sockets) {
-            Ok(pid) => self.proxy = Some(pid),
-            // Watching on would find the same connection again and again: rather serve none.
-            Err(_) => self.container.ports.clear(),
-        }
-    }
-
     /// After the last answer: what takes its time.
     fn end(mut self) -> i32 {
         self.clients.clear();
-        if let Some(proxy) = self.proxy {
-            let _ = kill(proxy, Signal::SIGKILL);
-            let _ = waitpid(proxy, None);
-        }
-        self.container.ports.clear();
+        self.stop_serving();
         self.remains.take_away();
         if self.container.launch.remove {
             // This process becomes the cleaner: its lock goes at the exec.

@@ -7,6 +7,7 @@ mod commit;
 mod hold;
 mod images;
 mod info;
+mod networks;
 mod prune;
 mod reaper;
 mod recover;
@@ -26,9 +27,10 @@ use crate::model::{
 };
 use crate::model::{Digest, DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
 use crate::model::{ExportVolumeSpec, ImportVolumeSpec, VolumeArchive, VolumeFilter, VolumeInfo, VolumeSpec};
+use crate::model::{NetworkAttachment, NetworkFilter, NetworkInfo, NetworkSpec};
 use crate::registry::Client;
 use crate::store::Store;
-use crate::{container, image, volume};
+use crate::{container, image, network, volume};
 pub use clean_up::clean_up;
 use reaper::Reaper;
 use recover::Recovery;
@@ -333,6 +335,38 @@ impl Engine for NativeEngine {
 
     fn commit(&self, cx: &Context, container: &str, spec: &CommitSpec) -> Result<ImageInfo> {
         self.commit_container(cx, container, spec)
+    }
+
+    fn create_network(&self, cx: &Context, spec: &NetworkSpec) -> Result<NetworkInfo> {
+        self.make_network(cx, spec)
+    }
+
+    fn network(&self, _cx: &Context, network: &str) -> Result<NetworkInfo> {
+        self.find_network(network)
+    }
+
+    fn networks(&self, _cx: &Context, filter: &NetworkFilter) -> Result<Vec<NetworkInfo>> {
+        self.list_networks(filter)
+    }
+
+    fn inspect_network(&self, _cx: &Context, network: &str) -> Result<Value> {
+        self.show_network(network)
+    }
+
+    fn remove_network(&self, _cx: &Context, network: &str) -> Result<()> {
+        self.take_network_away(network)
+    }
+
+    fn connect_network(&self, cx: &Context, container: &str, attachment: &NetworkAttachment) -> Result<()> {
+        self.connect(cx, container, attachment)
+    }
+
+    fn disconnect_network(&self, cx: &Context, container: &str, network: &str) -> Result<()> {
+        self.disconnect(cx, container, network)
+    }
+
+    fn keep_network(&self, _cx: &Context, network: &str) -> Result<()> {
+        network::keep(&self.store, network)
     }
 
     fn create_volume(&self, cx: &Context, spec: &VolumeSpec) -> Result<VolumeInfo> {

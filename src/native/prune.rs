@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::events::{self, Occurrence};
 use crate::image::{self, prune as images};
 use crate::model::{DiskUsage, PruneItem, PruneKind, PrunePlan, PruneSpec};
+use crate::network::prune as networks;
 use crate::volume as volumes;
 use std::collections::BTreeSet;
 
@@ -29,6 +30,11 @@ impl NativeEngine {
             plan.add(containers::plan(&self.store, spec)?);
         }
         let gone: BTreeSet<String> = plan.items.iter().map(|item| item.id.clone()).collect();
+        if spec.networks {
+            self.reaper.settle();
+            let names: BTreeSet<String> = plan.items.iter().flat_map(|item| item.names.clone()).collect();
+            plan.add(networks::plan(&self.store, spec, &names)?);
+        }
         if let Some(which) = spec.volumes {
             self.reaper.settle();
             plan.add(volumes::prune::plan(&self.store, spec, which, &gone)?);
@@ -50,6 +56,7 @@ impl NativeEngine {
         let mut done = PrunePlan { done: true, skipped: plan.skipped.clone(), ..PrunePlan::default() };
         for (kind, event) in [
             (PruneKind::Container, "container"),
+            (PruneKind::Network, "network"),
             (PruneKind::Volume, "volume"),
             (PruneKind::BuildCache, "builder"),
             (PruneKind::Image, "image"),
@@ -61,6 +68,7 @@ impl NativeEngine {
             let before = done.freed;
             match kind {
                 PruneKind::Container => containers::carry_out(&self.store, cx, &items, &mut done)?,
+                PruneKind::Network => networks::carry_out(&self.store, cx, &items, &mut done)?,
                 PruneKind::Volume => volumes::prune::carry_out(&self.store, cx, &items, &mut done)?,
                 PruneKind::BuildCache => cache_prune::carry_out(&self.store, &items, &mut done)?,
                 PruneKind::Image => images::carry_out(&self.store, cx, &items, &mut done)?,

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::store::Store;
 use crate::store::scopes::ItemKind;
-use crate::{container, image, volume};
+use crate::{container, image, network, volume};
 
 impl NativeEngine {
     pub(super) fn end_one_scope(&self, cx: &Context, scope: &str) -> Result<()> {
@@ -26,6 +26,7 @@ fn remove(store: &Store, kind: ItemKind, name: &str) -> Result<()> {
             Err(error) if error.is(ErrorKind::NotFound) => Ok(()),
             removed => removed.map(drop),
         },
+        ItemKind::Network => network::remove_by_id(store, name),
         ItemKind::Volume => match volume::remove(store, name) {
             Err(error) if error.is(ErrorKind::NotFound) => Ok(()),
             removed => removed,

@@ -1,8 +1,9 @@
-//! Makes what the host needs for a network: the bridge, its address, the packet filter, forwarding.
+//! Makes what the host needs for a network: the bridge, its addresses, the packet filter, forwarding.
 
-use super::rows::{self, Network};
-use super::{address, firewall, forward_policy, host_lock, subnet, sysctl, table};
-use crate::error::Result;
+use super::choose::{self, Taken};
+use super::rows::{self, Network, Range};
+use super::{Subnet, firewall, forward_policy, host_lock, install, sysctl, table};
+use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::sys::netlink::{Refusal, RouteEntry, RouteSocket, link_index};
 use nix::errno::Errno;
@@ -10,58 +11,116 @@ use nix::errno::Errno;
 /// Ethernet's, for a host without a default route.
 const DEFAULT_MTU: u32 = 1500;
 
-/// Whether the bridge and the packet filter are there. The filter is made last.
+/// Whether the bridge and its part of the packet filter are there. The filter is made last.
 pub fn is_up(store: &Store, network: &Network) -> Result<bool> {
-    if link_index(&network.bridge).is_none() {
+    if network.ranges.is_empty() || link_index(&network.bridge).is_none() {
         return Ok(false);
     }
-    firewall::is_there(&table(store))
+    table(store).map_or(Ok(true), |table| firewall::is_there(&table, &network.bridge))
 }
 
-/// Makes what is missing; a subnet that clashes with a new route of the host is replaced while nobody
-/// uses it.
-pub fn bring_up(store: &Store) -> Result<()> {
+/// Makes what is missing of these networks.
+///
+/// # Errors
+/// `conflict` when a subnet that somebody chose clashes with a route of the host; others are replaced.
+pub fn bring_up(store: &Store, networks: &[Network]) -> Result<()> {
     let _lock = host_lock::hold()?;
-    let network = rows::default_network(store)?;
-    if network.subnet.is_some() && is_up(store, &network)? {
+    let mut links = RouteSocket::open()?;
+    let mut all_up = true;
+    for network in networks {
+        // As it is now, with the lock held.
+        let Some(network) = store.read(|db| rows::get(db, &network.id))? else { continue };
+        if !is_up(store, &network)? {
+            all_up = false;
+            make_bridge(store, &mut links, &network)?;
+        }
+    }
+    if all_up {
         return Ok(());
     }
-    let mut links = RouteSocket::open()?;
-    let routes = links.routes().map_err(|refusal| refusal.doing("cannot list the host's routes"))?;
-    let bridge = link_index(&network.bridge);
-    let (subnet, mtu) = match (bridge, network.subnet) {
-        (Some(_), Some(subnet)) => (subnet, network.mtu),
-        (_, had) => (subnet::choose(had, store.root_id8(), &routes)?, host_mtu(&mut links, &routes)?),
-    };
-    store.write(|tx| rows::set_subnet(tx, &network.id, subnet, mtu))?;
-
-    let making = |refusal: Refusal| refusal.doing(format!("cannot make bridge `{}`", network.bridge));
-    exists_already(links.create_bridge(&network.bridge, mtu)).map_err(making)?;
-    let index = link_index(&network.bridge).ok_or_else(|| making(Refusal::of(Errno::ENODEV)))?;
-    // A network without IPv6: no router advertisement of a container is to reach the host.
-    sysctl::set_if_present(&format!("ipv6/conf/{}/disable_ipv6", network.bridge), "1")?;
-    // So that 127.0.0.1 can be led to a container; the packet filter keeps others from using it.
-    sysctl::set(&format!("ipv4/conf/{}/route_localnet", network.bridge), "1")?;
-    exists_already(links.add_address(index, subnet.gateway(), subnet.prefix)).map_err(making)?;
-
-    // On a new bridge nobody is connected: addresses in the database are of those who wait for it.
-    let connected = if bridge.is_some() { published(store)? } else { Vec::new() };
-    firewall::install(&table(store), &network.bridge, subnet, &connected)?;
+    install::install(store)?;
     forward_policy::admit_locked(store)?;
     // Last, when nothing unwanted is forwarded any more.
-    sysctl::set("ipv4/ip_forward", "1")
+    sysctl::set("ipv4/ip_forward", "1")?;
+    if networks.iter().any(|network| network.ipv6) {
+        sysctl::forward_ipv6()?;
+    }
+    Ok(())
 }
 
-fn published(store: &Store) -> Result<Vec<firewall::Publisher>> {
-    store.read(|db| {
-        address::all(db)?.into_iter().map(|address| Ok((address.ip, rows::ports(db, address.serial)?))).collect()
-    })
+fn make_bridge(store: &Store, links: &mut RouteSocket, network: &Network) -> Result<()> {
+    let routes = routes(links)?;
+    let (ranges, mtu) = if link_index(&network.bridge).is_some() && !network.ranges.is_empty() {
+        (network.ranges.clone(), network.mtu)
+    } else {
+        let mtu = network.own_mtu.map_or_else(|| host_mtu(links, &routes), Ok)?;
+        (ranges(store, network, &routes)?, mtu)
+    };
+    store.write(|tx| rows::set_ranges(tx, &network.id, &ranges, mtu))?;
+
+    let bridge = &network.bridge;
+    let making = |refusal: Refusal| refusal.doing(format!("cannot make bridge `{bridge}`"));
+    exists_already(links.create_bridge(bridge, mtu)).map_err(making)?;
+    let index = link_index(bridge).ok_or_else(|| making(Refusal::of(Errno::ENODEV)))?;
+    // Without IPv6: no router advertisement of a container is to reach the host; nor with it.
+    sysctl::set_if_present(&format!("ipv6/conf/{bridge}/accept_ra"), "0")?;
+    sysctl::set_if_present(&format!("ipv6/conf/{bridge}/disable_ipv6"), if network.ipv6 { "0" } else { "1" })?;
+    // So that 127.0.0.1 can be led to a container; the packet filter keeps others from using it.
+    if table(store).is_some() {
+        sysctl::set(&format!("ipv4/conf/{bridge}/route_localnet"), "1")?;
+    }
+    for range in &ranges {
+        exists_already(links.add_address(index, range.gateway, range.subnet.prefix)).map_err(making)?;
+    }
+    Ok(())
+}
+
+/// The routes of the host.
+pub fn routes(links: &mut RouteSocket) -> Result<Vec<RouteEntry>> {
+    links.routes().map_err(|refusal| refusal.doing("cannot list the host's routes"))
+}
+
+/// The subnets that a network is to have now.
+pub fn ranges(store: &Store, network: &Network, routes: &[RouteEntry]) -> Result<Vec<Range>> {
+    let others: Vec<Subnet> = store
+        .read(rows::all)?
+        .iter()
+        .filter(|other| other.id != network.id)
+        .flat_map(|other| other.ranges.iter().map(|range| range.subnet))
+        .collect();
+    let taken = Taken { routes, subnets: &others };
+    if network.is_asked {
+        for Range { subnet, .. } in &network.ranges {
+            if let Some(holder) = taken.holder(*subnet) {
+                return Err(Error::conflict(format!(
+                    "network `{}` cannot have the subnet `{subnet}`: it overlaps {holder}",
+                    network.name
+                ))
+                .hint("choose another `subnet`, or leave it out for a free one"));
+            }
+        }
+    }
+    let range = |is_ipv4: bool, choose: &dyn Fn(Option<Subnet>) -> Result<Subnet>| -> Result<Range> {
+        let had = network.range(is_ipv4);
+        let subnet = choose(had.map(|range| range.subnet))?;
+        Ok(had.filter(|had| had.subnet == subnet).unwrap_or(Range { subnet, gateway: subnet.default_gateway() }))
+    };
+    let seed = store.root_id8();
+    let ipv4 = range(true, &|had| {
+        if network.is_default() { choose::large(had, seed, taken) } else { choose::small(had, &network.id, taken) }
+    })?;
+    let mut ranges = vec![ipv4];
+    if network.ipv6 {
+        ranges.push(range(false, &|had| choose::local_ipv6(had, &network.id, taken))?);
+    }
+    Ok(ranges)
 }
 
 /// The largest packet that leaves the host whole: with a larger one inside, connections to the outside
 /// crawl or hang where "fragmentation needed" does not come back.
 fn host_mtu(links: &mut RouteSocket, routes: &[RouteEntry]) -> Result<u32> {
-    let default = routes.iter().filter(|route| route.prefix == 0 && route.link != 0).min_by_key(|route| route.priority);
+    let leads_out = |route: &&RouteEntry| route.prefix == 0 && route.link != 0 && route.destination.is_ipv4();
+    let default = routes.iter().filter(leads_out).min_by_key(|route| route.priority);
     let Some(route) = default else { return Ok(DEFAULT_MTU) };
     let link = links.link_mtu(route.link).map_err(|refusal| refusal.doing("cannot look at the host's link"))?;
     Ok(route.mtu.or(link).unwrap_or(DEFAULT_MTU))

@@ -12,6 +12,8 @@ const HOSTS: &str = "/etc/hosts";
 const SYSTEMD_RESOLV_CONF: &str = "/run/systemd/resolve/resolv.conf";
 /// The address that systemd-resolved serves on, in the `resolv.conf` that it gives programs.
 const SYSTEMD_STUB: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
+/// The name by which programs in containers reach the host, as in Docker Desktop and Podman.
+const HOST: &str = "host.docker.internal";
 /// Docker's choice where a host has no name server that a container can reach.
 const PUBLIC_NAME_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 
@@ -42,6 +44,21 @@ pub struct ResolvConf<'a> {
 }
 
 impl ResolvConf<'_> {
+    /// The file for a container whose names are looked up by a resolver at this address: the host's search domains and
+    /// options, and only names without any dot are looked up as they are, as in Docker.
+    pub fn of_resolver(&self, resolver: IpAddr) -> Result<String> {
+        Ok(self.with_resolver(&host_resolv_conf()?, resolver))
+    }
+
+    fn with_resolver(&self, host: &str, resolver: IpAddr) -> String {
+        let mut text = ResolvConf { dns: &[resolver], ..*self }.after(host);
+        let has_ndots = |line: &str| line.starts_with("options") && line.contains("ndots:");
+        if !text.lines().any(has_ndots) {
+            text.push_str("options ndots:0\n");
+        }
+        text
+    }
+
     /// The file for a container in a network namespace of its own.
     pub fn of_this_host(&self) -> Result<String> {
         let host = host_resolv_conf()?;
@@ -100,8 +117,8 @@ pub struct HostsFile<'a> {
     pub hostname: &'a str,
     /// Its domain, if it has one.
     pub domainname: Option<&'a str>,
-    /// Its address; `None` without a network.
-    pub ip: Option<Ipv4Addr>,
+    /// Its addresses; none without a network.
+    pub ips: &'a [IpAddr],
     /// Further lines: (name, address). The address `host-gateway` is that of the host.
     pub extra_hosts: &'a [(String, String)],
     /// The host as seen from the container.
@@ -119,7 +136,7 @@ impl HostsFile<'_> {
              ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
         );
         text.push_str(&self.extra_lines()?);
-        if let Some(ip) = self.ip {
+        for ip in self.ips {
             let _ = match self.domainname {
                 Some(domain) if !domain.is_empty() => {
                     writeln!(text, "{ip}\t{}.{domain} {}", self.hostname, self.hostname)
@@ -133,6 +150,7 @@ impl HostsFile<'_> {
     /// The lines of the extra hosts alone, to be put after the host's own file.
     pub fn extra_lines(&self) -> Result<String> {
         let mut text = String::new();
+        // Users' own lines come first: the first line with a name counts.
         for (name, address) in self.extra_hosts {
             let ip: IpAddr = if address == "host-gateway" {
                 let gateway = self.gateway.ok_or_else(|| {
@@ -146,6 +164,9 @@ impl HostsFile<'_> {
                 })?
             };
             let _ = writeln!(text, "{ip}\t{name}");
+        }
+        if let Some(gateway) = self.gateway {
+            let _ = writeln!(text, "{gateway}\t{HOST}");
         }
         Ok(text)
     }
@@ -186,18 +207,29 @@ mod tests {
     }
 
     #[test]
+    fn a_resolver_takes_the_place_of_the_hosts_name_servers() {
+        let resolver = "127.0.0.11".parse().unwrap();
+        let plain = ResolvConf::default();
+        assert_eq!(
+            plain.with_resolver("search a.example\nnameserver 127.0.0.53\noptions edns0\n", resolver),
+            "search a.example\noptions edns0\nnameserver 127.0.0.11\noptions ndots:0\n"
+        );
+        assert_eq!(plain.with_resolver("options ndots:2\n", resolver), "options ndots:2\nnameserver 127.0.0.11\n");
+    }
+
+    #[test]
     fn the_hosts_file_names_the_container_and_its_extra_hosts() {
         let extra = [("db".to_owned(), "10.9.9.9".to_owned()), ("host.internal".to_owned(), "host-gateway".to_owned())];
         let file = HostsFile {
             hostname: "web",
             domainname: Some("example"),
-            ip: Some(Ipv4Addr::new(10, 200, 0, 2)),
+            ips: &[Ipv4Addr::new(10, 200, 0, 2).into()],
             extra_hosts: &extra,
             gateway: Some(Ipv4Addr::new(10, 200, 0, 1)),
         };
         let text = file.text().unwrap();
         assert!(text.starts_with("127.0.0.1\tlocalhost\n"));
-        assert!(text.ends_with("10.9.9.9\tdb\n10.200.0.1\thost.internal\n10.200.0.2\tweb.example web\n"), "{text}");
+        assert!(text.ends_with("10.9.9.9\tdb\n10.200.0.1\thost.internal\n10.200.0.1\thost.docker.internal\n10.200.0.2\tweb.example web\n"), "{text}");
     }
 
     #[test]

@@ -1,17 +1,23 @@
-//! The packet filter of a root: one nftables table.
+//! The packet filter of a root: one nftables table for all its networks.
+//!
+//! It is made anew as a whole whenever a network comes or goes, in one transaction, so that what it says is always
+//! what the rows say. A chain named after each bridge decides who reaches that network.
 
 use super::Subnet;
+use super::rows::Network;
 use crate::error::Result;
-use crate::model::PublishedPort;
-use crate::runtime::network::entry;
+use crate::runtime::network::PortEntry;
 use crate::sys::nft::{Batch, Hook, Interface, Map, NftSocket, Rule};
 use nix::errno::Errno;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::OnceLock;
 
-/// A container's address and its published ports.
-pub type Publisher = (Ipv4Addr, Vec<PublishedPort>);
-
-const LOOPBACK_NETWORK: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 0, 0, 0), 8);
+const LOOPBACK_NETWORK: (IpAddr, u8) = (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8);
+const LOOPBACK_6: (IpAddr, u8) = (IpAddr::V6(Ipv6Addr::LOCALHOST), 128);
+/// What neighbours on one wire use among themselves: nothing of it leads anywhere.
+const MULTICAST: (IpAddr, u8) = (IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4);
+const MULTICAST_6: (IpAddr, u8) = (IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
+const LINK_LOCAL_6: (IpAddr, u8) = (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10);
 
 const RAW: &str = "raw_prerouting";
 const PREROUTING: &str = "prerouting";
@@ -19,15 +25,34 @@ const OUTPUT: &str = "output";
 const POSTROUTING: &str = "postrouting";
 const FORWARD: &str = "forward";
 
+/// `none`: do without nftables, as on a kernel that lacks it.
+const OVERRIDE: &str = "SHANTY_PACKET_FILTER";
+
+/// Whether this kernel has nftables.
+pub fn is_available() -> bool {
+    static AVAILABLE: OnceLock<bool> = OnceLock::new();
+    *AVAILABLE.get_or_init(|| {
+        std::env::var_os(OVERRIDE).is_none_or(|value| value != "none")
+            && NftSocket::with(|nft| Ok(nft.has_table("shanty").is_ok())).unwrap_or(false)
+    })
+}
+
+/// Whether the table is there, with the rules of this bridge.
+pub fn is_there(table: &str, bridge: &str) -> Result<bool> {
+    NftSocket::with(|nft| {
+        nft.has_chain(table, bridge).map_err(|refusal| refusal.doing("cannot look at the packet filter"))
+    })
+}
+
 /// Whether the table is there.
-pub fn is_there(table: &str) -> Result<bool> {
+pub fn has_table(table: &str) -> Result<bool> {
     NftSocket::with(|nft| nft.has_table(table).map_err(|refusal| refusal.doing("cannot look at the packet filter")))
 }
 
-/// Makes the table, in place of one that is there.
-pub fn install(table: &str, bridge: &str, subnet: Subnet, publishers: &[Publisher]) -> Result<()> {
+/// Makes the table, in place of one that is there. `bridges` is what the names of all bridges of the root start with.
+pub fn install(table: &str, bridges: &str, networks: &[Network], published: &[PortEntry]) -> Result<()> {
     let mut batch = Batch::new();
-    if is_there(table)? {
+    if has_table(table)? {
         batch.delete_table(table);
     }
     batch.add_table(table);
@@ -43,19 +68,20 @@ pub fn install(table: &str, bridge: &str, subnet: Subnet, publishers: &[Publishe
     ] {
         batch.add_chain(table, name, hook);
     }
-    for (chain, rule) in rules(bridge, subnet) {
-        batch.append_rule(table, chain, &rule);
+    for network in networks {
+        batch.add_plain_chain(table, &network.bridge);
     }
-    for (ip, ports) in publishers {
-        for port in ports {
-            if let Some((map, key)) = entry(port) {
-                batch.add_element(table, map, key, SocketAddrV4::new(*ip, port.container_port));
-            }
-        }
+    for (chain, rule) in rules(bridges, networks) {
+        batch.append_rule(table, &chain, &rule);
     }
-    NftSocket::with(|nft| {
-        nft.commit(batch).map_err(|refusal| refusal.doing(format!("cannot make the packet filter `{table}`")))
-    })
+    for (map, key, target) in published {
+        batch.add_element(table, *map, *key, *target);
+    }
+    NftSocket::with(|nft| nft.commit(batch).map_err(|refusal| refusal.doing(making(table))))
+}
+
+fn making(table: &str) -> String {
+    format!("cannot make the packet filter `{table}`")
 }
 
 /// Removes the table, if it is there.
@@ -70,35 +96,79 @@ pub fn remove(table: &str) -> Result<()> {
     })
 }
 
-fn rules(bridge: &str, subnet: Subnet) -> Vec<(&'static str, Rule)> {
-    let (loopback, loopback_prefix) = LOOPBACK_NETWORK;
-    let from_containers = || Rule::new().from_network(subnet.first, subnet.prefix);
-    let mut rules = vec![
-        // `route_localnet` on the bridge would let containers reach what listens on the host's loopback
-        // (CVE-2020-8558); and translation comes before the kernel's own check, so a neighbour could
-        // reach ports that are published on 127.0.0.1 alone.
-        (RAW, Rule::new().input(Interface::IsNot("lo")).to_network(loopback, loopback_prefix).drop_packet()),
-        (RAW, Rule::new().input(Interface::Is(bridge)).from_network(loopback, loopback_prefix).drop_packet()),
-        // The host forwards, so a neighbour with a route could reach ports that are not published. Before
-        // translation nothing from elsewhere is for a container's own address.
-        (RAW, Rule::new().input(Interface::IsNot(bridge)).to_network(subnet.first, subnet.prefix).drop_packet()),
-    ];
+fn rules(bridges: &str, networks: &[Network]) -> Vec<(String, Rule)> {
+    let ours = Interface::StartsWith(bridges);
+    let mut rules: Vec<(&str, Rule)> = Vec::new();
+    // `route_localnet` on a bridge would let containers reach what listens on the host's loopback
+    // (CVE-2020-8558); and translation comes before the kernel's own check, so a neighbour could
+    // reach ports that are published on 127.0.0.1 alone.
+    rules.push((RAW, to(Rule::new().input(Interface::IsNot("lo")), LOOPBACK_NETWORK).drop_packet()));
+    rules.push((RAW, from(Rule::new().input(ours), LOOPBACK_NETWORK).drop_packet()));
     for chain in [PREROUTING, OUTPUT] {
-        rules.extend(Map::ALL.map(|map| (chain, Rule::new().to_this_host().destination_nat(map))));
+        for map in Map::ALL {
+            let mut rule = Rule::new();
+            if map.is_ipv6() {
+                // From these addresses no answer would find its way: the proxy serves them.
+                rule = not_to(not_to(rule, LOOPBACK_6), LINK_LOCAL_6);
+            }
+            rules.push((chain, rule.to_this_host().destination_nat(map)));
+        }
     }
-    rules.extend([
-        // To the outside, containers have the host's address.
-        (POSTROUTING, from_containers().output(Interface::IsNot(bridge)).masquerade()),
+    for network in networks {
+        rules.extend(rules_of(network));
+    }
+    // The same as for a container that calls its own published port, for the host's 127.0.0.1, which means
+    // something else in the container.
+    rules.push((POSTROUTING, from(Rule::new().output(ours), LOOPBACK_NETWORK).masquerade()));
+    // A bridge whose rules are not here yet.
+    rules.push((FORWARD, Rule::new().output(ours).drop_packet()));
+    rules.into_iter().map(|(chain, rule)| (chain.to_owned(), rule)).collect()
+}
+
+/// Rules with which the chain named after the bridge is called, and that chain's.
+fn rules_of(network: &Network) -> Vec<(&str, Rule)> {
+    let bridge = network.bridge.as_str();
+    let (here, elsewhere) = (Interface::Is(bridge), Interface::IsNot(bridge));
+    let mut rules = Vec::new();
+    for Subnet { first, prefix } in network.ranges.iter().map(|range| range.subnet) {
+        let network_address = (first, prefix);
+        // The host forwards, so a neighbour with a route, or a container of another network, could reach ports that are
+        // not published. Before translation nothing from elsewhere is for a container's own address.
+        rules.push((RAW, to(Rule::new().input(elsewhere), network_address).drop_packet()));
+        if network.internal {
+            // Not even by the host, which would be asked to translate for a published port.
+            let out = not_to(Rule::new().input(here), network_address);
+            let others = if first.is_ipv4() { [MULTICAST, MULTICAST] } else { [MULTICAST_6, LINK_LOCAL_6] };
+            rules.push((RAW, not_to(not_to(out, others[0]), others[1]).drop_packet()));
+        } else {
+            // To the outside, containers have the host's address.
+            rules.push((POSTROUTING, from(Rule::new().output(elsewhere), network_address).masquerade()));
+        }
         // A container that calls a published port: the answer has to come back by the host.
-        (POSTROUTING, from_containers().output(Interface::Is(bridge)).published().masquerade()),
-        // The same for the host's own 127.0.0.1, which means something else in the container.
-        (POSTROUTING, Rule::new().from_network(loopback, loopback_prefix).output(Interface::Is(bridge)).masquerade()),
-        (FORWARD, Rule::new().output(Interface::Is(bridge)).established().accept()),
-        (FORWARD, Rule::new().output(Interface::Is(bridge)).published().accept()),
-        // Containers of one network see each other; these packets come here where bridges call the
-        // packet filter of IP (`br_netfilter`).
-        (FORWARD, Rule::new().output(Interface::Is(bridge)).input(Interface::Is(bridge)).accept()),
-        (FORWARD, Rule::new().output(Interface::Is(bridge)).drop_packet()),
-    ]);
+        rules.push((POSTROUTING, from(Rule::new().output(here), network_address).published().masquerade()));
+    }
+    if network.internal {
+        rules.push((FORWARD, Rule::new().input(here).output(elsewhere).drop_packet()));
+        rules.push((bridge, Rule::new().input(elsewhere).drop_packet()));
+    }
+    rules.push((FORWARD, Rule::new().output(here).jump(bridge)));
+    rules.push((bridge, Rule::new().established().accept()));
+    rules.push((bridge, Rule::new().published().accept()));
+    // Containers of one network see each other; these packets come here where bridges call the
+    // packet filter of IP (`br_netfilter`).
+    rules.push((bridge, Rule::new().input(here).accept()));
+    rules.push((bridge, Rule::new().drop_packet()));
     rules
+}
+
+fn to(rule: Rule, (network, prefix): (IpAddr, u8)) -> Rule {
+    rule.to_network(network, prefix)
+}
+
+fn not_to(rule: Rule, (network, prefix): (IpAddr, u8)) -> Rule {
+    rule.not_to_network(network, prefix)
+}
+
+fn from(rule: Rule, (network, prefix): (IpAddr, u8)) -> Rule {
+    rule.from_network(network, prefix)
 }

@@ -1,15 +1,16 @@
 //! Gets along with a host that forwards nothing by default, as Docker and `ufw` set it up: a packet has
 //! to be accepted by their chain as well as by ours.
 
-use super::{host_lock, link_prefix, table};
+use super::{firewall, host_lock, link_prefix, table_name};
 use crate::error::Result;
 use crate::store::Store;
 use crate::sys::netlink::Refusal;
-use crate::sys::nft::{Batch, Interface, ListedRule, NftSocket, Rule};
+use crate::sys::nft::{Batch, Family, Interface, ListedRule, NftSocket, Rule};
 use nix::errno::Errno;
 
-/// Where `iptables` (in its nftables form) has the chain of the kernel's forward hook.
+/// Where `iptables` and `ip6tables` (in their nftables form) have the chain of the kernel's forward hook.
 const TABLE: &str = "filter";
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const FORWARD: &str = "FORWARD";
 /// The chain that Docker calls first and leaves to others.
 const DOCKER_USER: &str = "DOCKER-USER";
@@ -17,7 +18,7 @@ const DOCKER_USER: &str = "DOCKER-USER";
 /// Lets the containers of this root through where the host's policy is to drop. Our own table still
 /// decides what may reach them.
 pub fn admit(store: &Store) -> Result<()> {
-    if NftSocket::with(|nft| needs_rules(store, nft).map_err(doing))?.is_none() {
+    if missing(store)?.is_empty() {
         return Ok(());
     }
     let _lock = host_lock::hold()?;
@@ -26,14 +27,28 @@ pub fn admit(store: &Store) -> Result<()> {
 
 /// The same, for a caller that holds the lock of the host's network.
 pub fn admit_locked(store: &Store) -> Result<()> {
-    NftSocket::with(|nft| match needs_rules(store, nft).map_err(doing)? {
-        Some(chain) => nft.commit(rules(store, chain)).map_err(doing),
-        None => Ok(()),
+    for (family, chain) in missing(store)? {
+        NftSocket::with(|nft| nft.commit(rules(store, family, chain)).map_err(doing))?;
+    }
+    Ok(())
+}
+
+/// The chains that our rules are missing from.
+fn missing(store: &Store) -> Result<Vec<(Family, &'static str)>> {
+    if !firewall::is_available() {
+        return Ok(Vec::new());
+    }
+    NftSocket::with(|nft| {
+        let mut missing = Vec::new();
+        for family in FAMILIES {
+            missing.extend(needs_rules(store, nft, family).map_err(doing)?.map(|chain| (family, chain)));
+        }
+        Ok(missing)
     })
 }
 
 /// The rules that let the containers of this root through, at the start of a chain.
-fn rules(store: &Store, chain: &str) -> Batch {
+fn rules(store: &Store, family: Family, chain: &str) -> Batch {
     let links = link_prefix(store);
     let ours = Interface::StartsWith(&links);
     let mut rules = Vec::new();
@@ -46,20 +61,23 @@ fn rules(store: &Store, chain: &str) -> Batch {
     rules.push(Rule::new().input(ours).counted().accept());
     rules.push(Rule::new().output(ours).counted().accept());
 
-    let mut batch = Batch::new();
+    let mut batch = Batch::of(family);
     // Each goes to the start of the chain, so the last one is put there first.
     for rule in rules.iter().rev() {
-        batch.insert_rule(TABLE, chain, rule, &table(store));
+        batch.insert_rule(TABLE, chain, rule, &table_name(store));
     }
     batch
 }
 
 /// Takes back what [`admit`] did.
 pub fn withdraw(store: &Store) -> Result<()> {
+    if !firewall::is_available() {
+        return Ok(());
+    }
     NftSocket::with(|nft| {
-        for chain in [DOCKER_USER, FORWARD] {
-            let rules = nft.rules(TABLE, chain).map_err(doing)?;
-            let mut batch = Batch::new();
+        for (family, chain) in FAMILIES.into_iter().flat_map(|family| [(family, DOCKER_USER), (family, FORWARD)]) {
+            let rules = nft.rules(family, TABLE, chain).map_err(doing)?;
+            let mut batch = Batch::of(family);
             for rule in rules.iter().filter(|rule| is_ours(store, rule)) {
                 batch.delete_rule(TABLE, chain, rule.handle);
             }
@@ -74,17 +92,18 @@ pub fn withdraw(store: &Store) -> Result<()> {
 }
 
 /// The chain that our rules are missing from, where there is a need for them.
-fn needs_rules(store: &Store, nft: &mut NftSocket) -> Result<Option<&'static str>, Refusal> {
-    if nft.chain_drops(TABLE, FORWARD)? != Some(true) {
+fn needs_rules(store: &Store, nft: &mut NftSocket, family: Family) -> Result<Option<&'static str>, Refusal> {
+    if nft.chain_drops(family, TABLE, FORWARD)? != Some(true) {
         return Ok(None);
     }
-    let chain = if nft.chain_drops(TABLE, DOCKER_USER)?.is_some() { DOCKER_USER } else { FORWARD };
-    let there = nft.rules(TABLE, chain)?.iter().any(|rule| is_ours(store, rule));
+    let has_docker = nft.chain_drops(family, TABLE, DOCKER_USER)?.is_some();
+    let chain = if has_docker { DOCKER_USER } else { FORWARD };
+    let there = nft.rules(family, TABLE, chain)?.iter().any(|rule| is_ours(store, rule));
     Ok((!there).then_some(chain))
 }
 
 fn is_ours(store: &Store, rule: &ListedRule) -> bool {
-    rule.comment.as_deref() == Some(&table(store))
+    rule.comment.as_deref() == Some(&table_name(store))
 }
 
 fn doing(refusal: Refusal) -> crate::error::Error {

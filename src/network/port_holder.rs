@@ -1,6 +1,6 @@
 //! Finds out who has a port that cannot be published.
 
-use super::{TABLE_PREFIX, rows, table};
+use super::{TABLE_PREFIX, ports, table};
 use crate::error::Error;
 use crate::model::Protocol;
 use crate::store::Store;
@@ -25,29 +25,26 @@ pub fn conflict(store: &Store, port: &str, address: SocketAddr, protocol: Protoc
 
 /// A container of this root.
 fn container(store: &Store, address: SocketAddr, protocol: Protocol) -> Option<String> {
-    let publishers = store.read(|db| rows::publishers(db, address.port(), protocol)).ok()?;
+    let publishers = store.read(|db| ports::publishers(db, address.port(), protocol)).ok()?;
     publishers.into_iter().find(|(_, ip)| overlap(*ip, address.ip())).map(|(name, _)| name)
 }
 
 /// The first digits of the id of another root that publishes the port.
 fn other_root(store: &Store, address: SocketAddr, protocol: Protocol) -> Option<String> {
-    let maps = match protocol {
-        Protocol::Tcp => [Map::TcpAddresses, Map::TcpPorts],
-        Protocol::Udp => [Map::UdpAddresses, Map::UdpPorts],
-    };
+    let maps = Map::ALL.into_iter().filter(|map| map.is_tcp() == (protocol == Protocol::Tcp));
     let publishes = |nft: &mut NftSocket, table: &str| {
-        maps.into_iter().any(|map| {
+        maps.clone().any(|map| {
             nft.elements(table, map).is_ok_and(|elements| {
                 elements.iter().any(|element| {
-                    element.published.port() == address.port()
-                        && overlap(IpAddr::V4(*element.published.ip()), address.ip())
+                    element.published.port() == address.port() && overlap(element.published.ip(), address.ip())
                 })
             })
         })
     };
+    let own = table(store);
     let found = NftSocket::with(|nft| {
         let tables = nft.tables().map_err(|refusal| refusal.doing("cannot list packet filters"))?;
-        let others = tables.into_iter().filter(|name| name.starts_with(TABLE_PREFIX) && *name != table(store));
+        let others = tables.into_iter().filter(|name| name.starts_with(TABLE_PREFIX) && Some(name) != own.as_ref());
         Ok(others.into_iter().find(|name| publishes(nft, name)))
     });
     found.ok()??.strip_prefix(TABLE_PREFIX).map(str::to_owned)

@@ -45,12 +45,16 @@ struct Refused {
 }
 
 fn hold_one(spec: &PortSpec) -> Result<Vec<HeldPort>, Refused> {
-    let tries = if spec.host_port.is_some() { 1 } else { RANDOM_TRIES };
+    let choices: Vec<u16> = match (spec.host_port, spec.host_port_end) {
+        (Some(first), Some(last)) => (first..=last).collect(),
+        (Some(port), None) => vec![port],
+        (None, _) => vec![0; RANDOM_TRIES],
+    };
     let mut result = Ok(Vec::new());
-    for _ in 0..tries {
-        result = hold_once(spec);
+    for port in choices {
+        result = hold_once(spec, port);
         match &result {
-            // The port that was free on the first address is not on the second.
+            // It is taken, or one that was free on the first address is not on the second.
             Err(refused) if refused.errno == Errno::EADDRINUSE => {}
             _ => break,
         }
@@ -58,12 +62,11 @@ fn hold_one(spec: &PortSpec) -> Result<Vec<HeldPort>, Refused> {
     result
 }
 
-fn hold_once(spec: &PortSpec) -> Result<Vec<HeldPort>, Refused> {
+fn hold_once(spec: &PortSpec, mut port: u16) -> Result<Vec<HeldPort>, Refused> {
     let addresses = match spec.host_ip {
         Some(ip) => vec![ip],
         None => vec![IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)],
     };
-    let mut port = spec.host_port.unwrap_or(0);
     let mut held = Vec::new();
     for ip in addresses {
         let address = SocketAddr::new(ip, port);
@@ -125,6 +128,12 @@ fn explain(store: &Store, spec: &PortSpec, refused: &Refused, held: &[HeldPort])
         (Some(_), Protocol::Udp) => format!("{address}/udp"),
     };
     match errno {
+        Errno::EADDRINUSE if spec.host_port_end.is_some() => Error::conflict(format!(
+            "cannot publish on a port from {} to {}: all of them are taken",
+            spec.host_port.unwrap_or_default(),
+            address.port()
+        ))
+        .hint("give a larger range, or leave it out for any free port"),
         Errno::EADDRINUSE => {
             let twice = held.iter().any(|(held, _)| {
                 held.host_port == address.port()

@@ -1,44 +1,97 @@
-//! Subnets: which addresses a network has, and which are free for a new one.
+//! Subnets: which addresses a network has.
 
 use crate::error::{Error, Result};
-use crate::sys::netlink::RouteEntry;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A range of IPv4 addresses.
+/// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subnet {
     /// Its first address, which names it.
-    pub first: Ipv4Addr,
+    pub first: IpAddr,
     /// Length of its prefix.
     pub prefix: u8,
 }
 
 impl Subnet {
-    /// The second address is the bridge's: the containers' gateway.
-    pub fn gateway(self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.first) + 1)
+    /// The subnet that an address is in.
+    pub fn holding(ip: IpAddr, prefix: u8) -> Self {
+        let whole = Self { first: ip, prefix };
+        Self { first: whole.at(number(ip) & whole.mask()), prefix }
     }
 
-    /// How many addresses containers can have: all but the subnet's own, the gateway and the broadcast.
-    pub fn capacity(self) -> u32 {
-        (self.size() - 3) as u32
+    /// Whether it is one of IPv4.
+    pub fn is_ipv4(self) -> bool {
+        self.first.is_ipv4()
     }
 
-    /// The container address with this number; numbers go round.
-    pub fn address(self, number: u64) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.first) + 2 + (number % u64::from(self.capacity())) as u32)
+    /// The second address: the bridge's, unless another one is asked for.
+    pub fn default_gateway(self) -> IpAddr {
+        self.at(number(self.first) + 1)
     }
 
-    fn size(self) -> u64 {
-        1 << (32 - self.prefix)
+    /// How many addresses can be given out: all but the subnet's own and the broadcast. The gateway is one of them.
+    pub fn capacity(self) -> u64 {
+        let size = 1u128 << self.host_bits().min(63);
+        (size - 2) as u64
     }
 
-    fn overlaps(self, other: Self) -> bool {
+    /// The address with this number; numbers go round.
+    pub fn address(self, index: u64) -> IpAddr {
+        self.at(number(self.first) + 1 + u128::from(index % self.capacity()))
+    }
+
+    /// How far an address is from the first one.
+    pub fn offset(self, ip: IpAddr) -> u128 {
+        number(ip).wrapping_sub(number(self.first))
+    }
+
+    /// The address so far from the first one.
+    pub fn at_offset(self, offset: u128) -> IpAddr {
+        self.at(number(self.first) + offset)
+    }
+
+    /// Whether an address can be a container's or the gateway: it is in the subnet, and neither its own nor the broadcast.
+    pub fn has(self, ip: IpAddr) -> bool {
+        let last = number(self.first) | !self.mask() & self.all_ones();
+        ip.is_ipv4() == self.is_ipv4()
+            && Self::holding(ip, self.prefix) == self
+            && ip != self.first
+            && (!self.is_ipv4() || number(ip) != last)
+    }
+
+    /// Whether two subnets have an address in common.
+    pub fn overlaps(self, other: Self) -> bool {
         let shorter = self.prefix.min(other.prefix);
-        let mask = u32::MAX.checked_shl(32 - u32::from(shorter)).unwrap_or(0);
-        u32::from(self.first) & mask == u32::from(other.first) & mask
+        self.is_ipv4() == other.is_ipv4() && Self::holding(self.first, shorter) == Self::holding(other.first, shorter)
+    }
+
+    fn host_bits(self) -> u32 {
+        self.bits() - u32::from(self.prefix)
+    }
+
+    fn bits(self) -> u32 {
+        if self.is_ipv4() { 32 } else { 128 }
+    }
+
+    fn all_ones(self) -> u128 {
+        if self.is_ipv4() { u128::from(u32::MAX) } else { u128::MAX }
+    }
+
+    fn mask(self) -> u128 {
+        u128::MAX.checked_shl(self.host_bits()).unwrap_or(0) & self.all_ones()
+    }
+
+    fn at(self, number: u128) -> IpAddr {
+        if self.is_ipv4() { Ipv4Addr::from(number as u32).into() } else { Ipv6Addr::from(number).into() }
+    }
+}
+
+fn number(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => u128::from(u32::from(ip)),
+        IpAddr::V6(ip) => u128::from(ip),
     }
 }
 
@@ -52,108 +105,80 @@ impl FromStr for Subnet {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let bad = || Error::invalid(format!("`{text}` is not a subnet")).hint("write it as `10.200.0.0/16`");
+        let bad =
+            || Error::invalid(format!("`{text}` is not a subnet")).hint("write it as `10.200.0.0/16` or `fd00:1::/64`");
         let (first, prefix) = text.split_once('/').ok_or_else(bad)?;
         let subnet = Self { first: first.parse().map_err(|_| bad())?, prefix: prefix.parse().map_err(|_| bad())? };
-        // Smaller ones have no room for a gateway and a container.
-        if !(8..=29).contains(&subnet.prefix) || !u64::from(u32::from(subnet.first)).is_multiple_of(subnet.size()) {
-            return Err(bad());
+        // Smaller ones have no room for a gateway and a container; larger ones are whole parts of the Internet.
+        let sizes = if subnet.is_ipv4() { 8..=29 } else { 16..=124 };
+        if !sizes.contains(&subnet.prefix) {
+            let (shortest, longest) = (sizes.start(), sizes.end());
+            return Err(Error::invalid(format!("a network cannot have the subnet `{text}`"))
+                .hint(format!("its prefix can be /{shortest} to /{longest}")));
+        }
+        let whole = Self::holding(subnet.first, subnet.prefix);
+        if whole != subnet {
+            return Err(Error::invalid(format!("`{text}` does not begin at the first address of its subnet"))
+                .hint(format!("write it as `{whole}`")));
         }
         Ok(subnet)
     }
-}
-
-/// Chooses a subnet that no route of the host leads into: the one it `had`, or one of the private
-/// ranges, at a place that depends on `seed` so that roots rarely want the same.
-pub fn choose(had: Option<Subnet>, seed: &str, routes: &[RouteEntry]) -> Result<Subnet> {
-    let ranges = candidates();
-    let start = u32::from_str_radix(seed, 16).unwrap_or(0) as usize % RANGES_OF_10;
-    let (of_10, others) = ranges.split_at(RANGES_OF_10);
-    had.into_iter()
-        .chain(of_10.iter().cycle().skip(start).take(of_10.len()).copied())
-        .chain(others.iter().copied())
-        .find(|candidate| !routes.iter().any(|route| leads_into(route, *candidate)))
-        .ok_or_else(|| {
-            Error::conflict("every private address range is in use by a route of this host")
-                .hint("free one of `10.200.0.0/16`, `172.16.0.0/16` or `192.168.0.0/20`: see `ip route`")
-        })
-}
-
-/// How many candidates are in 10.0.0.0/8: 10.200 to 10.255, away from the low ones that people and
-/// other engines (podman: 10.88) take.
-const RANGES_OF_10: usize = 56;
-
-fn candidates() -> Vec<Subnet> {
-    let of_10 = (200..=255).map(|second| (Ipv4Addr::new(10, second, 0, 0), 16));
-    let of_172 = (16..=31).map(|second| (Ipv4Addr::new(172, second, 0, 0), 16));
-    let of_192 = (0..16).map(|third| (Ipv4Addr::new(192, 168, third * 16, 0), 20));
-    of_10.chain(of_172).chain(of_192).map(|(first, prefix)| Subnet { first, prefix }).collect()
-}
-
-fn leads_into(route: &RouteEntry, subnet: Subnet) -> bool {
-    // Shorter ones are default routes in disguise: VPNs use 0.0.0.0/1 and 128.0.0.0/1.
-    const SHORTEST: u8 = 8;
-    route.prefix >= SHORTEST && subnet.overlaps(Subnet { first: route.destination, prefix: route.prefix })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn route(text: &str) -> RouteEntry {
-        let (destination, prefix) = text.split_once('/').unwrap();
-        RouteEntry {
-            destination: destination.parse().unwrap(),
-            prefix: prefix.parse().unwrap(),
-            link: 2,
-            priority: 0,
-            mtu: None,
-        }
-    }
-
     fn subnet(text: &str) -> Subnet {
         text.parse().unwrap()
     }
 
     #[test]
-    fn the_chosen_subnet_avoids_the_hosts_routes() {
-        for (seed, routes, expected) in [
-            ("00000000", &["0.0.0.0/0", "192.0.2.0/24"][..], "10.200.0.0/16"),
-            ("00000001", &["0.0.0.0/1", "128.0.0.0/1"][..], "10.201.0.0/16"),
-            ("00000000", &["10.200.4.0/24"][..], "10.201.0.0/16"),
-            ("00000037", &["10.255.1.1/32"][..], "10.200.0.0/16"),
-            ("00000000", &["10.0.0.0/8", "172.16.0.0/16"][..], "172.17.0.0/16"),
-            ("00000000", &["10.0.0.0/8", "172.16.0.0/12"][..], "192.168.0.0/20"),
+    fn addresses_go_round_and_leave_out_what_nobody_can_have() {
+        let small = subnet("10.1.2.8/29");
+        let all: Vec<String> = (0..7).map(|number| small.address(number).to_string()).collect();
+        assert_eq!(small.default_gateway().to_string(), "10.1.2.9");
+        assert_eq!((all[0].as_str(), all[5].as_str(), all[6].as_str()), ("10.1.2.9", "10.1.2.14", "10.1.2.9"));
+        let six = subnet("fd00:1::/64");
+        assert_eq!(six.at_offset(258).to_string(), "fd00:1::102");
+        assert_eq!(six.offset("fd00:1::102".parse().unwrap()), 258);
+    }
+
+    #[test]
+    fn an_address_is_in_its_subnet_or_not() {
+        for (net, ip, expected) in [
+            ("10.1.2.0/24", "10.1.2.1", true),
+            ("10.1.2.0/24", "10.1.2.0", false),
+            ("10.1.2.0/24", "10.1.2.255", false),
+            ("10.1.2.0/24", "10.1.3.1", false),
+            ("10.1.2.0/24", "fd00::1", false),
+            ("fd00::/64", "fd00::1", true),
+            ("fd00::/64", "fd00::", false),
+            ("fd00::/64", "fd00:0:0:1::1", false),
         ] {
-            let routes: Vec<_> = routes.iter().map(|text| route(text)).collect();
-            assert_eq!(choose(None, seed, &routes).unwrap().to_string(), expected, "{seed} {routes:?}");
+            assert_eq!(subnet(net).has(ip.parse().unwrap()), expected, "{net} {ip}");
         }
     }
 
     #[test]
-    fn a_subnet_is_kept_while_it_is_free() {
-        let had = subnet("10.222.0.0/16");
-        assert_eq!(choose(Some(had), "00000000", &[]).unwrap(), had);
-        assert_ne!(choose(Some(had), "00000000", &[route("10.222.3.0/24")]).unwrap(), had);
+    fn subnets_overlap_when_one_holds_the_other() {
+        for (one, other, expected) in [
+            ("10.0.0.0/8", "10.1.0.0/16", true),
+            ("10.1.0.0/16", "10.0.0.0/8", true),
+            ("10.1.0.0/16", "10.2.0.0/16", false),
+            ("fd00::/16", "fd00:1::/64", true),
+            ("10.0.0.0/8", "fd00::/64", false),
+        ] {
+            assert_eq!(subnet(one).overlaps(subnet(other)), expected, "{one} {other}");
+        }
     }
 
     #[test]
-    fn no_free_range_is_a_conflict() {
-        let all = [route("10.0.0.0/8"), route("172.16.0.0/12"), route("192.168.0.0/16")];
-        assert!(choose(None, "00000000", &all).unwrap_err().is(crate::error::ErrorKind::Conflict));
-    }
-
-    #[test]
-    fn addresses_go_round_and_leave_out_what_is_not_a_containers() {
-        let small = subnet("10.1.2.8/29");
-        let all: Vec<_> = (0..6).map(|number| small.address(number).octets()[3]).collect();
-        assert_eq!((small.gateway().octets()[3], all), (9, vec![10, 11, 12, 13, 14, 10]));
-    }
-
-    #[test]
-    fn what_is_no_subnet_is_refused() {
-        for text in ["", "10.0.0.0", "10.0.0.1/16", "10.0.0.0/33", "10.0.0.0/30", "x/16", "0.0.0.0/0"] {
+    fn what_is_no_subnet_is_refused_with_the_right_one_where_there_is_one() {
+        for text in ["", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/30", "x/16", "0.0.0.0/0", "fd00::/8", "fd00::/127"] {
             assert!(text.parse::<Subnet>().is_err(), "{text}");
         }
+        let error = "10.0.0.1/16".parse::<Subnet>().unwrap_err();
+        assert_eq!(error.hint_text(), Some("write it as `10.0.0.0/16`"));
     }
 }

@@ -1,12 +1,13 @@
 //! Takes away what containers left that are gone, for example because their monitor was killed.
 
-use super::{address, table};
+use super::{address, names_dir, table};
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::network::resolver::names;
 use crate::store::Store;
 use crate::sys::nft::{Batch, Element, Map, NftSocket};
 use nix::errno::Errno;
 use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// Frees the addresses of containers that are not alive, and removes the published ports that lead to
 /// nobody. `is_live` gets container ids, and must say yes to one that is being started.
@@ -17,18 +18,29 @@ pub fn sweep(store: &Store, is_live: impl Fn(&str) -> bool) -> Result<()> {
     if !gone.is_empty() {
         store.write(|tx| gone.iter().try_for_each(|address| address::give_up_serial(tx, address.serial)))?;
     }
+    sweep_names(store, &is_live)?;
     remove_stale_elements(store)
 }
 
+/// Names of containers that are gone, and the files of networks that are.
+fn sweep_names(store: &Store, is_live: &impl Fn(&str) -> bool) -> Result<()> {
+    let Ok(files) = std::fs::read_dir(names_dir(store)) else { return Ok(()) };
+    for file in files.flatten().filter(|file| file.path().extension().is_some_and(|extension| extension == "json")) {
+        names::retain(&file.path(), is_live)?;
+    }
+    Ok(())
+}
+
 fn remove_stale_elements(store: &Store) -> Result<()> {
-    let table = table(store);
+    let Some(table) = table(store) else { return Ok(()) };
     let mut published = NftSocket::with(|nft| published(nft, &table))?;
     if published.is_empty() {
         return Ok(());
     }
     // Read after the elements: a port is published after its address was taken.
-    let in_use: HashSet<Ipv4Addr> = store.read(address::all)?.into_iter().map(|address| address.ip).collect();
-    published.retain(|(_, element)| !in_use.contains(element.target.ip()));
+    let in_use: HashSet<IpAddr> =
+        store.read(address::all)?.iter().flat_map(|address| address.all().collect::<Vec<_>>()).collect();
+    published.retain(|(_, element)| !in_use.contains(&element.target.ip()));
     NftSocket::with(|nft| {
         let mut failures = Vec::new();
         for (map, element) in published {

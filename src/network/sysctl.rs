@@ -24,3 +24,23 @@ pub fn set_if_present(name: &str, value: &str) -> Result<()> {
         Err(error) => Err::<(), io::Error>(error).doing(|| format!("cannot look for `net/{name}`")),
     }
 }
+
+/// Has the host forward IPv6.
+///
+/// A host that forwards ignores router advertisements unless it is told not to (`accept_ra` 2, ip-sysctl.rst): a link
+/// that got its default route by them would lose it.
+pub fn forward_ipv6() -> Result<()> {
+    const FOLDER: &str = "/proc/sys/net/ipv6/conf";
+    const FORWARDING: &str = "ipv6/conf/all/forwarding";
+    if fs::read_to_string(Path::new("/proc/sys/net").join(FORWARDING)).is_ok_and(|value| value.trim() == "1") {
+        return Ok(());
+    }
+    let links = fs::read_dir(FOLDER).doing(|| format!("cannot list `{FOLDER}`"))?;
+    for link in links.flatten() {
+        let path = link.path().join("accept_ra");
+        if fs::read_to_string(&path).is_ok_and(|value| value.trim() == "1") {
+            fs::write(&path, "2").doing(|| format!("cannot write `{}`", path.display()))?;
+        }
+    }
+    set(FORWARDING, "1")
+}

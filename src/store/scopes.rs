@@ -13,6 +13,8 @@ pub enum ItemKind {
     Image,
     /// A volume, by name.
     Volume,
+    /// A network, by id.
+    Network,
 }
 
 impl ItemKind {
@@ -21,11 +23,12 @@ impl ItemKind {
             Self::Container => "container",
             Self::Image => "image",
             Self::Volume => "volume",
+            Self::Network => "network",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Container, Self::Image, Self::Volume].into_iter().find(|kind| kind.name() == name)
+        [Self::Container, Self::Image, Self::Volume, Self::Network].into_iter().find(|kind| kind.name() == name)
     }
 }
 

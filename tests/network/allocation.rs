@@ -96,7 +96,7 @@ fn a_freed_address_is_not_given_out_at_once() {
     for _ in 0..20 {
         let plan = root.allocate("comes and goes", &[]).unwrap().plan;
         root.release("comes and goes");
-        assert!(seen.insert((plan.ip, plan.host_link)), "an address or link came again");
+        assert!(seen.insert((plan.target(), plan.links[0].host_link.clone())), "an address or link came again");
     }
 }
 
@@ -111,9 +111,9 @@ fn containers_that_start_at_once_get_addresses_of_their_own() {
             (0..8).map(|n| scope.spawn(move || root.allocate(&format!("c{n}"), &[]).unwrap().plan)).collect();
         starts.into_iter().map(|start| start.join().unwrap()).collect()
     });
-    assert_eq!(plans.iter().map(|plan| plan.ip).collect::<HashSet<_>>().len(), 8);
-    assert_eq!(plans.iter().map(|plan| &plan.host_link).collect::<HashSet<_>>().len(), 8);
-    assert!(plans.iter().all(|plan| plan.gateway == plans[0].gateway && plan.host_link.len() <= 15));
+    assert_eq!(plans.iter().map(shanty::runtime::network::BridgePlan::target).collect::<HashSet<_>>().len(), 8);
+    assert_eq!(plans.iter().map(|plan| &plan.links[0].host_link).collect::<HashSet<_>>().len(), 8);
+    assert!(plans.iter().all(|plan| plan.links[0].host_link.len() <= 15));
 }
 
 #[test]
@@ -144,12 +144,12 @@ fn the_subnet_avoids_the_hosts_routes() {
     let host = Host::new();
     let root = Root::new(&host);
     let first = root.container("c", &[]);
-    let gateway = first.plan.gateway;
+    let gateway = first.gateway();
     first.end();
     assert!(root.teardown());
     host.ns.sh(&format!("ip route add {gateway}/32 via 192.0.2.9"));
     let second = root.container("c", &[]);
-    assert_ne!(second.plan.gateway, gateway);
+    assert_ne!(second.gateway(), gateway);
 }
 
 #[test]

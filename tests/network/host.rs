@@ -1,11 +1,13 @@
 //! A host with a root, a neighbour on its wire, and containers that are nothing but namespaces.
 
 use crate::support::Netns;
+use shanty::context::Context;
 use shanty::error::Result;
-use shanty::model::{PortSpec, Protocol};
-use shanty::network::{self, Attachment};
+use shanty::model::{NetworkAttachment, NetworkSpec, PortSpec, Protocol};
+use shanty::network::{self, Attachment, Member};
 use shanty::runtime::network::{BridgePlan, NetworkPlan, attach, detach};
 use shanty::store::Store;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use tempfile::TempDir;
@@ -62,12 +64,28 @@ impl<'a> Root<'a> {
 
     /// Gives a container its place, on the host's side.
     pub fn allocate(&self, id: &str, ports: &[PortSpec]) -> Result<Attachment> {
-        self.host.ns.run(|| network::allocate(&self.store, id, ports))
+        self.allocate_in(&["bridge"], id, ports)
+    }
+
+    /// The same in networks.
+    pub fn allocate_in(&self, networks: &[&str], id: &str, ports: &[PortSpec]) -> Result<Attachment> {
+        let attachments: Vec<_> = networks.iter().map(|name| NetworkAttachment::to(*name)).collect();
+        self.host.ns.run(|| network::allocate(&self.store, member(id), &attachments, ports))
+    }
+
+    /// Makes a network.
+    pub fn network(&self, spec: NetworkSpec) -> network::Network {
+        self.host.ns.run(|| network::create(&self.store, &Context::background(), &spec)).unwrap()
     }
 
     /// A container that is connected.
     pub fn container(&self, id: &str, ports: &[PortSpec]) -> Container<'_> {
-        let Attachment { plan, sockets } = self.allocate(id, ports).unwrap();
+        self.container_in(&["bridge"], id, ports)
+    }
+
+    /// One that is connected to networks.
+    pub fn container_in(&self, networks: &[&str], id: &str, ports: &[PortSpec]) -> Container<'_> {
+        let Attachment { plan, sockets } = self.allocate_in(networks, id, ports).unwrap();
         let ns = Netns::new();
         self.host.ns.run(|| attach(&NetworkPlan::Bridge(plan.clone()), ns.as_fd())).unwrap();
         Container { root: self, id: id.to_owned(), ns, plan, sockets }
@@ -107,11 +125,34 @@ pub struct Container<'a> {
 impl Container<'_> {
     /// Its address and a port.
     pub fn at(&self, port: u16) -> String {
-        format!("{}:{port}", self.plan.ip)
+        format!("{}:{port}", self.ip())
+    }
+
+    /// Its address in its first network.
+    pub fn ip(&self) -> IpAddr {
+        self.ip_in(0)
+    }
+
+    /// Its address in one of its networks.
+    pub fn ip_in(&self, network: usize) -> IpAddr {
+        self.plan.links[network].addresses[0].ip
+    }
+
+    /// Its IPv6 address in its first network.
+    pub fn ip6(&self) -> IpAddr {
+        self.plan.links[0].ipv6().unwrap().ip
+    }
+
+    pub fn bridge(&self) -> &str {
+        &self.plan.links[0].bridge
+    }
+
+    pub fn table(&self) -> &str {
+        self.plan.table.as_deref().unwrap()
     }
 
     pub fn gateway(&self) -> IpAddr {
-        self.plan.gateway.into()
+        self.plan.links[0].addresses[0].gateway
     }
 
     /// What the monitor and then `container/` do at its end.
@@ -119,6 +160,12 @@ impl Container<'_> {
         self.root.host.ns.run(|| detach(&NetworkPlan::Bridge(self.plan.clone()))).unwrap();
         self.root.release(&self.id);
     }
+}
+
+/// What networks know of a container.
+pub fn member(id: &str) -> Member<'_> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    Member { id, name: id, labels: &NONE, dns: &[] }
 }
 
 /// A port to publish: `8080:80`, `127.0.0.1:53:53/udp`.

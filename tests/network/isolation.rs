@@ -25,7 +25,7 @@ fn a_container_cannot_reach_the_hosts_loopback() {
     send_loopback_by(&container.ns, &container.gateway().to_string());
     assert!(container.ns.cannot_reach("127.0.0.1:7777"));
 
-    host.ns.sh(&format!("nft flush chain ip {} raw_prerouting", container.plan.table));
+    host.ns.sh(&format!("nft flush chain inet {} raw_prerouting", container.table()));
     assert!(container.ns.ask("127.0.0.1:7777").is_ok(), "the attack itself has to work");
 }
 
@@ -46,13 +46,13 @@ fn a_container_cannot_pretend_to_be_the_hosts_loopback() {
     host.ns.sh(&format!(
         "nft 'add table ip t; add chain ip t i {{ type filter hook prerouting priority 0; }}; \
          add rule ip t i iifname {} ip saddr 127.0.0.1 counter'",
-        container.plan.bridge
+        container.bridge()
     ));
     let arrived = || !host.ns.sh("nft list table ip t").contains("packets 0 ");
     assert!(container.ns.cannot_reach(&format!("{gateway}:9")));
     assert!(!arrived());
 
-    host.ns.sh(&format!("nft flush chain ip {} raw_prerouting", container.plan.table));
+    host.ns.sh(&format!("nft flush chain inet {} raw_prerouting", container.table()));
     assert!(container.ns.cannot_reach(&format!("{gateway}:9")));
     assert!(arrived(), "the attack itself has to work");
 }
@@ -64,16 +64,16 @@ fn a_neighbour_cannot_reach_a_port_that_is_not_published() {
     let root = Root::new(&host);
     let container = root.container("c", &[port("8080:80")]);
     let _servers = [container.ns.serve("0.0.0.0", 80), container.ns.serve("0.0.0.0", 81)];
-    host.neighbour.sh(&format!("ip route add {} via 192.0.2.1", container.plan.ip));
+    host.neighbour.sh(&format!("ip route add {} via 192.0.2.1", container.ip()));
     for port in [80, 81] {
         assert!(host.neighbour.cannot_reach(&container.at(port)), "{port}");
     }
 
-    let table = &container.plan.table;
+    let table = container.table();
     // Each of the two rules stops it alone.
-    host.ns.sh(&format!("nft flush chain ip {table} raw_prerouting"));
+    host.ns.sh(&format!("nft flush chain inet {table} raw_prerouting"));
     assert!(host.neighbour.cannot_reach(&container.at(81)));
-    host.ns.sh(&format!("nft flush chain ip {table} forward"));
+    host.ns.sh(&format!("nft flush chain inet {table} forward"));
     assert!(host.neighbour.ask(&container.at(81)).is_ok(), "the attack itself has to work");
 }
 
@@ -87,7 +87,7 @@ fn a_neighbour_cannot_reach_a_port_that_is_published_on_loopback() {
     send_loopback_by(&host.neighbour, "192.0.2.1");
     assert!(host.neighbour.cannot_reach("127.0.0.1:8080"));
 
-    host.ns.sh(&format!("nft flush chain ip {} raw_prerouting", container.plan.table));
+    host.ns.sh(&format!("nft flush chain inet {} raw_prerouting", container.table()));
     assert!(host.neighbour.ask("127.0.0.1:8080").is_ok(), "the attack itself has to work");
 }
 
@@ -97,7 +97,7 @@ fn containers_of_two_roots_do_not_see_each_other() {
     let host = Host::new();
     let (one, two) = (Root::new(&host), Root::new(&host));
     let (server, client) = (one.container("server", &[port("8080:80")]), two.container("client", &[]));
-    assert_ne!(server.plan.gateway, client.plan.gateway);
+    assert_ne!(server.gateway(), client.gateway());
     let _servers = [server.ns.serve("0.0.0.0", 80), server.ns.serve("0.0.0.0", 81)];
     assert!(client.ns.cannot_reach(&server.at(80)));
     assert!(client.ns.cannot_reach(&server.at(81)));

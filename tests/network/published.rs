@@ -36,7 +36,7 @@ fn a_published_port_is_reached_from_everywhere() {
         assert_eq!(client.ask_udp(&published).ok(), Some(seen), "udp {published}");
     }
     // Without the way over the host, containers see each other.
-    assert_eq!(other.ns.ask(&web.at(80)).unwrap(), IpAddr::from(other.plan.ip));
+    assert_eq!(other.ns.ask(&web.at(80)).unwrap(), other.ip());
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn ipv6_loopback_is_served_by_the_proxy() {
     std::thread::scope(|scope| {
         let proxy = scope.spawn(|| {
             host.ns.run(|| {
-                proxy::serve(web.plan.ip, &web.plan.ports, &sockets).unwrap_err();
+                proxy::serve(web.ip(), &web.plan.ports, &sockets).unwrap_err();
             });
         });
         assert_eq!(host.ns.ask("[::1]:8080").unwrap(), web.gateway());
@@ -95,7 +95,7 @@ fn a_containers_packets_are_no_larger_than_the_hosts_route_takes() {
     let root = Root::new(&host);
     let container = root.container("c", &[]);
     assert!(container.ns.sh("ip link show eth0").contains("mtu 1400"));
-    assert!(host.ns.sh(&format!("ip link show {}", container.plan.bridge)).contains("mtu 1400"));
+    assert!(host.ns.sh(&format!("ip link show {}", container.bridge())).contains("mtu 1400"));
 }
 
 #[test]
@@ -105,11 +105,15 @@ fn a_container_gets_the_planned_address_and_no_ipv6_one() {
     let root = Root::new(&host);
     let container = root.container("c", &[]);
     let addresses = container.ns.sh("ip -oneline address show dev eth0");
-    assert!(addresses.contains(&format!("inet {}/{}", container.plan.ip, container.plan.prefix)), "{addresses}");
+    assert!(
+        addresses.contains(&format!("inet {}/{}", container.ip(), container.plan.links[0].addresses[0].prefix)),
+        "{addresses}"
+    );
     assert!(!addresses.contains("inet6"), "{addresses}");
-    let [a, b, c, d] = container.plan.ip.octets();
+    let IpAddr::V4(ip) = container.ip() else { panic!("no IPv4") };
+    let [a, b, c, d] = ip.octets();
     assert!(container.ns.sh("ip link show eth0").contains(&format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")));
-    assert!(container.ns.sh("ip route").contains(&format!("default via {}", container.plan.gateway)));
+    assert!(container.ns.sh("ip route").contains(&format!("default via {}", container.gateway())));
     assert!(container.ns.sh("ip -oneline address show dev lo").contains("127.0.0.1/8"));
 }
 

@@ -49,7 +49,7 @@ fn general(row: &Row, info: &ContainerInfo) -> Value {
         "Binds": some(binds),
         "ContainerIDFile": "",
         "LogConfig": log_config(&spec.log),
-        "NetworkMode": spec.networks.first().map_or("bridge", String::as_str),
+        "NetworkMode": spec.networks.first().map_or("bridge", |wanted| wanted.network.as_str()),
         "PortBindings": network::ports(&info.ports),
         "RestartPolicy": restart_policy(&spec.restart),
         "AutoRemove": spec.remove,

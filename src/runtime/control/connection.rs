@@ -5,6 +5,7 @@ use super::protocol::{Answer, Command, Event, ExecRequest, SOCKET_NAME, request}
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::RestartPolicy;
+use crate::runtime::network::NetworkPlan;
 use crate::runtime::state::{self, State};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -67,6 +68,11 @@ impl Connection {
     /// Tells it the new name of its container.
     pub fn rename(&mut self, cx: &Context, name: &str) -> Result<()> {
         self.request_done(cx, Command::Rename { name: name.to_owned() })
+    }
+
+    /// Connects it in another way.
+    pub fn reconnect(&mut self, cx: &Context, network: &NetworkPlan) -> Result<()> {
+        self.request_done(cx, Command::Reconnect { network: Box::new(network.clone()) })
     }
 
     /// Freezes all processes of the container; returns once they stand still.

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, ExitDetails};
 use crate::model::RestartPolicy;
 use crate::model::WindowSize;
 use crate::runtime::launch::Launch;
+use crate::runtime::network::NetworkPlan;
 use crate::runtime::state::State;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -77,6 +78,11 @@ pub enum Command {
     Rename {
         /// The name.
         name: String,
+    },
+    /// Its container is to be connected in another way: links come and go. Answers `done`.
+    Reconnect {
+        /// How.
+        network: Box<NetworkPlan>,
     },
     /// Copy what the program writes into the two pipes that come along. Answers `attached`, with the program's input,
     /// then `detached` or, at the program's end, `exited`.

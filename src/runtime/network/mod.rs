@@ -1,18 +1,21 @@
-//! Connects a network namespace: links, addresses, routes, published ports. Everything it needs is in
+//! Connects a network namespace: links, addresses, routes, published ports, names. Everything it needs is in
 //! a plan; choosing addresses and names is the work of the `network` noun.
 //!
 //! [`attach`] enters the namespace and returns: call it on the only thread of a process, or on a
 //! thread of its own, never on one of a pool.
 
-mod bridge;
+mod change;
+mod link;
 mod plan;
 pub mod proxy;
 mod published;
 pub mod resolver;
+mod resolver_sockets;
 
-pub use bridge::INTERFACE;
-pub use plan::{BridgePlan, NetworkPlan};
-pub use published::{entry, publish, withdraw};
+pub use change::change;
+pub use plan::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, NetworkPlan};
+pub use published::{PortEntry, port_entries, publish, withdraw};
+pub use resolver_sockets::{ADDRESS as RESOLVER, open_resolver};
 
 use crate::error::Result;
 use crate::sys::netlink::{LOOPBACK, RouteSocket};
@@ -20,22 +23,25 @@ use crate::sys::netns;
 use std::os::fd::BorrowedFd;
 
 /// Connects a fresh network namespace as planned. Links end with the namespace, so after a failure
-/// there is nothing to take back but the namespace itself.
+/// there is nothing to take back but the namespace itself and what [`detach`] does.
 pub fn attach(plan: &NetworkPlan, netns: BorrowedFd<'_>) -> Result<()> {
     match plan {
         NetworkPlan::Host | NetworkPlan::Joined => Ok(()),
-        NetworkPlan::None => netns::inside(netns, || {
+        NetworkPlan::Bridge(plan) if !plan.links.is_empty() => change::change(&BridgePlan::default(), plan, netns),
+        NetworkPlan::None | NetworkPlan::Bridge(_) => netns::inside(netns, || {
             RouteSocket::open()?.set_up(LOOPBACK).map_err(|refusal| refusal.doing("cannot bring loopback up"))
         }),
-        NetworkPlan::Bridge(plan) => bridge::attach(plan, netns),
     }
 }
 
-/// Takes back what does not end with the namespace: the published ports. Succeeds when they are gone
-/// already; goes on after a failure and reports all of them.
+/// The container's names lead nowhere while it does not run: `false` takes them away, `true` gives them back.
+pub fn show_names(plan: &NetworkPlan, shown: bool) -> Result<()> {
+    let links = plan.bridge().map_or(&[][..], |plan| &plan.links[..]);
+    links.iter().try_for_each(|link| if shown { change::tell_names(link) } else { change::forget_names(link) })
+}
+
+/// Takes back what does not end with the namespace: the published ports and names. Succeeds when they are gone
+/// already; goes on after a failure.
 pub fn detach(plan: &NetworkPlan) -> Result<()> {
-    match plan {
-        NetworkPlan::Host | NetworkPlan::Joined | NetworkPlan::None => Ok(()),
-        NetworkPlan::Bridge(plan) => bridge::detach(plan),
-    }
+    plan.bridge().map_or(Ok(()), change::detach)
 }

@@ -18,6 +18,7 @@ mod json;
 mod keep;
 mod live_output;
 mod log_line;
+mod network;
 mod output;
 mod output_file;
 mod parallel;
@@ -25,6 +26,8 @@ mod path;
 mod process;
 mod progress;
 mod prune;
+#[cfg(test)]
+mod recorded_networks;
 #[cfg(test)]
 mod recorded_values;
 #[cfg(test)]

@@ -18,6 +18,7 @@ impl RecordingEngine {
             exit_code,
             pid: None,
             ip: None,
+            networks: vec![],
             ports: vec![PublishedPort {
                 host_ip: [0, 0, 0, 0].into(),
                 host_port: 8080,
@@ -59,6 +60,11 @@ impl RecordingEngine {
         let mut usage = DiskUsage::default();
         (usage.images.count, usage.images.size, usage.images.reclaimable) = (3, 98 << 20, 49 << 20);
         usage
+    }
+
+    pub(super) fn pruned(plan: &PrunePlan) -> PrunePlan {
+        let skipped = vec![plan.items[0].skip("container `web` uses it")];
+        PrunePlan { done: true, skipped, ..PrunePlan::default() }
     }
 
     pub(super) fn prune_plan() -> PrunePlan {

@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::model::{DiskUsage, HistoryEntry, ImageRemoval, PrunePlan, PruneSpec, StoreCheck};
 use crate::model::{ExportVolumeSpec, ImportVolumeSpec, VolumeArchive, VolumeFilter, VolumeInfo, VolumeSpec};
+use crate::model::{NetworkAttachment, NetworkFilter, NetworkInfo, NetworkSpec};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -398,11 +399,37 @@ impl Engine for RecordingEngine {
     }
     fn prune(&self, _: &Context, plan: &PrunePlan) -> Result<PrunePlan> {
         self.called(format!("prune {} item", plan.items.len()));
-        Ok(PrunePlan {
-            done: true,
-            skipped: vec![plan.items[0].skip("container `web` uses it")],
-            ..PrunePlan::default()
-        })
+        Ok(Self::pruned(plan))
+    }
+    fn create_network(&self, _: &Context, spec: &NetworkSpec) -> Result<NetworkInfo> {
+        self.called(format!("create network {spec:?}"));
+        Ok(Self::network_info(&spec.name))
+    }
+    fn network(&self, _: &Context, network: &str) -> Result<NetworkInfo> {
+        Self::found_network(network)
+    }
+    fn networks(&self, _: &Context, filter: &NetworkFilter) -> Result<Vec<NetworkInfo>> {
+        self.called(format!("networks {filter:?}"));
+        Ok(vec![Self::network_info("shop")])
+    }
+    fn inspect_network(&self, _: &Context, network: &str) -> Result<serde_json::Value> {
+        Ok(Self::inspected_network(network))
+    }
+    fn remove_network(&self, _: &Context, network: &str) -> Result<()> {
+        self.called(format!("remove network {network}"));
+        Ok(())
+    }
+    fn connect_network(&self, _: &Context, container: &str, attachment: &NetworkAttachment) -> Result<()> {
+        self.called(format!("connect {container} {attachment:?}"));
+        Ok(())
+    }
+    fn disconnect_network(&self, _: &Context, container: &str, network: &str) -> Result<()> {
+        self.called(format!("disconnect {container} {network}"));
+        Ok(())
+    }
+    fn keep_network(&self, _: &Context, network: &str) -> Result<()> {
+        self.called(format!("keep network {network}"));
+        Ok(())
     }
     fn create_volume(&self, _: &Context, spec: &VolumeSpec) -> Result<VolumeInfo> {
         self.called(format!("create volume {spec:?}"));

@@ -1,17 +1,17 @@
 //! The options of `run`, `create` and `image.exec`: Docker's names, with Compose's and docker-py's as aliases.
 
-use super::run_values::{addresses, networks, positive, runtime_program, seccomp, user};
+use super::run_values::{addresses, attachments, positive, runtime_program, seccomp, user};
 use super::values::{
     CommandLine, Devices, Environment, ExposedPorts, ExtraHosts, Healthcheck, IpcMode, Labels, LogOption, Mounts,
-    OneOrMany, PidMode, Ports, Pull, Restart, Stdin, Swap, TmpfsMounts, Ulimits, Userns, absolute, host_value,
+    Networks, OneOrMany, PidMode, Ports, Pull, Restart, Stdin, Swap, TmpfsMounts, Ulimits, Userns, absolute,
+    host_value,
 };
 use crate::engine::PullPolicy;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{IoContext, Result};
 use crate::model::{
     ContainerSpec, InputSpec, MountKind, MountSpec, OnUnhealthy, ResourceLimits, env, name, signal, sysctl,
 };
 use crate::script::binding::{Options, Size};
-use rhai::Dynamic;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -59,14 +59,17 @@ pub struct RunOptions {
     /// Network: a name, `none`, `host` or `container:NAME`.
     #[option(alias = "network_mode", alias = "net")]
     pub network: Option<String>,
-    /// Networks by name.
-    pub networks: OneOrMany,
+    /// Networks: names, or a map of names to `#{ aliases, ip }`. The first one that is not internal leads out.
+    pub networks: Networks,
     /// Other names in its networks.
     #[option(alias = "network_aliases")]
-    pub aliases: Option<Dynamic>,
-    /// Fixed address in its network.
+    pub aliases: OneOrMany,
+    /// Fixed address in its first network, or IPv4 and IPv6 addresses.
     #[option(alias = "ipv4_address")]
-    pub ip: Option<Dynamic>,
+    pub ip: OneOrMany,
+    /// Fixed IPv6 address in its first network.
+    #[option(alias = "ipv6_address")]
+    pub ip6: Option<String>,
     /// Name servers instead of the host's.
     pub dns: OneOrMany,
     /// Search domains instead of the host's.
@@ -176,7 +179,6 @@ impl RunOptions {
 
     /// The container that these options describe. Relative paths of the host start at `folder`.
     pub fn into_spec(self, image: &str, folder: &Path) -> Result<ContainerSpec> {
-        self.refuse_what_comes_later()?;
         if let Some(name) = &self.name {
             name::check("container", name)?;
         }
@@ -187,6 +189,7 @@ impl RunOptions {
             sysctl::namespace(name)?;
         }
         let environment = self.environment(folder)?;
+        let ips: Vec<String> = self.ip.0.iter().chain(&self.ip6).cloned().collect();
         let mounts = self.mounts(folder);
         Ok(ContainerSpec {
             image: image.to_owned(),
@@ -203,7 +206,7 @@ impl RunOptions {
             ports: self.ports.0,
             expose: self.expose.0,
             mounts,
-            networks: networks(self.network, self.networks.0)?,
+            networks: attachments(self.network, self.networks.0, &self.aliases.0, &ips)?,
             dns: addresses(&self.dns.0)?,
             dns_search: self.dns_search.0,
             extra_hosts: self.extra_hosts.0,
@@ -252,16 +255,6 @@ impl RunOptions {
         })
     }
 
-    /// Options that this version knows and cannot do: never ignored.
-    fn refuse_what_comes_later(&self) -> Result<()> {
-        let later = [("aliases", &self.aliases), ("ip", &self.ip)];
-        match later.iter().find(|(_, value)| value.is_some()) {
-            Some((name, _)) => Err(Error::unsupported(format!("the option `{name}` cannot be used in this version"))
-                .hint(format!("leave `{name}` out"))),
-            None => Ok(()),
-        }
-    }
-
     /// The files first, so that `env` wins.
     fn environment(&self, folder: &Path) -> Result<Vec<(String, String)>> {
         let mut variables = Vec::new();
@@ -287,7 +280,9 @@ impl RunOptions {
 mod tests {
     use crate::engine::PullPolicy;
     use crate::error::ErrorKind;
-    use crate::model::{ContainerSpec, HealthcheckSpec, MountKind, ResourceLimits, RestartPolicy, Ulimit};
+    use crate::model::{
+        ContainerSpec, HealthcheckSpec, MountKind, NetworkAttachment, ResourceLimits, RestartPolicy, Ulimit,
+    };
     use crate::script::api::recording_engine::RecordingEngine;
     use std::time::Duration;
 
@@ -330,7 +325,7 @@ mod tests {
             user: Some("1000".into()),
             labels: [pair("app", "shop")].into(),
             hostname: Some("h".into()),
-            networks: vec!["none".into()],
+            networks: vec![NetworkAttachment::to("none")],
             dns: vec!["1.1.1.1".parse().unwrap()],
             extra_hosts: vec![pair("db", "10.0.0.2")],
             limits: ResourceLimits {
@@ -419,8 +414,10 @@ mod tests {
     #[test]
     fn what_is_wrong_or_not_possible_is_refused_by_name() {
         for (options, kind, text) in [
-            (r#"aliases: ["db"]"#, ErrorKind::Unsupported, "`aliases`"),
-            (r#"ip: "10.0.0.2""#, ErrorKind::Unsupported, "`ip`"),
+            (r#"aliases: ["db"]"#, ErrorKind::Invalid, "`aliases`"),
+            (r#"ip: "10.0.0.2""#, ErrorKind::Invalid, "`ip`"),
+            (r#"network: "n1", ip: "10.0.0""#, ErrorKind::Invalid, "`10.0.0`"),
+            (r"networks: #{ n1: #{ alias: [] } }", ErrorKind::Invalid, "network `n1`"),
             (r#"log: "syslog""#, ErrorKind::Unsupported, "`syslog`"),
             (r#"nmae: "web""#, ErrorKind::Invalid, "`nmae`"),
             (r#"name: "-x""#, ErrorKind::Invalid, "`-x`"),
@@ -428,7 +425,6 @@ mod tests {
             ("memory: []", ErrorKind::Invalid, "option `memory`"),
             (r#"ports: ["8080:80", "x"]"#, ErrorKind::Invalid, "item 2"),
             ("env: #{ A: [] }", ErrorKind::Invalid, "variable `A`"),
-            (r#"networks: ["none", "x"]"#, ErrorKind::Invalid, "`none`"),
             (r#"cmd: "a | b""#, ErrorKind::Invalid, "`|`"),
             (r#"stop_signal: "HUPP""#, ErrorKind::Invalid, "`HUPP`"),
             (r#"restart: "sometimes""#, ErrorKind::Invalid, "`sometimes`"),

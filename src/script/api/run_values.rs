@@ -1,17 +1,29 @@
 //! What some options of `run` mean beyond their types.
 
-use super::values::{OneOrMany, absolute};
+use super::values::{OneOrMany, absolute, set_address};
 use crate::error::{Error, IoContext, Result};
-use crate::model::{SeccompProfile, UserSpec};
+use crate::model::{NetworkAttachment, SeccompProfile, UserSpec};
 use std::net::IpAddr;
 use std::path::Path;
 
-/// `network: "x"` is one of `networks: ["x"]`.
-pub(super) fn networks(network: Option<String>, networks: Vec<String>) -> Result<Vec<String>> {
-    let all: Vec<String> = network.into_iter().chain(networks).collect();
-    let alone = |name: &String| matches!(name.as_str(), "none" | "host") || name.starts_with("container:");
-    if let (Some(name), true) = (all.iter().find(|name| alone(name)), all.len() > 1) {
-        return Err(Error::invalid(format!("the network `{name}` cannot be combined with others")));
+/// `network: "x"` is one of `networks: ["x"]`, the first; the other names are for all of them, addresses for the first.
+pub(super) fn attachments(
+    network: Option<String>,
+    networks: Vec<NetworkAttachment>,
+    aliases: &[String],
+    addresses: &[String],
+) -> Result<Vec<NetworkAttachment>> {
+    let mut all: Vec<NetworkAttachment> = network.into_iter().map(NetworkAttachment::to).chain(networks).collect();
+    if all.is_empty() && (!aliases.is_empty() || !addresses.is_empty()) {
+        let option = if aliases.is_empty() { "ip" } else { "aliases" };
+        return Err(Error::invalid(format!("`{option}` needs a network that was made with `create_network`"))
+            .hint("say which one: `networks: [\"NAME\"]`"));
+    }
+    for attachment in &mut all {
+        attachment.aliases.extend(aliases.iter().cloned());
+    }
+    if let Some(first) = all.first_mut() {
+        addresses.iter().try_for_each(|text| set_address(first, text))?;
     }
     Ok(all)
 }

@@ -4,14 +4,14 @@ use super::message::{Attributes, Reply, Request, attribute, attributes, u32_at};
 use super::socket::{NetlinkSocket, Refusal};
 use crate::error::Result;
 use libc::{
-    AF_INET, AF_UNSPEC, IFA_ADDRESS, IFA_LOCAL, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND,
-    IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD, IFLA_OPERSTATE,
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY,
-    RTA_METRICS, RTA_OIF, RTA_PRIORITY, RTM_DELLINK, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE,
-    RTN_UNICAST, RTPROT_BOOT,
+    AF_INET, AF_INET6, AF_UNSPEC, IFA_ADDRESS, IFA_FLAGS, IFA_LOCAL, IFF_UP, IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA,
+    IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD,
+    IFLA_OPERSTATE, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST,
+    RTA_GATEWAY, RTA_METRICS, RTA_OIF, RTA_PRIORITY, RTM_DELLINK, RTM_DELROUTE, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR,
+    RTM_NEWLINK, RTM_NEWROUTE, RTN_UNICAST, RTPROT_BOOT,
 };
 use nix::sys::socket::SockProtocol;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// The peer of a veth link, in its link data (`linux/veth.h`).
@@ -30,11 +30,11 @@ pub fn link_index(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()
 }
 
-/// One IPv4 route of the host.
+/// One route of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteEntry {
     /// First address of the destination.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
     /// Length of the destination's prefix; 0: the default route.
     pub prefix: u8,
     /// Number of the link it leaves by; 0: none (a blackhole, several next hops).
@@ -113,20 +113,33 @@ impl RouteSocket {
         self.change(|request| up(request, link))
     }
 
-    /// Gives a link an IPv4 address.
-    pub fn add_address(&mut self, link: u32, ip: Ipv4Addr, prefix: u8) -> Result<(), Refusal> {
+    /// Gives a link an address.
+    pub fn add_address(&mut self, link: u32, ip: IpAddr, prefix: u8) -> Result<(), Refusal> {
         self.change(|request| address(request, link, ip, prefix))
     }
 
-    /// Connects a fresh namespace in one request: loopback and `link` up, the address of `link`, and
-    /// the default route by `gateway`.
-    pub fn configure(&mut self, link: u32, ip: Ipv4Addr, prefix: u8, gateway: Ipv4Addr) -> Result<(), Refusal> {
+    /// Sets a link up in one request: loopback and `link` up, its addresses, and the default routes by `gateways`.
+    pub fn configure(&mut self, link: u32, addresses: &[(IpAddr, u8)], gateways: &[IpAddr]) -> Result<(), Refusal> {
         self.change(|request| {
             up(request, LOOPBACK);
-            address(request, link, ip, prefix);
+            for (ip, prefix) in addresses {
+                address(request, link, *ip, *prefix);
+            }
             up(request, link);
-            default_route(request, link, gateway);
+            for gateway in gateways {
+                default_route(request, RTM_NEWROUTE, CREATE, link, *gateway);
+            }
         })
+    }
+
+    /// Adds the default route by `gateway`.
+    pub fn add_default_route(&mut self, link: u32, gateway: IpAddr) -> Result<(), Refusal> {
+        self.change(|request| default_route(request, RTM_NEWROUTE, CREATE, link, gateway))
+    }
+
+    /// Deletes that route.
+    pub fn delete_default_route(&mut self, link: u32, gateway: IpAddr) -> Result<(), Refusal> {
+        self.change(|request| default_route(request, RTM_DELROUTE, NLM_F_ACK, link, gateway))
     }
 
     /// Deletes a link. It waits for an RCU grace period: 20 ms and more.
@@ -157,13 +170,17 @@ impl RouteSocket {
         Ok(reply.and_then(|reply| reply.body.get(LINK_HEADER..).map(<[u8]>::to_vec)).unwrap_or_default())
     }
 
-    /// The IPv4 routes of the main and all other tables, without those of addresses of the host itself.
+    /// The routes of the main and all other tables, IPv4 and IPv6, without those of addresses of the host itself.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>, Refusal> {
-        let mut request = Request::new();
-        let mut header = [0; ROUTE_HEADER];
-        header[0] = AF_INET as u8;
-        request.message(RTM_GETROUTE, NLM_F_DUMP, &header, |_| {});
-        Ok(self.0.exchange(&request)?.iter().filter_map(route).collect())
+        let mut routes = Vec::new();
+        for family in [AF_INET, AF_INET6] {
+            let mut request = Request::new();
+            let mut header = [0; ROUTE_HEADER];
+            header[0] = family as u8;
+            request.message(RTM_GETROUTE, NLM_F_DUMP, &header, |_| {});
+            routes.extend(self.0.exchange(&request)?.iter().filter_map(route));
+        }
+        Ok(routes)
     }
 
     fn change(&mut self, messages: impl FnOnce(&mut Request)) -> Result<(), Refusal> {
@@ -180,21 +197,37 @@ fn up(request: &mut Request, link: u32) {
     request.message(RTM_NEWLINK, NLM_F_ACK, &link_header(link, true), |_| {});
 }
 
-fn address(request: &mut Request, link: u32, ip: Ipv4Addr, prefix: u8) {
+fn family(ip: IpAddr) -> u8 {
+    if ip.is_ipv4() { AF_INET as u8 } else { AF_INET6 as u8 }
+}
+
+/// The bytes of an address, in network order.
+pub fn octets(ip: IpAddr) -> Vec<u8> {
+    match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+fn address(request: &mut Request, link: u32, ip: IpAddr, prefix: u8) {
     // struct ifaddrmsg: family, prefix length, flags, scope, index.
-    let mut header = [AF_INET as u8, prefix, 0, RT_SCOPE_UNIVERSE, 0, 0, 0, 0];
+    let mut header = [family(ip), prefix, 0, RT_SCOPE_UNIVERSE, 0, 0, 0, 0];
     header[4..].copy_from_slice(&link.to_ne_bytes());
     request.message(RTM_NEWADDR, CREATE, &header, |attributes| {
-        attributes.bytes(IFA_LOCAL, &ip.octets());
-        attributes.bytes(IFA_ADDRESS, &ip.octets());
+        attributes.bytes(IFA_LOCAL, &octets(ip));
+        attributes.bytes(IFA_ADDRESS, &octets(ip));
+        if ip.is_ipv6() {
+            // We know that nobody else has it: to ask around first would take a second.
+            attributes.u32(IFA_FLAGS, libc::IFA_F_NODAD);
+        }
     });
 }
 
-fn default_route(request: &mut Request, link: u32, gateway: Ipv4Addr) {
+fn default_route(request: &mut Request, operation: u16, flags: i32, link: u32, gateway: IpAddr) {
     // struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags.
-    let header = [AF_INET as u8, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0, 0, 0, 0];
-    request.message(RTM_NEWROUTE, CREATE, &header, |attributes| {
-        attributes.bytes(RTA_GATEWAY, &gateway.octets());
+    let header = [family(gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0, 0, 0, 0];
+    request.message(operation, flags, &header, |attributes| {
+        attributes.bytes(RTA_GATEWAY, &octets(gateway));
         attributes.u32(RTA_OIF, link);
     });
 }
@@ -218,16 +251,12 @@ fn route(reply: &Reply) -> Option<RouteEntry> {
     if reply.body.get(KIND) != Some(&RTN_UNICAST) {
         return None;
     }
-    let mut entry = RouteEntry {
-        destination: Ipv4Addr::UNSPECIFIED,
-        prefix: *reply.body.get(PREFIX)?,
-        link: 0,
-        priority: 0,
-        mtu: None,
-    };
+    let is_ipv4 = i32::from(*reply.body.first()?) == AF_INET;
+    let any: IpAddr = if is_ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let mut entry = RouteEntry { destination: any, prefix: *reply.body.get(PREFIX)?, link: 0, priority: 0, mtu: None };
     for (kind, value) in attributes(reply.body.get(ROUTE_HEADER..)?) {
         match kind {
-            RTA_DST => entry.destination = Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?),
+            RTA_DST => entry.destination = ip_of(value)?,
             RTA_OIF => entry.link = u32_at(value, 0)?,
             RTA_PRIORITY => entry.priority = u32_at(value, 0)?,
             RTA_METRICS => entry.mtu = attribute(value, RTAX_MTU).and_then(|value| u32_at(value, 0)),
@@ -235,4 +264,13 @@ fn route(reply: &Reply) -> Option<RouteEntry> {
         }
     }
     Some(entry)
+}
+
+/// The address with these bytes.
+pub fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+        _ => None,
+    }
 }

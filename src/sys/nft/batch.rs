@@ -1,8 +1,9 @@
 //! Changes, which the kernel makes together or not at all.
 
+use super::map::{Map, address_and_port};
 use super::rule::Rule;
 use super::socket::NftSocket;
-use super::{DATA_VALUE, LIST_ELEMENT, chain, element, ipv4_header, message_type, rule_attribute, set, table};
+use super::{DATA_VALUE, Family, LIST_ELEMENT, chain, element, message_type, rule_attribute, set, table};
 use crate::sys::netlink::{Attributes, Refusal, Request};
 use libc::{
     NF_INET_FORWARD, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING, NFNL_MSG_BATCH_BEGIN,
@@ -10,7 +11,7 @@ use libc::{
     NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE, NFT_SET_MAP, NLM_F_ACK, NLM_F_APPEND,
     NLM_F_CREATE, NLM_F_EXCL,
 };
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddr;
 
 impl NftSocket {
     /// Makes all changes of a batch, or none of them.
@@ -24,7 +25,7 @@ impl NftSocket {
         for (number, change) in batch.changes.into_iter().enumerate() {
             // A refusal is reported in any case; one acknowledgement says that the batch is through.
             let acknowledge = if number == last { NLM_F_ACK } else { 0 };
-            request.message(change.kind, change.flags | acknowledge, &ipv4_header(), |attributes| {
+            request.message(change.kind, change.flags | acknowledge, &batch.family.header(), |attributes| {
                 attributes.raw(&change.attributes);
             });
         }
@@ -67,65 +68,10 @@ impl Hook {
     }
 }
 
-/// A map from a published address or port to a container's address and port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Map {
-    /// `tcp_addresses`: (address of the host, TCP port).
-    TcpAddresses,
-    /// `tcp_ports`: TCP port on every address of the host.
-    TcpPorts,
-    /// `udp_addresses`: (address of the host, UDP port).
-    UdpAddresses,
-    /// `udp_ports`: UDP port on every address of the host.
-    UdpPorts,
-}
-
-/// nft's numbers of its data types (`enum datatypes` of nft; the kernel only keeps them for it).
-const TYPE_IPV4_ADDRESS: u32 = 7;
-const TYPE_INET_SERVICE: u32 = 13;
-/// A concatenation is its types, six bits each.
-const TYPE_ADDRESS_AND_SERVICE: u32 = (TYPE_IPV4_ADDRESS << 6) | TYPE_INET_SERVICE;
-/// Each part of a concatenation starts at a register of four bytes.
-const ADDRESS_AND_PORT: usize = 8;
-
-impl Map {
-    /// All four.
-    pub const ALL: [Self; 4] = [Self::TcpAddresses, Self::TcpPorts, Self::UdpAddresses, Self::UdpPorts];
-
-    /// Its name in the table.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TcpAddresses => "tcp_addresses",
-            Self::TcpPorts => "tcp_ports",
-            Self::UdpAddresses => "udp_addresses",
-            Self::UdpPorts => "udp_ports",
-        }
-    }
-
-    /// Whether its keys have an address.
-    pub const fn has_address(self) -> bool {
-        matches!(self, Self::TcpAddresses | Self::UdpAddresses)
-    }
-
-    pub(super) fn key(self, address: SocketAddrV4) -> Vec<u8> {
-        if self.has_address() {
-            address_and_port(*address.ip(), address.port()).to_vec()
-        } else {
-            address.port().to_be_bytes().to_vec()
-        }
-    }
-}
-
-fn address_and_port(ip: Ipv4Addr, port: u16) -> [u8; ADDRESS_AND_PORT] {
-    let mut bytes = [0; ADDRESS_AND_PORT];
-    bytes[..4].copy_from_slice(&ip.octets());
-    bytes[4..6].copy_from_slice(&port.to_be_bytes());
-    bytes
-}
-
 /// Changes in the order in which they are made.
 #[derive(Default)]
 pub struct Batch {
+    family: Family,
     changes: Vec<Change>,
 }
 
@@ -136,9 +82,14 @@ struct Change {
 }
 
 impl Batch {
-    /// No change yet.
+    /// No change yet, to tables of our own.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No change yet, to tables of this family.
+    pub fn of(family: Family) -> Self {
+        Self { family, ..Self::default() }
     }
 
     /// Makes a table, if it does not exist.
@@ -153,11 +104,7 @@ impl Batch {
 
     /// Makes a map in a table.
     pub fn add_map(&mut self, table: &str, map: Map) {
-        let (key_type, key_length) = if map.has_address() {
-            (TYPE_ADDRESS_AND_SERVICE, ADDRESS_AND_PORT as u32)
-        } else {
-            (TYPE_INET_SERVICE, 2)
-        };
+        let (key_type, key_length, data_type, data_length) = map.types();
         // The kernel wants a number by which rules of the same batch could name the set.
         let id = self.changes.len() as u32;
         self.push(NFT_MSG_NEWSET, NLM_F_CREATE, |set| {
@@ -166,8 +113,8 @@ impl Batch {
             set.be32(set::FLAGS, NFT_SET_MAP as u32);
             set.be32(set::KEY_TYPE, key_type);
             set.be32(set::KEY_LENGTH, key_length);
-            set.be32(set::DATA_TYPE, TYPE_ADDRESS_AND_SERVICE);
-            set.be32(set::DATA_LENGTH, ADDRESS_AND_PORT as u32);
+            set.be32(set::DATA_TYPE, data_type);
+            set.be32(set::DATA_LENGTH, data_length);
             set.be32(set::ID, id);
         });
     }
@@ -184,6 +131,14 @@ impl Batch {
             });
             chain.string(chain::TYPE, kind);
             chain.be32(chain::POLICY, libc::NF_ACCEPT as u32);
+        });
+    }
+
+    /// Makes a chain that rules jump to.
+    pub fn add_plain_chain(&mut self, table: &str, name: &str) {
+        self.push(NFT_MSG_NEWCHAIN, NLM_F_CREATE, |chain| {
+            chain.string(chain::TABLE, table);
+            chain.string(chain::NAME, name);
         });
     }
 
@@ -222,12 +177,12 @@ impl Batch {
     }
 
     /// Adds an element; refused with `EEXIST` when the map leads the same key elsewhere.
-    pub fn add_element(&mut self, table: &str, map: Map, published: SocketAddrV4, target: SocketAddrV4) {
+    pub fn add_element(&mut self, table: &str, map: Map, published: SocketAddr, target: SocketAddr) {
         self.element(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, table, map, published, Some(target));
     }
 
     /// Deletes an element; refused with `ENOENT` when there is none.
-    pub fn delete_element(&mut self, table: &str, map: Map, published: SocketAddrV4) {
+    pub fn delete_element(&mut self, table: &str, map: Map, published: SocketAddr) {
         self.element(NFT_MSG_DELSETELEM, 0, table, map, published, None);
     }
 
@@ -237,8 +192,8 @@ impl Batch {
         flags: i32,
         table: &str,
         map: Map,
-        published: SocketAddrV4,
-        target: Option<SocketAddrV4>,
+        published: SocketAddr,
+        target: Option<SocketAddr>,
     ) {
         self.push(operation, flags, |list| {
             list.string(element::LIST_TABLE, table);
@@ -247,7 +202,7 @@ impl Batch {
                 elements.nested(LIST_ELEMENT, |element| {
                     element.nested(element::KEY, |key| key.bytes(DATA_VALUE, &map.key(published)));
                     if let Some(target) = target {
-                        let target = address_and_port(*target.ip(), target.port());
+                        let target = address_and_port(target);
                         element.nested(element::DATA, |data| data.bytes(DATA_VALUE, &target));
                     }
                 });

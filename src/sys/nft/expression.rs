@@ -2,7 +2,7 @@
 
 use super::{DATA_VALUE, LIST_ELEMENT};
 use crate::sys::netlink::Attributes;
-use libc::{NFPROTO_IPV4, NFT_NAT_DNAT, NFT_REG_VERDICT, NFT_REG32_00, NFT_REG32_01};
+use libc::{NFPROTO_IPV4, NFPROTO_IPV6, NFT_JUMP, NFT_NAT_DNAT, NFT_REG_VERDICT, NFT_REG32_00};
 
 /// One instruction. Values go through registers of four bytes, of which ours use the first.
 #[derive(Clone, Debug)]
@@ -21,14 +21,18 @@ pub(super) enum Expression {
     Compare(i32, Vec<u8>),
     /// Replaces key by value; ends the rule when the map has no such key.
     Lookup(&'static str),
-    /// Sends the packet to the address and port of the first two registers.
-    DestinationNat,
+    /// Sends the packet to the address in the first registers, of so many bytes, and the port in the next one.
+    DestinationNat(usize),
+    /// Puts bytes into the first registers.
+    Load(Vec<u8>),
     /// Gives the packet the address of the link it leaves by.
     Masquerade,
     /// Counts packets.
     Counter,
     /// Ends with a verdict (`NF_…` or `NFT_RETURN`).
     Verdict(i32),
+    /// Goes on in another chain, and behind this rule when that decides nothing.
+    Jump(String),
 }
 
 /// Attributes of an entry of the list: the instruction's name and data.
@@ -48,10 +52,10 @@ impl Expression {
             Self::Mask(_) => "bitwise",
             Self::Compare(..) => "cmp",
             Self::Lookup(_) => "lookup",
-            Self::DestinationNat => "nat",
+            Self::DestinationNat(_) => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
-            Self::Verdict(_) => "immediate",
+            Self::Verdict(_) | Self::Jump(_) | Self::Load(_) => "immediate",
         }
     }
 
@@ -99,21 +103,35 @@ impl Expression {
                 data.be32(2, FIRST);
                 data.be32(3, FIRST);
             }
-            Self::DestinationNat => {
+            Self::DestinationNat(length) => {
+                let family = if *length == 4 { NFPROTO_IPV4 } else { NFPROTO_IPV6 };
                 data.be32(1, NFT_NAT_DNAT as u32);
-                data.be32(2, NFPROTO_IPV4 as u32);
+                data.be32(2, family as u32);
                 data.be32(3, FIRST);
-                data.be32(5, NFT_REG32_01 as u32);
+                data.be32(5, FIRST + (*length / 4) as u32);
+            }
+            Self::Load(bytes) => {
+                data.be32(1, FIRST);
+                data.nested(2, |value| value.bytes(DATA_VALUE, bytes));
             }
             Self::Masquerade | Self::Counter => {}
-            Self::Verdict(verdict) => {
-                const DATA_VERDICT: u16 = 2;
-                const VERDICT_CODE: u16 = 1;
-                data.be32(1, NFT_REG_VERDICT as u32);
-                data.nested(2, |value| {
-                    value.nested(DATA_VERDICT, |code| code.be32(VERDICT_CODE, *verdict as u32));
-                });
-            }
+            Self::Verdict(verdict) => write_verdict(data, *verdict, None),
+            Self::Jump(chain) => write_verdict(data, NFT_JUMP, Some(chain)),
         }
     }
+}
+
+fn write_verdict(data: &mut Attributes<'_>, verdict: i32, chain: Option<&str>) {
+    const DATA_VERDICT: u16 = 2;
+    const VERDICT_CODE: u16 = 1;
+    const VERDICT_CHAIN: u16 = 2;
+    data.be32(1, NFT_REG_VERDICT as u32);
+    data.nested(2, |value| {
+        value.nested(DATA_VERDICT, |code| {
+            code.be32(VERDICT_CODE, verdict as u32);
+            if let Some(chain) = chain {
+                code.string(VERDICT_CHAIN, chain);
+            }
+        });
+    });
 }

@@ -1,18 +1,20 @@
 //! nftables over netlink: the few objects and expressions that container networks need
-//! (`include/uapi/linux/netfilter/nf_tables.h`; numbers are in network byte order). IPv4 tables only.
+//! (`include/uapi/linux/netfilter/nf_tables.h`; numbers are in network byte order).
 
 mod batch;
 mod expression;
+mod map;
 mod query;
 mod rule;
 mod socket;
 
-pub use batch::{Batch, Hook, Map};
+pub use batch::{Batch, Hook};
+pub use map::Map;
 pub use query::{Element, ListedRule};
 pub use rule::{Interface, Rule};
 pub use socket::NftSocket;
 
-use libc::{NFNL_SUBSYS_NFTABLES, NFPROTO_IPV4};
+use libc::{NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6};
 
 /// Length of `struct nfgenmsg`: family, version, resource id.
 const FAMILY_HEADER: usize = 4;
@@ -22,9 +24,28 @@ const fn message_type(operation: i32) -> u16 {
     ((NFNL_SUBSYS_NFTABLES << 8) | operation) as u16
 }
 
-/// The fixed header of a message about IPv4 tables.
-const fn ipv4_header() -> [u8; FAMILY_HEADER] {
-    [NFPROTO_IPV4 as u8, 0, 0, 0]
+/// What the rules of a table see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4 and IPv6: our own tables.
+    #[default]
+    Inet,
+    /// IPv4: what `iptables` makes.
+    Ipv4,
+    /// IPv6: what `ip6tables` makes.
+    Ipv6,
+}
+
+impl Family {
+    /// The fixed header of a message about its tables.
+    const fn header(self) -> [u8; FAMILY_HEADER] {
+        let number = match self {
+            Self::Inet => NFPROTO_INET,
+            Self::Ipv4 => NFPROTO_IPV4,
+            Self::Ipv6 => NFPROTO_IPV6,
+        };
+        [number as u8, 0, 0, 0]
+    }
 }
 
 /// Attributes of a table.

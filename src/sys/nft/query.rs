@@ -1,22 +1,20 @@
 //! What is there: tables, chains, rules, elements.
 
-use super::batch::Map;
+use super::map::{Map, socket_address};
 use super::socket::NftSocket;
-use super::{
-    DATA_VALUE, FAMILY_HEADER, LIST_ELEMENT, chain, element, ipv4_header, message_type, rule_attribute, table,
-};
+use super::{DATA_VALUE, FAMILY_HEADER, Family, LIST_ELEMENT, chain, element, message_type, rule_attribute, table};
 use crate::sys::netlink::{Attributes, Refusal, Reply, Request, attribute, attributes};
 use libc::{NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETSETELEM, NFT_MSG_GETTABLE, NLM_F_ACK, NLM_F_DUMP};
 use nix::errno::Errno;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddr;
 
 /// An element of a [`Map`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element {
     /// Address (unspecified where the map has none) and port of the host.
-    pub published: SocketAddrV4,
+    pub published: SocketAddr,
     /// Address and port of the container.
-    pub target: SocketAddrV4,
+    pub target: SocketAddr,
 }
 
 /// A rule as the kernel lists it.
@@ -29,21 +27,21 @@ pub struct ListedRule {
 }
 
 impl NftSocket {
-    /// Whether there is such a table.
+    /// Whether there is such a table of ours.
     pub fn has_table(&mut self, name: &str) -> Result<bool, Refusal> {
-        let found = self.get(NFT_MSG_GETTABLE, NLM_F_ACK, |table| table.string(table::NAME, name))?;
+        let found = self.get(Family::Inet, NFT_MSG_GETTABLE, NLM_F_ACK, |table| table.string(table::NAME, name))?;
         Ok(!found.is_empty())
     }
 
-    /// The names of all IPv4 tables.
+    /// The names of all tables of our kind.
     pub fn tables(&mut self) -> Result<Vec<String>, Refusal> {
-        let tables = self.get(NFT_MSG_GETTABLE, NLM_F_DUMP, |_| {})?;
+        let tables = self.get(Family::Inet, NFT_MSG_GETTABLE, NLM_F_DUMP, |_| {})?;
         Ok(tables.iter().filter_map(|reply| text(attribute(content(reply)?, table::NAME)?)).collect())
     }
 
     /// Whether a chain drops what no rule of it decides; `None`: there is no such chain.
-    pub fn chain_drops(&mut self, table: &str, name: &str) -> Result<Option<bool>, Refusal> {
-        let found = self.get(NFT_MSG_GETCHAIN, NLM_F_ACK, |chain| {
+    pub fn chain_drops(&mut self, family: Family, table: &str, name: &str) -> Result<Option<bool>, Refusal> {
+        let found = self.get(family, NFT_MSG_GETCHAIN, NLM_F_ACK, |chain| {
             chain.string(chain::TABLE, table);
             chain.string(chain::NAME, name);
         })?;
@@ -52,9 +50,14 @@ impl NftSocket {
         Ok(Some(policy.map(i32::from_be_bytes) == Some(libc::NF_DROP)))
     }
 
+    /// Whether there is such a chain in a table of ours.
+    pub fn has_chain(&mut self, table: &str, name: &str) -> Result<bool, Refusal> {
+        Ok(self.chain_drops(Family::Inet, table, name)?.is_some())
+    }
+
     /// The rules of a chain; none when there is no such chain.
-    pub fn rules(&mut self, table: &str, chain: &str) -> Result<Vec<ListedRule>, Refusal> {
-        let rules = self.get(NFT_MSG_GETRULE, NLM_F_DUMP, |rule| {
+    pub fn rules(&mut self, family: Family, table: &str, chain: &str) -> Result<Vec<ListedRule>, Refusal> {
+        let rules = self.get(family, NFT_MSG_GETRULE, NLM_F_DUMP, |rule| {
             rule.string(rule_attribute::TABLE, table);
             rule.string(rule_attribute::CHAIN, chain);
         })?;
@@ -63,7 +66,7 @@ impl NftSocket {
 
     /// The elements of a map; none when there is no such map.
     pub fn elements(&mut self, table: &str, map: Map) -> Result<Vec<Element>, Refusal> {
-        let lists = self.get(NFT_MSG_GETSETELEM, NLM_F_DUMP, |list| {
+        let lists = self.get(Family::Inet, NFT_MSG_GETSETELEM, NLM_F_DUMP, |list| {
             list.string(element::LIST_TABLE, table);
             list.string(element::LIST_SET, map.name());
         })?;
@@ -71,8 +74,8 @@ impl NftSocket {
     }
 
     /// The element under a key.
-    pub fn element(&mut self, table: &str, map: Map, published: SocketAddrV4) -> Result<Option<Element>, Refusal> {
-        let found = self.get(NFT_MSG_GETSETELEM, NLM_F_ACK, |list| {
+    pub fn element(&mut self, table: &str, map: Map, published: SocketAddr) -> Result<Option<Element>, Refusal> {
+        let found = self.get(Family::Inet, NFT_MSG_GETSETELEM, NLM_F_ACK, |list| {
             list.string(element::LIST_TABLE, table);
             list.string(element::LIST_SET, map.name());
             list.nested(element::LIST_ELEMENTS, |elements| {
@@ -86,12 +89,13 @@ impl NftSocket {
 
     fn get(
         &mut self,
+        family: Family,
         operation: i32,
         flags: i32,
         filter: impl FnOnce(&mut Attributes<'_>),
     ) -> Result<Vec<Reply>, Refusal> {
         let mut request = Request::new();
-        request.message(message_type(operation), flags, &ipv4_header(), filter);
+        request.message(message_type(operation), flags, &family.header(), filter);
         match self.0.exchange(&request) {
             Err(refusal) if refusal.errno == Errno::ENOENT => Ok(Vec::new()),
             result => result,
@@ -130,16 +134,5 @@ fn listed_elements(map: Map, replies: &[Reply]) -> impl Iterator<Item = Element>
 fn listed_element(map: Map, bytes: &[u8]) -> Option<Element> {
     let key = attribute(attribute(bytes, element::KEY)?, DATA_VALUE)?;
     let target = attribute(attribute(bytes, element::DATA)?, DATA_VALUE)?;
-    let published =
-        if map.has_address() { address_and_port(key)? } else { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port(key)?) };
-    Some(Element { published, target: address_and_port(target)? })
-}
-
-fn address_and_port(bytes: &[u8]) -> Option<SocketAddrV4> {
-    let ip = Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(..4)?).ok()?);
-    Some(SocketAddrV4::new(ip, port(bytes.get(4..)?)?))
-}
-
-fn port(bytes: &[u8]) -> Option<u16> {
-    Some(u16::from_be_bytes(bytes.get(..2)?.try_into().ok()?))
+    Some(Element { published: map.published(key)?, target: socket_address(target)? })
 }

@@ -1,18 +1,18 @@
 //! Rules: what has to match, and what happens then.
 
-use super::batch::Map;
 use super::expression::Expression;
-use crate::sys::netlink::Attributes;
+use super::map::{Map, address_and_port};
+use crate::sys::netlink::{Attributes, octets};
 use libc::{
-    IPPROTO_TCP, IPPROTO_UDP, NF_ACCEPT, NF_DROP, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_CT_STATE, NFT_CT_STATUS,
-    NFT_META_IIFNAME, NFT_META_L4PROTO, NFT_META_OIFNAME, NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER,
-    NFT_REG32_00, NFT_REG32_01, RTN_LOCAL,
+    IPPROTO_TCP, IPPROTO_UDP, NF_ACCEPT, NF_DROP, NFPROTO_IPV4, NFPROTO_IPV6, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_CT_STATE,
+    NFT_CT_STATUS, NFT_META_IIFNAME, NFT_META_L4PROTO, NFT_META_NFPROTO, NFT_META_OIFNAME, NFT_PAYLOAD_NETWORK_HEADER,
+    NFT_PAYLOAD_TRANSPORT_HEADER, NFT_REG32_00, RTN_LOCAL,
 };
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
-/// Offsets of the addresses in an IPv4 header, and of the destination port in a TCP or UDP header.
-const SOURCE_ADDRESS: u32 = 12;
-const DESTINATION_ADDRESS: u32 = 16;
+/// Offsets of the addresses in an IPv4 and an IPv6 header, and of the destination port in a TCP or UDP header.
+const SOURCE_ADDRESS: [u32; 2] = [12, 8];
+const DESTINATION_ADDRESS: [u32; 2] = [16, 24];
 const DESTINATION_PORT: u32 = 2;
 /// `NF_CT_STATE_BIT` of established and related connections.
 const STATE_ESTABLISHED_OR_RELATED: u32 = (1 << 1) | (1 << 2);
@@ -67,20 +67,36 @@ impl Rule {
     }
 
     /// The packet comes from an address of this network.
-    pub fn from_network(self, network: Ipv4Addr, prefix: u8) -> Self {
-        self.network(SOURCE_ADDRESS, network, prefix)
+    pub fn from_network(self, network: IpAddr, prefix: u8) -> Self {
+        self.network(SOURCE_ADDRESS, NFT_CMP_EQ, network, prefix)
     }
 
     /// The packet goes to an address of this network.
-    pub fn to_network(self, network: Ipv4Addr, prefix: u8) -> Self {
-        self.network(DESTINATION_ADDRESS, network, prefix)
+    pub fn to_network(self, network: IpAddr, prefix: u8) -> Self {
+        self.network(DESTINATION_ADDRESS, NFT_CMP_EQ, network, prefix)
     }
 
-    fn network(self, offset: u32, network: Ipv4Addr, prefix: u8) -> Self {
-        let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-        self.then(load(NFT_PAYLOAD_NETWORK_HEADER, offset, 4, NFT_REG32_00))
-            .then(Expression::Mask(mask.to_be_bytes().to_vec()))
-            .then(Expression::Compare(NFT_CMP_EQ, network.octets().to_vec()))
+    /// The packet goes to an address of the same family that is not of this network.
+    pub fn not_to_network(self, network: IpAddr, prefix: u8) -> Self {
+        self.network(DESTINATION_ADDRESS, NFT_CMP_NEQ, network, prefix)
+    }
+
+    fn network(self, offsets: [u32; 2], comparison: i32, network: IpAddr, prefix: u8) -> Self {
+        let bytes = octets(network);
+        let mask: Vec<u8> = (0..bytes.len() as u32)
+            .map(|byte| u8::MAX.checked_shl(8 - u32::from(prefix).saturating_sub(byte * 8).min(8)).unwrap_or(0))
+            .collect();
+        let offset = offsets[usize::from(network.is_ipv6())];
+        self.family(network.is_ipv6())
+            .then(load(NFT_PAYLOAD_NETWORK_HEADER, offset, bytes.len() as u32, NFT_REG32_00))
+            .then(Expression::Mask(mask))
+            .then(Expression::Compare(comparison, bytes))
+    }
+
+    /// The packet is one of IPv4, or of IPv6: a table of ours sees both.
+    fn family(self, is_ipv6: bool) -> Self {
+        let family = if is_ipv6 { NFPROTO_IPV6 } else { NFPROTO_IPV4 };
+        self.then(Expression::Meta(NFT_META_NFPROTO)).then(Expression::Compare(NFT_CMP_EQ, vec![family as u8]))
     }
 
     /// The packet goes to an address of the host itself.
@@ -107,23 +123,41 @@ impl Rule {
 
     /// Sends the packet where the map leads its destination; without an entry the next rule is tried.
     pub fn destination_nat(self, map: Map) -> Self {
-        let protocol = match map {
-            Map::TcpAddresses | Map::TcpPorts => IPPROTO_TCP,
-            Map::UdpAddresses | Map::UdpPorts => IPPROTO_UDP,
-        };
-        let rule =
-            self.then(Expression::Meta(NFT_META_L4PROTO)).then(Expression::Compare(NFT_CMP_EQ, vec![protocol as u8]));
+        let length = map.address_length();
+        let rule = self.family(map.is_ipv6()).protocol(map.is_tcp());
         let rule = if map.has_address() {
-            rule.then(load(NFT_PAYLOAD_NETWORK_HEADER, DESTINATION_ADDRESS, 4, NFT_REG32_00)).then(load(
+            let offset = DESTINATION_ADDRESS[usize::from(map.is_ipv6())];
+            rule.then(load(NFT_PAYLOAD_NETWORK_HEADER, offset, length as u32, NFT_REG32_00)).then(load(
                 NFT_PAYLOAD_TRANSPORT_HEADER,
                 DESTINATION_PORT,
                 2,
-                NFT_REG32_01,
+                NFT_REG32_00 + (length / 4) as i32,
             ))
         } else {
             rule.then(load(NFT_PAYLOAD_TRANSPORT_HEADER, DESTINATION_PORT, 2, NFT_REG32_00))
         };
-        rule.then(Expression::Lookup(map.name())).then(Expression::DestinationNat)
+        rule.then(Expression::Lookup(map.name())).then(Expression::DestinationNat(length))
+    }
+
+    /// Sends packets to an address and TCP or UDP port to another one.
+    pub fn redirect(self, from: SocketAddr, is_tcp: bool, to: SocketAddr) -> Self {
+        let bits = if from.is_ipv6() { 128 } else { 32 };
+        self.to_network(from.ip(), bits)
+            .protocol(is_tcp)
+            .then(load(NFT_PAYLOAD_TRANSPORT_HEADER, DESTINATION_PORT, 2, NFT_REG32_00))
+            .then(Expression::Compare(NFT_CMP_EQ, from.port().to_be_bytes().to_vec()))
+            .then(Expression::Load(address_and_port(to)))
+            .then(Expression::DestinationNat(octets(to.ip()).len()))
+    }
+
+    fn protocol(self, is_tcp: bool) -> Self {
+        let protocol = if is_tcp { IPPROTO_TCP } else { IPPROTO_UDP };
+        self.then(Expression::Meta(NFT_META_L4PROTO)).then(Expression::Compare(NFT_CMP_EQ, vec![protocol as u8]))
+    }
+
+    /// Goes on in another chain.
+    pub fn jump(self, chain: &str) -> Self {
+        self.then(Expression::Jump(chain.to_owned()))
     }
 
     /// The packet gets the address of the link it leaves by.

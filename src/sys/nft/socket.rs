@@ -17,6 +17,11 @@ static SOCKET: Mutex<Option<(Namespace, NftSocket)>> = Mutex::new(None);
 type Namespace = (u64, u64);
 
 impl NftSocket {
+    /// A socket of its own, for a namespace that is only visited.
+    pub fn open() -> Result<Self> {
+        NetlinkSocket::open(SockProtocol::NetlinkNetFilter).map(Self)
+    }
+
     /// Lends the socket. Calls must not be nested, and the database must not be asked for meanwhile:
     /// its lock comes first.
     ///
@@ -30,7 +35,7 @@ impl NftSocket {
         match &mut *kept {
             Some((namespace, socket)) if *namespace == here => work(socket),
             other => {
-                let socket = NetlinkSocket::open(SockProtocol::NetlinkNetFilter).map(Self)?;
+                let socket = Self::open()?;
                 work(&mut other.insert((here, socket)).1)
             }
         }

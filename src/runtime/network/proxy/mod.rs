@@ -14,7 +14,7 @@ use crate::sys::close_range::close_all_but;
 use crate::sys::fork::fork_single_threaded;
 use nix::unistd::Pid;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::thread;
 
@@ -26,7 +26,7 @@ const STACK: usize = 128 * 1024;
 ///
 /// # Errors
 /// `unsupported` in a process with several threads.
-pub fn start(ip: Ipv4Addr, ports: &[PublishedPort], sockets: &[BorrowedFd<'_>]) -> Result<Pid> {
+pub fn start(ip: IpAddr, ports: &[PublishedPort], sockets: &[BorrowedFd<'_>]) -> Result<Pid> {
     fork_single_threaded(|| {
         // The monitor's other descriptors are its own: whoever waits for the end of its connection to
         // the monitor would wait for this process too.
@@ -38,7 +38,7 @@ pub fn start(ip: Ipv4Addr, ports: &[PublishedPort], sockets: &[BorrowedFd<'_>]) 
 
 /// Forwards what comes in on `sockets`, which hold `ports` in the same order, to the container's
 /// address. Blocks until the sockets fail.
-pub fn serve(ip: Ipv4Addr, ports: &[PublishedPort], sockets: &[BorrowedFd<'_>]) -> Result<()> {
+pub fn serve(ip: IpAddr, ports: &[PublishedPort], sockets: &[BorrowedFd<'_>]) -> Result<()> {
     let mut threads = Vec::new();
     for (port, socket) in ports.iter().zip(sockets) {
         let socket = socket.try_clone_to_owned().doing(|| "cannot copy the socket of a published port")?;

@@ -3,7 +3,7 @@
 use super::spawn;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,8 @@ pub fn serve(socket: &UdpSocket, target: SocketAddr) -> io::Result<()> {
 
 /// Starts sending the container's answers to a client.
 fn answer(socket: &Arc<UdpSocket>, client: SocketAddr, target: SocketAddr) -> io::Result<Arc<UdpSocket>> {
-    let server = Arc::new(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?);
+    let any = if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let server = Arc::new(UdpSocket::bind(SocketAddr::new(any, 0))?);
     server.connect(target)?;
     server.set_read_timeout(Some(IDLE))?;
     let (socket, answering) = (Arc::clone(socket), Arc::clone(&server));

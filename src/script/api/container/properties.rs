@@ -2,10 +2,10 @@
 
 use super::Container;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::PublishedPort;
+use crate::model::{ContainerNetwork, PublishedPort};
 use crate::script::api::{shown, values::ContainerPort};
 use crate::script::binding::{Call, api};
-use rhai::Map;
+use rhai::{Array, Dynamic, Map};
 use std::collections::BTreeMap;
 
 #[api]
@@ -86,6 +86,25 @@ impl Container {
     #[get]
     pub fn ip(&self, call: &Call) -> Result<Option<String>> {
         Ok(self.info(call)?.ip.map(|ip| ip.to_string()))
+    }
+
+    /// Its networks by name, each a map with `ip`, `ip6` and `aliases`; without addresses while it does not run.
+    ///
+    /// # Example (engine)
+    /// for name in container("web").networks.keys() { print(name) }
+    #[get]
+    pub fn networks(&self, call: &Call) -> Result<Map> {
+        let text = |ip: Option<std::net::IpAddr>| ip.map_or(Dynamic::UNIT, |ip| ip.to_string().into());
+        let one = |network: &ContainerNetwork| {
+            let aliases: Array = network.aliases.iter().map(|alias| alias.clone().into()).collect();
+            let map = Map::from([
+                ("ip".into(), text(network.ip)),
+                ("ip6".into(), text(network.ip6)),
+                ("aliases".into(), aliases.into()),
+            ]);
+            (network.name.as_str().into(), map.into())
+        };
+        Ok(self.info(call)?.networks.iter().map(one).collect())
     }
 
     /// The command line: entrypoint and arguments.

@@ -1,4 +1,4 @@
-//! `prune_images()`, `prune_containers()`, `prune_volumes()` and `prune()`.
+//! `prune_images()`, `prune_containers()`, `prune_networks()`, `prune_volumes()` and `prune()`.
 
 use super::PrunePlan;
 use crate::error::{Error, Result};
@@ -119,6 +119,20 @@ pub fn prune_containers(call: &Call, options: PruneFilter) -> Result<PrunePlan> 
     clean_up(call, &PruneSpec { containers: true, ..options.spec() }, dry_run)
 }
 
+/// Removes networks that no container is in, running or not. Those of a scope of another script that runs are that script's to
+/// remove. Gives what went.
+///
+/// # Example (engine)
+/// print(prune_networks(#{ label: "ci", dry_run: true }));
+///
+/// # Errors
+/// `invalid` for a time that is none.
+#[api]
+pub fn prune_networks(call: &Call, options: PruneFilter) -> Result<PrunePlan> {
+    let dry_run = options.dry_run;
+    clean_up(call, &PruneSpec { networks: true, ..options.spec() }, dry_run)
+}
+
 /// Removes anonymous volumes that no container has, running or not; with `all` also those with a name. Those of a scope of
 /// another script that runs stay. Gives what went.
 ///
@@ -156,6 +170,7 @@ pub fn prune(call: &Call, plan: Option<PrunePlan>, options: PruneOptions) -> Res
     let dry_run = options.filter.dry_run;
     let spec = PruneSpec {
         containers: true,
+        networks: true,
         images: Some(options.which.spec()),
         build_cache: options.build_cache,
         volumes: options.volumes.then(VolumePruneSpec::default),

@@ -1,0 +1,47 @@
+//! Makes the packet filter what the rows say.
+
+use super::address::Address;
+use super::rows::{self, Network};
+use super::{address, bridge_prefix, firewall, ports, table};
+use crate::error::Result;
+use crate::model::PublishedPort;
+use crate::runtime::network::port_entries;
+use crate::store::Store;
+use crate::sys::netlink::link_index;
+
+/// Makes the table with the rules of all networks that have a bridge, and the published ports. The caller holds the
+/// lock of the host's network.
+///
+/// A port that is published meanwhile would be lost with the table that is replaced: the rows, which are written
+/// before, are looked at again afterwards.
+pub fn install(store: &Store) -> Result<()> {
+    let Some(table) = table(store) else { return Ok(()) };
+    let mut published = published(store)?;
+    loop {
+        let networks: Vec<Network> =
+            store.read(rows::all)?.into_iter().filter(|network| link_index(&network.bridge).is_some()).collect();
+        let entries: Vec<_> = published
+            .iter()
+            .flat_map(|(address, ports)| port_entries(&address.all().collect::<Vec<_>>(), ports))
+            .collect();
+        firewall::install(&table, &bridge_prefix(store), &networks, &entries)?;
+        let now = self::published(store)?;
+        if now == published {
+            return Ok(());
+        }
+        published = now;
+    }
+}
+
+/// What is published on addresses whose bridges are there. On a new bridge nobody is connected: such addresses are of
+/// those who wait for it, and who publish their ports themselves.
+fn published(store: &Store) -> Result<Vec<(Address, Vec<PublishedPort>)>> {
+    store.read(|db| {
+        let with_ports = |address: Address| {
+            let ports = ports::of(db, address.serial)?;
+            Ok((address, ports))
+        };
+        let all = address::all(db)?.into_iter().map(with_ports).collect::<Result<Vec<_>>>()?;
+        Ok(all.into_iter().filter(|(_, ports)| !ports.is_empty()).collect())
+    })
+}
