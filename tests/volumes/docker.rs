@@ -65,6 +65,33 @@ fn volumes_are_filled_and_shown_as_docker_does() {
     assert_eq!(shanty.json("volumes().map(|v| v.name)"), json!(theirs));
 }
 
+#[test]
+fn the_same_volumes_are_pruned_as_by_docker() {
+    let (shanty, docker) = require!(with_busybox(), Docker::start());
+    shanty.eval(r#"from("busybox:1").volume("/data").tag("filled:1"); save(["filled:1"], "filled.tar")"#).ok();
+    docker.ok(&["load", "--input", &shanty.work().join("filled.tar").display().to_string()]);
+    for name in ["free", "used", "labelled"] {
+        docker.ok(&["volume", "create", "--label", if name == "labelled" { "keep" } else { "x" }, name]);
+    }
+    docker.ok(&["create", "--name", "user", "--volume", "used:/x", "--network", "none", "filled:1", "true"]);
+    docker.ok(&["volume", "create"]);
+    docker.ok(&["volume", "prune", "--force", "--filter", "label!=keep"]);
+    let theirs = docker.ok(&["volume", "ls", "--quiet"]);
+    let code = r#"
+        for name in ["free", "used", "labelled"] { create_volume(name, #{ labels: if name == "labelled" { "keep" } else { "x" } }) }
+        image("filled:1").create("true", #{ name: "user", volumes: ["used:/x"], network: "none" });
+        create_volume();
+        // Docker 20.10 takes those with a name, too.
+        prune_volumes(#{ all: true, "label!": "keep" });
+        volumes().map(|v| v.name)"#;
+    let named = |name: &str| if name.len() == 64 { "an anonymous one".to_owned() } else { name.to_owned() };
+    let theirs: BTreeSet<_> = theirs.lines().map(named).collect();
+    let ours = shanty.json(code);
+    let ours: BTreeSet<_> = ours.as_array().unwrap().iter().map(|name| named(name.as_str().unwrap())).collect();
+    assert_eq!(ours, theirs);
+    assert_eq!(ours.len(), 3);
+}
+
 /// Mounts in an order, without made-up names and folders of this machine.
 fn comparable(mounts: &Value) -> Vec<Value> {
     let mut mounts = mounts.as_array().unwrap().clone();
