@@ -182,9 +182,15 @@ fn owners_are_the_same_with_and_without_a_user_namespace() {
         let host = |cmd| image("busybox:1").exec(["sh", "-c", cmd], #{ volumes: ["data:/d"], network: "none" }).text;
         own.call("touch /d/root && touch /d/user && chown 1000:7 /d/user");
         let list = "cd /d && stat -c '%n %u:%g' *";
-        [own.call(list), host.call(list)]"#;
+        let seen = [own.call(list), host.call(list)];
+        // Also of what is written from outside into one that runs.
+        let c = image("busybox:1").run("sleep 1000", #{ name: "own", volumes: ["data:/d"], network: "none", userns: "auto" });
+        c.write("/d/written", "x");
+        c.remove(#{ force: true });
+        seen.push(host.call("stat -c '%u:%g' /d/written"));
+        seen"#;
     let expected = "root 0:0\nuser 1000:7";
-    assert_eq!(shanty.json(code), json!([expected, expected]));
+    assert_eq!(shanty.json(code), json!([expected, expected, "0:0"]));
 }
 
 #[test]

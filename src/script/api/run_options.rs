@@ -382,6 +382,10 @@ mod tests {
             (r#"ports: ["127.0.0.1::80"]"#, r#"ports: [#{ target: 80, host_ip: "127.0.0.1" }]"#),
             (r#"volumes: ["./a:/a:ro"]"#, r#"mounts: [#{ source: "./a", target: "/a", read_only: true }]"#),
             (r#"volumes: ["dd:/a"]"#, r#"volumes: #{ dd: "/a" }"#),
+            (
+                r#"volumes: ["dd:/a:nocopy"]"#,
+                r#"volumes: [#{ source: volume("dd"), target: "/a", volume: #{ nocopy: true } }]"#,
+            ),
             (r#"volumes: ["/x:/a:ro"]"#, r#"volumes: #{ "/x": #{ bind: "/a", mode: "ro" } }"#),
             (
                 r#"tmpfs: "/t:size=1m,mode=755""#,

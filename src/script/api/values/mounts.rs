@@ -3,7 +3,8 @@
 use super::{FileMode, each, entries, items, script_value, text_or_refuse};
 use crate::error::Error;
 use crate::model::{MountKind, MountSpec};
-use crate::script::binding::{Options, Refusal, Size, options_from_map};
+use crate::script::api::volume::Volume;
+use crate::script::binding::{FromScript, Options, Refusal, Size, options_from_map};
 use rhai::Dynamic;
 
 /// Volumes, binds and tmpfs.
@@ -23,9 +24,9 @@ struct MountMap {
     /// `bind`, `volume` or `tmpfs`; told from the source when it is left out.
     #[option(name = "type", alias = "kind")]
     kind: Option<String>,
-    /// Path of the host or name of a volume.
+    /// Path of the host, or a volume: its name, or what `volume` and `create_volume` give.
     #[option(alias = "src", alias = "host", alias = "Source")]
-    source: Option<String>,
+    source: Option<Source>,
     /// Path inside the container.
     #[option(alias = "dst", alias = "destination", alias = "bind", alias = "Target")]
     target: String,
@@ -62,6 +63,26 @@ struct VolumeMap {
     subpath: Option<String>,
 }
 
+/// A path of the host or a volume.
+struct Source(String);
+
+impl FromScript for Source {
+    fn type_name() -> String {
+        "string or Volume".to_owned()
+    }
+
+    fn accepts(value: &Dynamic) -> bool {
+        value.is_string() || Volume::accepts(value)
+    }
+
+    fn from_script(value: Dynamic) -> Result<Self, Refusal> {
+        if value.is_string() {
+            return Ok(Self(value.to_string()));
+        }
+        Volume::from_script(value).map(|volume| Self(volume.reference().to_owned()))
+    }
+}
+
 fn read(value: Dynamic) -> Result<Mounts, Refusal> {
     if value.is_map() && !has_target(&value) {
         // Sources are the keys, as in docker-py.
@@ -69,7 +90,7 @@ fn read(value: Dynamic) -> Result<Mounts, Refusal> {
             let target = target.flatten();
             let mount = if target.is_map() {
                 options_from_map(target)
-                    .and_then(|map: MountMap| by_map(MountMap { source: Some(source.to_string()), ..map }))
+                    .and_then(|map: MountMap| by_map(MountMap { source: Some(Source(source.to_string())), ..map }))
             } else {
                 text_or_refuse(&target, "path or map").and_then(|target| Ok(format!("{source}:{target}").parse()?))
             };
@@ -93,7 +114,7 @@ fn has_target(value: &Dynamic) -> bool {
 }
 
 fn by_map(map: MountMap) -> Result<MountSpec, Refusal> {
-    let source = map.source.as_deref().unwrap_or_default();
+    let source = map.source.as_ref().map_or("", |source| source.0.as_str());
     let kind = match map.kind.as_deref() {
         Some("bind") => MountKind::Bind,
         Some("volume") => MountKind::Volume,
