@@ -15,10 +15,11 @@ import catalogue
 import report
 from engines import Absent, Docker, Podman, Registry, Runc, Shanty, run, wait_until
 from images import Images
+from networks import Networks
 from running import Running, anonymous
 
 SEQUENCE = 500
-BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "pipeline", "images", "monitor", "catalogue"]
+BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "pipeline", "images", "monitor", "catalogue", "network", "connect", "backup"]
 
 
 def main():
@@ -59,7 +60,7 @@ def main():
     sys.exit(1 if bench.failed or any(row.missed for row in bench.rows) else 0)
 
 
-class Bench(Running, Images):
+class Bench(Running, Images, Networks):
     def __init__(self, options):
         self.options = options
         self.rows, self.notes, self.versions = [], [], {}

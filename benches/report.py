@@ -34,6 +34,10 @@ class Row:
             found = other.median / self.median
             self.targets.append((f"{found:.1f}× faster than {other.engine}, asked: {factor}×", found >= factor))
 
+    def as_much_as(self, other, factor):
+        found = self.median / other.median
+        self.targets.append((f"{found:.2f}× {other.engine}, asked: {factor}×", found >= factor))
+
     def cells(self):
         ordered = sorted(self.values)
         spread = f"{ordered[0]:.3g} – {ordered[int(len(ordered) * 0.9)]:.3g}" if len(ordered) > 1 else ""
