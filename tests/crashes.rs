@@ -82,6 +82,38 @@ fn scripts_killed_at_any_moment_of_a_run_or_a_removal_leave_nothing() {
 }
 
 #[test]
+fn scripts_killed_at_any_moment_of_making_and_changing_networks_leave_nothing() {
+    let shanty = require!(with_busybox());
+    let code = r#"
+        scope(|| loop {
+            let front = create_network("front", #{ ipv6: true });
+            let back = create_network("back");
+            let c = image("busybox:1").run(["sleep", "100"], #{ networks: ["front"], ports: ["127.0.0.1::80"] });
+            back.connect(c);
+            front.disconnect(c);
+            c.remove(#{ force: true });
+            front.remove();
+            back.remove();
+        })
+    "#;
+    for round in 0..20u64 {
+        let script = shanty.eval(code).spawn();
+        let moment = Duration::from_micros(5_000 + round * 6_101);
+        let started = std::time::Instant::now();
+        wait_until(LIMIT, || started.elapsed() >= moment);
+        script.signal(Signal::SIGKILL);
+        script.wait(LIMIT);
+        // What the next one does is not in the way of what is left.
+        let works =
+            r#"scope(|| { create_network("front"); image("busybox:1").exec(["true"], #{ network: "front" }).code })"#;
+        assert_eq!(shanty.json(works), 0, "after {moment:?}");
+    }
+    wait_until(LIMIT, || shanty.json("containers(#{ all: true }).len()") == 0);
+    assert_eq!(shanty.json("networks().map(|n| n.name)"), serde_json::json!(["bridge", "host", "none"]));
+    shanty.assert_nothing_left();
+}
+
+#[test]
 fn ctrl_c_ends_a_command_in_a_container_at_once_and_removes_it() {
     let shanty = require!(with_busybox());
     let script =
