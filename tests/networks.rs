@@ -225,6 +225,11 @@ fn the_host_is_found_by_name_from_every_network() {
         shanty.json(&format!(r#"image("busybox:1").exec(["sh", "-c", "{nc}"], #{{ {options} }}).text"#))
     };
     shanty.eval(r#"create_network("front")"#).ok();
+    let by_name = r#"let c = image("busybox:1").run(["sleep", "1000"], #{ name: "asks", network: "front" }); c.ip"#;
+    let ip = shanty.json(by_name).as_str().unwrap().to_owned();
+    let gateway = shanty.json(r#"network("front").gateway"#).as_str().unwrap().to_owned();
+    assert_ne!(ip, gateway);
+    assert_eq!(look_up(&shanty, "asks", "host.docker.internal"), [gateway]);
     assert_eq!(ask("", "host.docker.internal"), "the host");
     assert_eq!(ask(r#"network: "front""#, "host.docker.internal"), "the host");
     assert_eq!(ask(r#"network: "front", extra_hosts: ["me:host-gateway"]"#, "me"), "the host");

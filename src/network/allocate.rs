@@ -1,6 +1,7 @@
 //! Gives a container its places in networks, and takes them back.
 
 use super::address::{self, Address};
+use super::etc_files::HOST;
 use super::rows::{self, Network};
 use super::{bring_up, forward_policy, link_prefix, names_dir, ports, sockets, suggest, table};
 use crate::error::{Error, ErrorKind, IoContext, Result};
@@ -311,7 +312,7 @@ fn resolver(member: Member<'_>, links: &[LinkPlan]) -> Option<ResolverPlan> {
         networks,
         servers: member.dns.to_vec(),
         forwards: links.iter().any(|link| !link.internal),
-        hosts: Vec::new(),
+        hosts: host_of(links).map(|ip| (HOST.to_owned(), ip.into())).into_iter().collect(),
     })
 }
 
@@ -348,7 +349,11 @@ fn free_interface(links: &[LinkPlan]) -> String {
 
 /// The address of the host that containers of a plan see.
 pub fn host_address(plan: &BridgePlan) -> Option<Ipv4Addr> {
-    match plan.way_out().or(plan.links.first())?.ipv4()?.gateway {
+    host_of(&plan.links)
+}
+
+fn host_of(links: &[LinkPlan]) -> Option<Ipv4Addr> {
+    match links.iter().find(|link| !link.internal).or(links.first())?.ipv4()?.gateway {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
     }

@@ -13,7 +13,7 @@ const SYSTEMD_RESOLV_CONF: &str = "/run/systemd/resolve/resolv.conf";
 /// The address that systemd-resolved serves on, in the `resolv.conf` that it gives programs.
 const SYSTEMD_STUB: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
 /// The name by which programs in containers reach the host, as in Docker Desktop and Podman.
-const HOST: &str = "host.docker.internal";
+pub const HOST: &str = "host.docker.internal";
 /// Docker's choice where a host has no name server that a container can reach.
 const PUBLIC_NAME_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 

@@ -1,9 +1,10 @@
 //! A network in the shape of `docker network inspect`.
 
-use super::address;
 use super::rows::Network;
+use super::{address, link_prefix};
 use crate::error::Result;
 use crate::model::NetworkInfo;
+use crate::runtime::network::mac_address;
 use crate::store::Store;
 use crate::store::rusqlite::OptionalExtension;
 use serde_json::{Map, Value, json};
@@ -69,8 +70,8 @@ fn containers(store: &Store, network: &Network) -> Result<Map<String, Value>> {
         let ipv6 = address.ip6.map(|ip| format!("{ip}/{}", prefix(false))).unwrap_or_default();
         let endpoint = json!({
             "Name": name.unwrap_or_default(),
-            "EndpointID": "",
-            "MacAddress": "",
+            "EndpointID": format!("{}{}", link_prefix(store), address.link_suffix()),
+            "MacAddress": mac_address(address.ip),
             "IPv4Address": format!("{}/{}", address.ip, prefix(true)),
             "IPv6Address": ipv6,
         });

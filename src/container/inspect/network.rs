@@ -3,7 +3,7 @@
 use crate::container::connect::attachments;
 use crate::container::row::Row;
 use crate::model::{ContainerInfo, NetworkAttachment, PublishedPort, short_id};
-use crate::runtime::network::{LinkAddress, LinkPlan, NetworkPlan};
+use crate::runtime::network::{LinkAddress, LinkPlan, NetworkPlan, mac_address};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn endpoint(wanted: &NetworkAttachment, link: Option<&LinkPlan>, id: &str) -> Va
         "IPv6Gateway": gateway6,
         "GlobalIPv6Address": ip6,
         "GlobalIPv6PrefixLen": prefix6,
-        "MacAddress": "",
+        "MacAddress": link.and_then(LinkPlan::ipv4).map(|address| mac_address(address.ip)).unwrap_or_default(),
         "DriverOpts": null,
         "DNSNames": link.and_then(|link| link.names.as_ref()).map(|names| &names.names),
     })

@@ -17,8 +17,9 @@ pub fn add(plan: &LinkPlan, is_way_out: bool, netns: BorrowedFd<'_>) -> Result<(
     let bridge = link_index(&plan.bridge)
         .ok_or_else(|| Error::not_found(format!("the bridge `{}` is gone", plan.bridge)).hint("start it again"))?;
     let linking = |refusal: Refusal| refusal.doing(format!("cannot link the container to bridge `{}`", plan.bridge));
+    let ip = plan.ipv4().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip);
     let mut links = RouteSocket::open()?;
-    links.create_veth(&plan.host_link, bridge, plan.mtu, &plan.interface, mac(plan), netns).map_err(linking)?;
+    links.create_veth(&plan.host_link, bridge, plan.mtu, &plan.interface, mac(ip), netns).map_err(linking)?;
     netns::inside(netns, || configure(plan, is_way_out))?;
     // The port first: with it the bridge gets its carrier.
     let port = link_index(&plan.host_link).ok_or_else(|| linking(Refusal::of(Errno::ENODEV)))?;
@@ -100,11 +101,15 @@ fn set_ipv6(interface: &str, wanted: bool) -> Result<()> {
 }
 
 /// Docker's scheme: the same address has the same MAC, so neighbours' caches are right after a restart.
-fn mac(plan: &LinkPlan) -> [u8; 6] {
-    let ip = plan.ipv4().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip);
+fn mac(ip: IpAddr) -> [u8; 6] {
     let [a, b, c, d] = match ip {
         IpAddr::V4(ip) => ip.octets(),
         IpAddr::V6(_) => [0; 4],
     };
     [0x02, 0x42, a, b, c, d]
+}
+
+/// The hardware address of the link with this IPv4 address, as people write it.
+pub fn mac_address(ip: IpAddr) -> String {
+    mac(ip).map(|byte| format!("{byte:02x}")).join(":")
 }

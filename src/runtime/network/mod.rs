@@ -13,6 +13,7 @@ pub mod resolver;
 mod resolver_sockets;
 
 pub use change::change;
+pub use link::mac_address;
 pub use plan::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, NetworkPlan};
 pub use published::{PortEntry, port_entries, publish, withdraw};
 pub use resolver_sockets::{ADDRESS as RESOLVER, open_resolver};
