@@ -57,36 +57,6 @@ fn a_port_published_on_one_address_is_not_on_another() {
 }
 
 #[test]
-fn a_client_of_a_udp_port_that_goes_on_sending_finds_the_next_container() {
-    let shanty = require!(with_busybox());
-    require!(program("perl"));
-    let server = r#"socket(S, 2, 2, 17); bind(S, pack("Sna4x8", 2, 5300, "\0\0\0\0"));
-        while ($from = recv(S, $text, 100, 0)) { chomp $text; send(S, "$ENV{WHO}\n", 0, $from) }"#;
-    shanty.write("server.pl", server);
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    let mut port = 0;
-    let prepare =
-        r#"from("scratch").host_program("perl", #{ to: "/perl" }).copy("server.pl", "/server.pl").tag("perl:1");"#;
-    for who in ["first", "second"] {
-        let published = if port == 0 { "127.0.0.1::5300/udp".to_owned() } else { format!("127.0.0.1:{port}:5300/udp") };
-        let code = format!(
-            r#"{prepare} let c = image("perl:1").run(["/perl", "/server.pl"], #{{ name: "{who}", ports: ["{published}"], env: #{{ WHO: "{who}" }} }});
-               c.port("5300/udp").host_port"#
-        );
-        port = shanty.json(&code).as_u64().unwrap();
-        let ask = || {
-            let mut answer = [0u8; 64];
-            socket.send_to(b"who\n", ("127.0.0.1", port as u16)).ok()?;
-            socket.recv(&mut answer).ok().map(|length| String::from_utf8_lossy(&answer[..length]).trim().to_owned())
-        };
-        // As long as the kernel remembers a connection, and it is never silent, that is renewed.
-        crate::support::wait::wait_until(Duration::from_secs(10), || ask().as_deref() == Some(who));
-        shanty.eval(&format!(r#"container("{who}").remove(#{{ force: true }})"#)).ok();
-    }
-}
-
-#[test]
 fn udp_ports_are_published_too() {
     let shanty = require!(with_busybox());
     require!(program("perl"));

@@ -3,8 +3,9 @@
 use super::host::{HOST, Host, NEIGHBOUR, Root, both, port};
 use crate::require;
 use crate::support::{Netns, program, wait_until};
+use shanty::model::{PortSpec, Protocol};
 use shanty::runtime::network::{NetworkPlan, attach, proxy};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -162,4 +163,30 @@ fn a_packet_filter_that_was_flushed_is_made_again_with_its_ports() {
     assert!(host.neighbour.ask("192.0.2.1:8080").is_ok());
     web.end();
     assert!(!host.ns.sh("nft list ruleset").contains("elements"));
+}
+
+#[test]
+fn a_client_of_a_udp_port_that_goes_on_sending_finds_the_next_container() {
+    require!(program("ip"), program("nft"));
+    let host = Host::new();
+    let root = Root::new(&host);
+    let udp = PortSpec { protocol: Protocol::Udp, ..port("8080:80") };
+    // The same socket all the time: to the kernel it is one connection.
+    let client = host.neighbour.run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
+    client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let asks = || {
+        let mut answer = [0; 100];
+        client.send_to(b"who am I?", "192.0.2.1:8080").ok()?;
+        client.recv(&mut answer).ok()
+    };
+    // Something else keeps the bridge: without it the kernel would forget by itself.
+    let other = root.container("other", &[]);
+    for id in ["first", "second"] {
+        let web = root.container(id, std::slice::from_ref(&udp));
+        let server = web.ns.serve("0.0.0.0", 80);
+        wait_until(Duration::from_secs(5), || asks().is_some());
+        drop(server);
+        web.end();
+    }
+    drop(other);
 }
