@@ -48,7 +48,8 @@ pub fn take(tx: &Transaction<'_>, network: &Network, container: &str, wanted: &N
     let range = network.range(true).ok_or_else(|| Error::not_found("the network has no subnet yet"))?;
     let ip = match wanted.ip {
         Some(ip) => fixed(tx, network, range, ip.into())?,
-        None => free(tx, network, range, serial as u64 - 1)?,
+        // The first one is the gateway's as a rule.
+        None => free(tx, network, range, serial as u64)?,
     };
     let ip6 = match (network.range(false), wanted.ip6) {
         (Some(range), Some(ip)) => Some(fixed(tx, network, range, ip.into())?),

@@ -10,6 +10,8 @@ use nix::errno::Errno;
 
 /// Ethernet's, for a host without a default route.
 const DEFAULT_MTU: u32 = 1500;
+/// The largest that the kernel takes for a bridge: loopback's is one byte larger.
+pub const LARGEST_MTU: u32 = 65_535;
 
 /// Whether the bridge and its part of the packet filter are there. The filter is made last.
 pub fn is_up(store: &Store, network: &Network) -> Result<bool> {
@@ -123,7 +125,7 @@ fn host_mtu(links: &mut RouteSocket, routes: &[RouteEntry]) -> Result<u32> {
     let default = routes.iter().filter(leads_out).min_by_key(|route| route.priority);
     let Some(route) = default else { return Ok(DEFAULT_MTU) };
     let link = links.link_mtu(route.link).map_err(|refusal| refusal.doing("cannot look at the host's link"))?;
-    Ok(route.mtu.or(link).unwrap_or(DEFAULT_MTU))
+    Ok(route.mtu.or(link).unwrap_or(DEFAULT_MTU).min(LARGEST_MTU))
 }
 
 fn exists_already(result: Result<(), Refusal>) -> Result<(), Refusal> {

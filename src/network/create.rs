@@ -15,7 +15,7 @@ use std::path::Path;
 /// Names that mean something else.
 pub const RESERVED: [&str; 4] = ["bridge", "default", "host", "none"];
 /// RFC 8200: the smallest that IPv6 works with; and the largest that the kernel takes for a bridge.
-const MTUS: std::ops::RangeInclusive<u32> = 576..=65_535;
+const MTUS: std::ops::RangeInclusive<u32> = 576..=bring_up::LARGEST_MTU;
 const SMALLEST_WITH_IPV6: u32 = 1280;
 
 /// Makes a network.

@@ -181,8 +181,11 @@ fn a_client_of_a_udp_port_that_goes_on_sending_finds_the_next_container() {
     };
     // Something else keeps the bridge: without it the kernel would forget by itself.
     let other = root.container("other", &[]);
+    let mut addresses = Vec::new();
     for id in ["first", "second"] {
         let web = root.container(id, std::slice::from_ref(&udp));
+        assert!(!addresses.contains(&web.ip()), "an address came again at once");
+        addresses.push(web.ip());
         let server = web.ns.serve("0.0.0.0", 80);
         wait_until(Duration::from_secs(5), || asks().is_some());
         drop(server);
