@@ -263,7 +263,7 @@ fn wrong(shanty: &Shanty, containers: &Value) -> Vec<String> {
 /// How many published ports the packet filter has.
 fn published(id8: &str) -> usize {
     let table = format!("shanty-{id8}");
-    let listed = Command::new("nft").args(["list", "table", "ip", &table]).output();
+    let listed = Command::new("nft").args(["list", "table", "inet", &table]).output();
     let text = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     // An element: `127.0.0.1 . 8080 : 172.17.0.2 . 80`.
     let elements = text.split("elements = {").skip(1).filter_map(|rest| rest.split('}').next());

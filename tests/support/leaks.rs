@@ -45,7 +45,6 @@ pub fn sweep(root: &Path, id8: &str) {
     for link in links(id8) {
         quietly(Command::new("ip").args(["link", "delete", &link]));
     }
-    quietly(Command::new("nft").args(["delete", "table", "ip", &table(id8)]));
     quietly(Command::new("nft").args(["delete", "table", "inet", &table(id8)]));
     drop(fs::remove_dir_all(run_dir(id8)));
 }
