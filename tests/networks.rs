@@ -198,6 +198,21 @@ fn a_network_in_use_is_not_removed_and_names_its_users() {
 }
 
 #[test]
+fn networks_are_listed_from_a_shell() {
+    let shanty = require!(with_busybox());
+    shanty
+        .eval(
+            r#"create_network("front", #{ subnet: "10.253.9.0/24" });
+                 image("busybox:1").create(#{ name: "late", network: "front" });"#,
+        )
+        .ok();
+    let listed = shanty.call(&["networks"]).ok().stdout;
+    let line = listed.lines().find(|line| line.starts_with("front")).unwrap_or_else(|| panic!("{listed}"));
+    assert!(line.contains("10.253.9.0/24") && line.contains("late"), "{listed}");
+    assert!(shanty.call(&["networks", "--all"]).output().stderr.contains("unknown option"));
+}
+
+#[test]
 fn a_network_of_a_scope_goes_with_it_also_when_the_script_is_killed() {
     let shanty = require!(with_busybox());
     let code = format!(

@@ -9,6 +9,7 @@ use crate::model::{NetworkAttachment, PortSpec, PublishedPort, short_id};
 use crate::runtime::network::resolver::{ResolverNetwork, ResolverPlan};
 use crate::runtime::network::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, withdraw};
 use crate::store::Store;
+use crate::store::rusqlite::Transaction;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
@@ -167,15 +168,13 @@ fn take_addresses(
     published: &[PublishedPort],
     anew: bool,
 ) -> Result<Places> {
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         let networks = attachments.iter().map(|wanted| network(store, wanted)).collect::<Result<Vec<_>>>()?;
         if networks.iter().all(|network| !network.ranges.is_empty()) {
             let addresses = store.write(|tx| {
-                if anew || round > 0 {
-                    // What it had from an earlier run or round.
-                    for network in &networks {
-                        give_up_in(tx, member.id, anew, network)?;
-                    }
+                // What it had from an earlier run or round, or a command that was killed.
+                for network in &networks {
+                    give_up_in(tx, member.id, anew, network)?;
                 }
                 let taken = attachments.iter().zip(&networks);
                 let taken = taken.map(|(wanted, network)| address::take(tx, network, member.id, wanted));
@@ -199,12 +198,7 @@ fn take_addresses(
     Err(Error::new(ErrorKind::Busy, "the network keeps changing").hint("try again"))
 }
 
-fn give_up_in(
-    tx: &crate::store::rusqlite::Transaction<'_>,
-    container: &str,
-    all: bool,
-    network: &Network,
-) -> Result<()> {
+fn give_up_in(tx: &Transaction<'_>, container: &str, all: bool, network: &Network) -> Result<()> {
     if all {
         return address::give_up(tx, container);
     }

@@ -148,9 +148,8 @@ pub fn prune_volumes(call: &Call, options: PruneVolumesOptions) -> Result<PruneP
     clean_up(call, &PruneSpec { volumes, ..options.filter.spec() }, dry_run)
 }
 
-/// Removes containers that do not run, images as `prune_images` does, and, if they are asked for, anonymous
-/// volumes that no container has then, and the build cache. Or carries
-/// out a plan, that and nothing else: what is used or has changed since then stays. Gives what went, and what stayed.
+/// Removes containers that do not run, networks that no container is in then, images as `prune_images` does, and, if they are
+/// asked for, anonymous volumes that no container has then, and the build cache. Or carries out a plan, that and nothing else: what is used or has changed since then stays. Gives what went, and what stayed.
 ///
 /// # Example (engine)
 /// let plan = prune(#{ all: true, dry_run: true });
