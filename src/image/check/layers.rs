@@ -72,13 +72,15 @@ impl Check<'_> {
     fn wanted(&self, id: &Digest) -> Result<Option<Vec<(Digest, Wanted)>>> {
         let config = read_config(self.store, id)?;
         let rows = self.store.read(|db| {
-            if !db.prepare_cached("SELECT 1 FROM images WHERE id = ?1")?.exists([id.to_string()])? {
-                return Err(Error::not_found("the image was removed since its config was read"));
-            }
             let sql = "SELECT chain_id, blob FROM image_layers WHERE image = ?1 ORDER BY position";
             let mut statement = db.prepare_cached(sql)?;
             let rows = statement.query_map([id.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(rows.collect::<Result<Vec<(String, String)>, _>>()?)
+            let rows = rows.collect::<Result<Vec<(String, String)>, _>>()?;
+            // Asked last: its rows go together.
+            if !db.prepare_cached("SELECT 1 FROM images WHERE id = ?1")?.exists([id.to_string()])? {
+                return Err(Error::not_found("the image was removed since its config was read"));
+            }
+            Ok(rows)
         })?;
         let diff_ids = config.rootfs().diff_ids();
         let mut below: Option<Digest> = None;
