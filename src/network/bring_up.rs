@@ -28,19 +28,22 @@ pub fn is_up(store: &Store, network: &Network) -> Result<bool> {
 pub fn bring_up(store: &Store, networks: &[Network]) -> Result<()> {
     let _lock = host_lock::hold()?;
     let mut links = RouteSocket::open()?;
-    let mut all_up = true;
+    let (mut all_up, mut fresh) = (true, Vec::new());
     for network in networks {
         // As it is now, with the lock held.
         let Some(network) = store.read(|db| rows::get(db, &network.id))? else { continue };
         if !is_up(store, &network)? {
             all_up = false;
+            if link_index(&network.bridge).is_none() {
+                fresh.push(network.id.clone());
+            }
             make_bridge(store, &mut links, &network)?;
         }
     }
     if all_up {
         return Ok(());
     }
-    install::install(store)?;
+    install::install(store, &fresh)?;
     forward_policy::admit_locked(store)?;
     // Last, when nothing unwanted is forwarded any more.
     sysctl::set("ipv4/ip_forward", "1")?;

@@ -14,7 +14,10 @@ use crate::sys::netlink::link_index;
 ///
 /// A port that is published meanwhile would be lost with the table that is replaced: the rows, which are written
 /// before, are looked at again afterwards.
-pub fn install(store: &Store) -> Result<()> {
+///
+/// On a bridge that was made just now nobody is connected: addresses in its network, `fresh` by id, are of those who wait
+/// for it, and may take another one.
+pub fn install(store: &Store, fresh: &[String]) -> Result<()> {
     let Some(table) = table(store) else { return Ok(()) };
     let mut published = published(store)?;
     loop {
@@ -22,6 +25,7 @@ pub fn install(store: &Store) -> Result<()> {
             store.read(rows::all)?.into_iter().filter(|network| link_index(&network.bridge).is_some()).collect();
         let entries: Vec<_> = published
             .iter()
+            .filter(|(address, _)| !fresh.contains(&address.network))
             .flat_map(|(address, ports)| port_entries(&address.all().collect::<Vec<_>>(), ports))
             .collect();
         firewall::install(&table, &bridge_prefix(store), &networks, &entries)?;
@@ -33,8 +37,7 @@ pub fn install(store: &Store) -> Result<()> {
     }
 }
 
-/// What is published on addresses whose bridges are there. On a new bridge nobody is connected: such addresses are of
-/// those who wait for it, and who publish their ports themselves.
+/// What is published on which addresses.
 fn published(store: &Store) -> Result<Vec<(Address, Vec<PublishedPort>)>> {
     store.read(|db| {
         let with_ports = |address: Address| {

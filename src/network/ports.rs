@@ -4,7 +4,8 @@ use super::rows::parsed;
 use crate::error::Result;
 use crate::model::{Protocol, PublishedPort};
 use crate::store::rusqlite::{Connection, Row, Transaction, params};
-use std::net::IpAddr;
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
 
 /// Writes the published ports of an address.
 pub fn add(tx: &Transaction<'_>, address: i64, ports: &[PublishedPort]) -> Result<()> {
@@ -38,6 +39,18 @@ pub fn of(db: &Connection, address: i64) -> Result<Vec<PublishedPort>> {
     )?;
     let rows = statement.query_map([address], port_row)?;
     rows.map(|row| port(row?)).collect()
+}
+
+/// All published addresses and ports: whether it is TCP, and the address.
+pub fn taken(db: &Connection) -> Result<HashSet<(bool, SocketAddr)>> {
+    let mut statement =
+        db.prepare_cached("SELECT host_ip, host_port, container_port, protocol FROM published_ports")?;
+    let rows = statement.query_map([], port_row)?;
+    rows.map(|row| {
+        let port = port(row?)?;
+        Ok((port.protocol == Protocol::Tcp, SocketAddr::new(port.host_ip, port.host_port)))
+    })
+    .collect()
 }
 
 /// Names of containers that publish this port, each with the address it is published on.

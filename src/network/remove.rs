@@ -44,7 +44,7 @@ pub fn remove(store: &Store, network: &Network) -> Result<()> {
         return Ok(());
     }
     remove_bridge(&network.bridge)?;
-    install::install(store)
+    install::install(store, &[])
 }
 
 /// The same by its full id, for scopes. Succeeds when it is gone.

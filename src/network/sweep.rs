@@ -1,6 +1,6 @@
 //! Takes away what containers left that are gone, for example because their monitor was killed.
 
-use super::{address, names_dir, table};
+use super::{address, names_dir, ports, table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::network::resolver::names;
 use crate::store::Store;
@@ -40,7 +40,11 @@ fn remove_stale_elements(store: &Store) -> Result<()> {
     // Read after the elements: a port is published after its address was taken.
     let in_use: HashSet<IpAddr> =
         store.read(address::all)?.iter().flat_map(|address| address.all().collect::<Vec<_>>()).collect();
-    published.retain(|(_, element)| !in_use.contains(&element.target.ip()));
+    // One whose port somebody has taken since, perhaps at this moment, is replaced by them: it cannot be told from theirs.
+    let taken = store.read(ports::taken)?;
+    published.retain(|(map, element)| {
+        !in_use.contains(&element.target.ip()) && !taken.contains(&(map.is_tcp(), element.published))
+    });
     NftSocket::with(|nft| {
         let mut failures = Vec::new();
         for (map, element) in published {

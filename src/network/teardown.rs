@@ -38,7 +38,7 @@ pub fn teardown_if_unused(store: &Store) -> Result<bool> {
     }
     let is_left = store.read(rows::all)?.iter().any(|network| link_index(&network.bridge).is_some());
     if is_left {
-        note(install::install(store));
+        note(install::install(store, &[]));
     } else {
         note(table(store).map_or(Ok(()), |table| firewall::remove(&table)));
         note(forward_policy::withdraw(store));

@@ -182,3 +182,22 @@ fn a_port_whose_container_was_killed_can_be_published_again() {
     assert!(host.ns.ask("127.0.0.1:8080").is_ok());
     assert!(host.neighbour.ask_udp("192.0.2.1:8080").is_ok());
 }
+
+#[test]
+fn a_sweep_leaves_a_port_that_somebody_is_about_to_publish() {
+    require!(program("ip"), program("nft"));
+    let host = Host::new();
+    let root = Root::new(&host);
+    let killed = root.container("killed", &[port("8080:80")]);
+    drop(killed.sockets);
+    root.store.write(|tx| Ok(tx.execute("DELETE FROM addresses", [])?)).unwrap();
+    let listed = || host.ns.sh(&format!("nft list table inet shanty-{}", root.store.root_id8()));
+    // Its row is there, the port is not led to it yet.
+    let next = root.allocate("next", &[port("8080:80")]).unwrap();
+    host.ns.run(|| network::sweep(&root.store, |_| true)).unwrap();
+    assert!(listed().contains("8080 : "), "whoever replaces it meanwhile would lose it");
+    root.release("next");
+    drop(next);
+    host.ns.run(|| network::sweep(&root.store, |_| true)).unwrap();
+    assert!(!listed().contains("8080 : "));
+}

@@ -107,7 +107,12 @@ fn take_back(plan: &BridgePlan) -> Result<()> {
 /// Goes on after a failure.
 fn remove_each(nft: &mut NftSocket, table: &str, entries: &[PortEntry]) -> Result<()> {
     let mut result = Ok(());
-    for (map, key, _) in entries {
+    for (map, key, target) in entries {
+        // By now it may be somebody else's.
+        let element = nft.element(table, *map, *key).map_err(|refusal| refusal.doing(withdrawing(entries)))?;
+        if element.is_none_or(|element| element.target.ip() != target.ip()) {
+            continue;
+        }
         let mut batch = Batch::new();
         batch.delete_element(table, *map, *key);
         match nft.commit(batch) {
