@@ -8,7 +8,6 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{ContainerFilter, ContainerInfo, ContainerUsage, PruneItem, PruneKind, PrunePlan, PruneSpec, Usage};
 use crate::store::scopes::{self, ItemKind};
 use crate::store::{Store, folder_size};
-use crate::sys::process::ProcessIdentity;
 
 /// What all containers take.
 pub fn usage(store: &Store) -> Result<Usage<ContainerUsage>> {
@@ -51,11 +50,8 @@ pub fn plan(store: &Store, spec: &PruneSpec) -> Result<PrunePlan> {
             id: info.id,
             bytes,
         };
-        let owner = store.read(|db| scopes::owner(db, ItemKind::Container, &item.id))?;
-        if let Some(owner) = owner.filter(ProcessIdentity::is_alive)
-            && owner.pid != ProcessIdentity::current()?.pid
-        {
-            plan.skipped.push(item.skip(format!("it belongs to the script of process {}", owner.pid)));
+        if let Some(pid) = store.read(|db| scopes::owned_elsewhere(db, ItemKind::Container, &item.id))? {
+            plan.skipped.push(item.skip(format!("it belongs to the script of process {pid}")));
             continue;
         }
         plan.freed += bytes;

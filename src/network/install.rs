@@ -5,7 +5,7 @@ use super::rows::{self, Network};
 use super::{address, bridge_prefix, firewall, ports, table};
 use crate::error::Result;
 use crate::model::PublishedPort;
-use crate::runtime::network::port_entries;
+use crate::runtime::network::{PortEntry, port_entries};
 use crate::store::Store;
 use crate::sys::netlink::link_index;
 
@@ -23,11 +23,15 @@ pub fn install(store: &Store, fresh: &[String]) -> Result<()> {
     loop {
         let networks: Vec<Network> =
             store.read(rows::all)?.into_iter().filter(|network| link_index(&network.bridge).is_some()).collect();
-        let entries: Vec<_> = published
-            .iter()
-            .filter(|(address, _)| !fresh.contains(&address.network))
-            .flat_map(|(address, ports)| port_entries(&address.all().collect::<Vec<_>>(), ports))
-            .collect();
+        let mut entries: Vec<PortEntry> = Vec::new();
+        // The newest first: of a container whose monitor was killed, and of who has its port now, the latter counts.
+        for (address, ports) in published.iter().rev().filter(|(address, _)| !fresh.contains(&address.network)) {
+            for entry in port_entries(&address.all().collect::<Vec<_>>(), ports) {
+                if !entries.iter().any(|(map, key, _)| (*map, *key) == (entry.0, entry.1)) {
+                    entries.push(entry);
+                }
+            }
+        }
         firewall::install(&table, &bridge_prefix(store), &networks, &entries)?;
         let now = self::published(store)?;
         if now == published {

@@ -7,7 +7,6 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{PruneItem, PruneKind, PrunePlan, PruneSpec};
 use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
-use crate::sys::process::ProcessIdentity;
 use std::collections::BTreeSet;
 
 /// Plans which networks go: those of no container, running or not, but for those `leaving`, which go before. Those of a scope of another script that runs are that
@@ -24,11 +23,8 @@ pub fn plan(store: &Store, spec: &PruneSpec, leaving: &BTreeSet<String>) -> Resu
             continue;
         }
         let item = item(&network);
-        let owner = store.read(|db| scopes::owner(db, ItemKind::Network, &item.id))?;
-        if let Some(owner) = owner.filter(ProcessIdentity::is_alive)
-            && owner.pid != ProcessIdentity::current()?.pid
-        {
-            plan.skipped.push(item.skip(format!("it belongs to the script of process {}", owner.pid)));
+        if let Some(pid) = store.read(|db| scopes::owned_elsewhere(db, ItemKind::Network, &item.id))? {
+            plan.skipped.push(item.skip(format!("it belongs to the script of process {pid}")));
             continue;
         }
         plan.deleted.push(item.id.clone());

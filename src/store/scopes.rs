@@ -68,7 +68,7 @@ pub fn items(conn: &Connection, scope: &str) -> Result<Vec<(ItemKind, String)>> 
 }
 
 /// The process of the scope that owns a thing.
-pub fn owner(conn: &Connection, kind: ItemKind, name: &str) -> Result<Option<ProcessIdentity>> {
+fn owner(conn: &Connection, kind: ItemKind, name: &str) -> Result<Option<ProcessIdentity>> {
     let mut statement = conn.prepare_cached(
         "SELECT boot_id, pid, start_time FROM scopes JOIN scope_items ON scopes.id = scope_items.scope
          WHERE scope_items.kind = ?1 AND scope_items.name = ?2",
@@ -78,6 +78,12 @@ pub fn owner(conn: &Connection, kind: ItemKind, name: &str) -> Result<Option<Pro
         Ok(ProcessIdentity { boot_id: row.get(0)?, pid: row.get(1)?, start_time })
     })?;
     Ok(rows.next().transpose()?)
+}
+
+/// The pid of another script that runs and owns a thing: it is that script's to remove.
+pub fn owned_elsewhere(conn: &Connection, kind: ItemKind, name: &str) -> Result<Option<i32>> {
+    let Some(owner) = owner(conn, kind, name)?.filter(ProcessIdentity::is_alive) else { return Ok(None) };
+    Ok((owner.pid != ProcessIdentity::current()?.pid).then_some(owner.pid))
 }
 
 /// Forgets a scope whose things are gone.

@@ -6,7 +6,6 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{PruneItem, PruneKind, PrunePlan, PruneSpec, VolumePruneSpec};
 use crate::store::scopes::{self, ItemKind};
 use crate::store::{Store, folder_size};
-use crate::sys::process::ProcessIdentity;
 use std::collections::BTreeSet;
 
 /// Plans which volumes go: the anonymous ones, or `which.all` of them, that no container has but those that are `gone` by
@@ -29,11 +28,8 @@ pub fn plan(store: &Store, spec: &PruneSpec, which: VolumePruneSpec, gone: &BTre
             names: vec![row.name.clone()],
             id: row.name,
         };
-        let owner = store.read(|db| scopes::owner(db, ItemKind::Volume, &item.id))?;
-        if let Some(owner) = owner.filter(ProcessIdentity::is_alive)
-            && owner.pid != ProcessIdentity::current()?.pid
-        {
-            plan.skipped.push(item.skip(format!("it belongs to the script of process {}", owner.pid)));
+        if let Some(pid) = store.read(|db| scopes::owned_elsewhere(db, ItemKind::Volume, &item.id))? {
+            plan.skipped.push(item.skip(format!("it belongs to the script of process {pid}")));
             continue;
         }
         plan.freed += item.bytes;

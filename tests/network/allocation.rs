@@ -184,6 +184,21 @@ fn a_port_whose_container_was_killed_can_be_published_again() {
 }
 
 #[test]
+fn a_network_comes_up_while_two_containers_have_one_port_and_one_of_them_was_killed() {
+    require!(program("ip"), program("nft"));
+    let host = Host::new();
+    let root = Root::new(&host);
+    let killed = root.container("killed", &[port("8080:80")]);
+    drop(killed.sockets);
+    let next = root.container("next", &[port("8080:80")]);
+    let _server = next.ns.serve("0.0.0.0", 80);
+    // The packet filter is made anew for its bridge.
+    root.network(shanty::model::NetworkSpec { name: "front".to_owned(), ..Default::default() });
+    root.container_in(&["front"], "other", &[]);
+    assert!(host.ns.ask("127.0.0.1:8080").is_ok());
+}
+
+#[test]
 fn a_sweep_leaves_a_port_that_somebody_is_about_to_publish() {
     require!(program("ip"), program("nft"));
     let host = Host::new();
