@@ -7,11 +7,11 @@ use shanty::error::{Error, ErrorKind, Result};
 use shanty::image;
 use shanty::model::{BuildPlan, BuildStep, Digest, HealthcheckSpec};
 use shanty::store::Store;
-use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ struct Workshop {
 /// No step of the plan may run anything.
 struct NoRuns;
 impl RunStep for NoRuns {
-    fn run(&self, _cx: &Context, _step: &RunRequest<'_>) -> Result<()> {
+    fn run(&self, _cx: &Context, _step: RunRequest<'_>) -> Result<()> {
         panic!("nothing was to be run")
     }
 }
@@ -322,10 +322,10 @@ fn the_config_says_what_the_steps_said() {
 }
 
 /// Changes files as a container would, and counts.
-struct FakeRuns(Cell<usize>);
+struct FakeRuns(AtomicUsize);
 impl RunStep for FakeRuns {
-    fn run(&self, _cx: &Context, step: &RunRequest<'_>) -> Result<()> {
-        self.0.set(self.0.get() + 1);
+    fn run(&self, _cx: &Context, step: RunRequest<'_>) -> Result<()> {
+        self.0.fetch_add(1, Ordering::Relaxed);
         assert_eq!(step.layers.len(), 1);
         assert!(step.work.is_dir());
         if step.argv == ["false"] {
@@ -341,7 +341,7 @@ impl RunStep for FakeRuns {
 #[test]
 fn what_a_command_changes_becomes_a_layer_and_is_not_run_again() {
     let workshop = Workshop::new();
-    let runs = FakeRuns(Cell::new(0));
+    let runs = FakeRuns(AtomicUsize::new(0));
     let build_with = |argv: &[&str], tag: &str| {
         let steps =
             vec![write("/x", "x"), BuildStep::Run { argv: argv.iter().map(|word| (*word).to_owned()).collect() }];
@@ -354,7 +354,7 @@ fn what_a_command_changes_becomes_a_layer_and_is_not_run_again() {
     assert_eq!(fs::read_to_string(top.join("made")).unwrap(), "make it");
     assert_eq!(fs::symlink_metadata(top.join("x")).unwrap().rdev(), 0);
     assert_eq!(build_with(&["make", "it"], "again").unwrap(), first);
-    assert_eq!(runs.0.get(), 1);
+    assert_eq!(runs.0.load(Ordering::Relaxed), 1);
     assert_eq!(build_with(&["false"], "failed").unwrap_err().kind(), ErrorKind::Exit);
     assert!(image::find(&workshop.store, "failed").unwrap().is_none());
     // Nothing is left of the commands' folders.

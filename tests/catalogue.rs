@@ -10,7 +10,7 @@ use shanty::store::Store;
 
 struct NoRuns;
 impl RunStep for NoRuns {
-    fn run(&self, _cx: &Context, _step: &RunRequest<'_>) -> Result<()> {
+    fn run(&self, _cx: &Context, _step: RunRequest<'_>) -> Result<()> {
         panic!("nothing was to be run")
     }
 }

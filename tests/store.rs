@@ -61,7 +61,7 @@ pub fn cx() -> Context {
 
 struct NoRuns;
 impl RunStep for NoRuns {
-    fn run(&self, _cx: &Context, _step: &RunRequest<'_>) -> Result<()> {
+    fn run(&self, _cx: &Context, _step: RunRequest<'_>) -> Result<()> {
         panic!("nothing was to be run")
     }
 }

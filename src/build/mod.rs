@@ -14,10 +14,12 @@ mod host_program;
 mod import;
 mod layer;
 mod libraries;
+mod run_step;
 mod state;
 
 pub use commit::commit;
 pub use import::import;
+pub use run_step::{RunRequest, RunStep, StepMount, StepNetwork};
 
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
@@ -25,35 +27,10 @@ use crate::image;
 use crate::model::{BuildPlan, BuildStep, Digest, Platform, Reference};
 use crate::store::{Content, LayersInUse, Store};
 use canvas::{Canvas, Source};
-use oci_spec::image::ImageConfiguration;
 use state::State;
 use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-
-/// Runs the commands of [`BuildStep::Run`]: whoever calls [`build`] has a container runtime.
-pub trait RunStep {
-    /// Runs `step.argv` in a container whose changes go to `step.upper`, and waits for it.
-    ///
-    /// # Errors
-    /// `exit` when its code is not 0.
-    fn run(&self, cx: &Context, step: &RunRequest<'_>) -> Result<()>;
-}
-
-/// What a command of a build runs in.
-#[derive(Clone, Copy, Debug)]
-pub struct RunRequest<'a> {
-    /// Layers so far, the topmost first.
-    pub layers: &'a [PathBuf],
-    /// Config so far: user, environment, working directory.
-    pub config: &'a ImageConfiguration,
-    /// The command.
-    pub argv: &'a [String],
-    /// Empty folder for the changes: overlayfs's upper directory.
-    pub upper: &'a Path,
-    /// Empty folder beside it: overlayfs's work directory.
-    pub work: &'a Path,
-}
 
 /// Builds an image and gives its id. The base image must be in the store.
 ///
@@ -149,7 +126,21 @@ impl Step<'_> {
             for folder in [&upper, &work] {
                 std::fs::create_dir(folder).doing(|| format!("cannot make `{}`", folder.display()))?;
             }
-            runner.run(cx, &RunRequest { layers: &layers, config: &config, argv, upper: &upper, work: &work })?;
+            let request = RunRequest {
+                layers: &layers,
+                config: &config,
+                argv,
+                upper: &upper,
+                work: &work,
+                env: &[],
+                mounts: &[],
+                network: &StepNetwork::Default,
+                extra_hosts: &[],
+                insecure: false,
+                stdin: None,
+                output: &mut |_, _| {},
+            };
+            runner.run(cx, request)?;
             crate::archive::pack(&upper, &crate::archive::PackOptions { whiteouts: true, ..Default::default() }, output)
         })
     }

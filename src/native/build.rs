@@ -1,14 +1,13 @@
-//! Builds images; their commands run in containers of this engine.
+//! Builds images.
 
 use super::NativeEngine;
-use crate::build::{self, RunRequest, RunStep};
-use crate::container::{self, Base};
+use crate::build;
 use crate::context::Context;
 use crate::engine::BuildPlan;
-use crate::error::{Error, ErrorKind, ExitDetails, Result};
+use crate::error::{ErrorKind, Result};
 use crate::events::{self, Occurrence};
 use crate::image;
-use crate::model::{ContainerSpec, ExecIo, ImageInfo, Platform, Reference, RunOutput};
+use crate::model::{ImageInfo, Platform, Reference};
 
 impl NativeEngine {
     /// Builds an image; the base image is pulled when it is missing.
@@ -31,35 +30,5 @@ impl NativeEngine {
 
     fn is_missing(&self, from: &str) -> Result<bool> {
         Ok(from != "scratch" && from.parse::<Reference>().is_ok() && image::find(&self.store, from)?.is_none())
-    }
-}
-
-impl RunStep for NativeEngine {
-    fn run(&self, cx: &Context, step: &RunRequest<'_>) -> Result<()> {
-        let spec = ContainerSpec {
-            image: "build".into(),
-            entrypoint: Some(Vec::new()),
-            cmd: Some(step.argv.to_vec()),
-            ..ContainerSpec::default()
-        };
-        let base = Base {
-            image: None,
-            config: step.config,
-            health: None,
-            layers: step.layers,
-            changes: Some((step.upper, step.work)),
-        };
-        let (output, remains) = container::run_once(&self.store, cx, &spec, base, ExecIo::default())?;
-        // The folder is read next: nothing may be mounted on it then.
-        container::finish(&self.store, cx, remains)?;
-        if output.code == 0 {
-            return Ok(());
-        }
-        let command = step.argv.join(" ");
-        let message = format!("`{command}` ended with code {}", output.code);
-        let log = [&output.stdout[..], &output.stderr[..]].concat();
-        let RunOutput { code, stdout, stderr, oom_killed } = output;
-        let details = ExitDetails { code, stdout, stderr, oom_killed };
-        Err(Error::exit(message, details).log_tail(String::from_utf8_lossy(&log)))
     }
 }

@@ -2,6 +2,7 @@
 
 mod archives;
 mod build;
+mod build_step;
 mod clean_up;
 mod commit;
 mod hold;
