@@ -7,6 +7,7 @@ mod attach;
 mod backup;
 mod backup_jobs;
 mod build;
+mod build_steps;
 mod catalogue;
 mod check_store;
 mod cli;

@@ -133,6 +133,7 @@ impl Step<'_> {
                 upper: &upper,
                 work: &work,
                 env: &[],
+                secret_env: &[],
                 mounts: &[],
                 network: &StepNetwork::Default,
                 extra_hosts: &[],

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::Stream;
+use crate::model::{Secret, Stream};
 use oci_spec::image::ImageConfiguration;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,9 @@ pub struct RunRequest<'a> {
     pub work: &'a Path,
     /// Environment on top of the config's that no image gets: build arguments and the like.
     pub env: &'a [(String, String)],
-    /// What else it sees, in the order in which it is mounted.
+    /// The same of secrets: their values are written to no disk.
+    pub secret_env: &'a [(String, Secret)],
+    /// What else it sees; what is below another mount comes over it.
     pub mounts: &'a [StepMount],
     /// What it reaches.
     pub network: &'a StepNetwork,
@@ -73,10 +75,12 @@ pub enum StepMount {
     },
     /// Folders as one.
     Overlay {
-        /// The topmost first. They stay mounted while the step runs.
+        /// The topmost first; may be none. They stay mounted while the step runs.
         lower: Vec<PathBuf>,
         /// Folders for what is changed, and to work in; `None`: it is read-only.
         changes: Option<(PathBuf, PathBuf)>,
+        /// What of them is seen, a folder or a file: a path in them, followed there; empty: all of them.
+        below: PathBuf,
         /// Where the command sees them.
         target: PathBuf,
     },

@@ -1,8 +1,9 @@
 //! What containers are made from.
 
 use crate::image::RunnableImage;
-use crate::model::{Digest, HealthcheckSpec};
+use crate::model::{Digest, HealthcheckSpec, Secret};
 use oci_spec::image::ImageConfiguration;
+use oci_spec::runtime::Mount;
 use std::path::{Path, PathBuf};
 
 /// An image, or the layers of one that is being built.
@@ -18,6 +19,10 @@ pub struct Base<'a> {
     pub layers: &'a [PathBuf],
     /// Where changes go, and the work folder beside it; `None`: into the container's folder.
     pub changes: Option<(&'a Path, &'a Path)>,
+    /// What else is mounted.
+    pub mounts: &'a [Mount],
+    /// Environment that is in no file and no database.
+    pub secret_env: &'a [(String, Secret)],
 }
 
 impl<'a> From<&'a RunnableImage> for Base<'a> {
@@ -28,6 +33,8 @@ impl<'a> From<&'a RunnableImage> for Base<'a> {
             health: image.health.as_ref(),
             layers: &image.layers,
             changes: None,
+            mounts: &[],
+            secret_env: &[],
         }
     }
 }

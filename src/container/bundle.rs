@@ -61,6 +61,9 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         container_dir,
         rootfs,
         network: row.plan.network.clone(),
+        secret_env: Vec::new(),
+        // Somebody keeps the changes.
+        tells_made: row.plan.changes.is_some(),
         stdio,
         log: row.spec.log,
         input: input::path(store, &row.id, &row.spec),
@@ -135,10 +138,12 @@ fn seccomp(profile: Option<&str>) -> Result<Seccomp> {
 /// The files under `/etc` and what was asked for, which may replace them.
 fn mounts(store: &Store, files: &Path, row: &Row) -> Result<Vec<Mount>> {
     let asked = row.spec.mounts.iter().map(|spec| mount(store, row, spec)).collect::<Result<Vec<_>>>()?;
-    let is_asked_for = |target: &str| row.spec.mounts.iter().any(|mount| mount.target == Path::new(target));
+    let targets = row.spec.mounts.iter().map(|mount| &mount.target);
+    let targets: Vec<_> = targets.chain(row.plan.mounts.iter().map(Mount::destination)).collect();
+    let is_asked_for = |target: &str| targets.iter().any(|asked| asked.as_path() == Path::new(target));
     let own = etc::FILES.iter().filter(|(_, target)| !is_asked_for(target));
     let own = own.map(|(name, target)| spec::bind(&files.join(name), Path::new(target), false, None));
-    Ok(own.chain(asked).collect())
+    Ok(own.chain(asked).chain(row.plan.mounts.iter().cloned()).collect())
 }
 
 fn mounted(mount: &MountSpec) -> MountedVolume {

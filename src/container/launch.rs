@@ -6,7 +6,7 @@ use super::row::{self, Row};
 use super::{bundle, create, lock, lookup, remove, state};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::model::{ContainerSpec, Id, Status, WindowSize};
+use crate::model::{ContainerSpec, Id, Secret, Status, WindowSize};
 use crate::runtime::control::{self, Started, Summons};
 use crate::runtime::launch::{Launch, StdioPlan};
 use crate::runtime::network::NetworkPlan;
@@ -58,7 +58,7 @@ pub fn start_locked(store: &Store, cx: &Context, mut row: Row, cause: Cause) -> 
     let monitor = summon(store, &row.id)?;
     row.state.status = Status::Running;
     store.write(|tx| row::set_state(tx, &row.id, &row.state))?;
-    match launch(store, cx, &mut row, Stdio::Log, cause, monitor) {
+    match launch(store, cx, &mut row, Stdio::Log, cause, &[], monitor) {
         Ok(_) => Ok(()),
         Err(error) => {
             row.state = before;
@@ -74,7 +74,7 @@ pub fn run(store: &Store, cx: &Context, spec: &ContainerSpec, base: Base<'_>, st
     let id = Id::random()?;
     let monitor = summon(store, &id)?;
     let (mut row, _lock) = create::make(store, cx, id, spec, base, Status::Running)?;
-    match launch(store, cx, &mut row, stdio, Cause::Start, monitor) {
+    match launch(store, cx, &mut row, stdio, Cause::Start, base.secret_env, monitor) {
         Ok(started) => Ok((row, started)),
         Err(error) => {
             if spec.name.is_some() && error.exit_details().is_some() {
@@ -105,7 +105,15 @@ fn summon(store: &Store, id: &Id) -> Result<Summons> {
     control::summon(store.root(), store.root_id8(), id, store.run_dir())
 }
 
-fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, cause: Cause, monitor: Summons) -> Result<Started> {
+fn launch(
+    store: &Store,
+    cx: &Context,
+    row: &mut Row,
+    stdio: Stdio,
+    cause: Cause,
+    secret_env: &[(String, Secret)],
+    monitor: Summons,
+) -> Result<Started> {
     // Until its overlay holds them.
     let _layers = store.use_layers(&row.plan.layers)?;
     let (plan, sockets) = connect(store, row)?;
@@ -121,7 +129,11 @@ fn launch(store: &Store, cx: &Context, row: &mut Row, stdio: Stdio, cause: Cause
         Stdio::Passed(descriptors) => (StdioPlan::Passed, descriptors.into()),
         Stdio::Terminal(socket, size) => (StdioPlan::Terminal { size }, vec![socket]),
     };
-    let launch = Launch { is_restart: cause == Cause::Restart, ..bundle::write(store, row, stdio_plan)? };
+    let launch = Launch {
+        is_restart: cause == Cause::Restart,
+        secret_env: secret_env.to_vec(),
+        ..bundle::write(store, row, stdio_plan)?
+    };
     let started = monitor.prepare(cx, &launch, descriptors, sockets)?.go(cx)?;
     for warning in &started.warnings {
         cx.progress.warn(warning);

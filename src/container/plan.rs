@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, Id};
 use crate::runtime::health::HealthPlan;
 use crate::runtime::network::NetworkPlan;
+use oci_spec::runtime::Mount;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ pub struct Plan {
     /// Where changes go, and the work folder beside it; `None`: into the container's folder.
     #[serde(default)]
     pub changes: Option<(PathBuf, PathBuf)>,
+    /// What else is mounted, beside what the spec says.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
     /// How its health is checked.
     #[serde(default)]
     pub health: Option<HealthPlan>,
@@ -80,6 +84,7 @@ impl Plan {
             stop_timeout: spec.stop_timeout.unwrap_or(STOP_TIMEOUT),
             layers: base.layers.to_vec(),
             changes: base.changes.map(|(upper, work)| (upper.to_owned(), work.to_owned())),
+            mounts: base.mounts.to_vec(),
             health: health::plan(spec, base.health),
             network: NetworkPlan::None,
         })

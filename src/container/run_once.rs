@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::model::{ContainerSpec, ExecIo, RunOutput, WindowSize};
 use crate::runtime::control::Started;
+use crate::runtime::made_places::MadePlace;
 use crate::runtime::terminal::receive_master;
 use crate::store::Store;
 use crate::sys::pump;
@@ -24,6 +25,11 @@ impl Remains {
     /// Of a container that was started for one command.
     pub(super) fn new(row: Row, started: Started) -> Self {
         Self { row, started }
+    }
+
+    /// What the runtime made in its root for mounts to have a place; for one whose changes are kept.
+    pub fn made_places(&self) -> &[MadePlace] {
+        &self.started.made
     }
 }
 

@@ -65,9 +65,12 @@ impl Monitor {
         let (id, command) = execution.named();
         let event = match execution.take_report(ended) {
             None => return,
-            Some(Ok(())) => {
-                Event::Started { pid: execution.pid(), start_time: execution.start_time(), warnings: Vec::new() }
-            }
+            Some(Ok(())) => Event::Started {
+                pid: execution.pid(),
+                start_time: execution.start_time(),
+                warnings: Vec::new(),
+                made: Vec::new(),
+            },
             Some(Err(failure)) => {
                 // Its process ends by itself, and is reaped as one that nobody waits for.
                 client.execution = None;

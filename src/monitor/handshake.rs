@@ -10,6 +10,7 @@ use super::networks::open_resolver;
 use super::output::Output;
 use super::stdio::Stdio;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::model::Secret;
 use crate::runtime::bundle;
 use crate::runtime::control::protocol::{Command, Event, Failure, Request, SOCKET_NAME, answer};
 use crate::runtime::control::{Channel, address_in};
@@ -31,6 +32,7 @@ use nix::sched::CloneFlags;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 use nix::sys::stat::Mode;
 use nix::unistd::{getppid, pipe2, write};
+use oci_spec::runtime::Spec;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -162,7 +164,8 @@ fn make(
     state.health = container.launch.health.as_ref().map(|_| Health::default());
     state.warnings.clone_from(&report.warnings);
     in_step("writing the state", || state.write(&container.launch.container_dir))?;
-    let started = Event::Started { pid: identity.pid, start_time: identity.start_time, warnings: report.warnings };
+    let (warnings, made) = (report.warnings, report.made);
+    let started = Event::Started { pid: identity.pid, start_time: identity.start_time, warnings, made };
     // A caller that went after `go` has got what it wanted: a running container.
     let _ = channel.send_now(&answer(started));
     Ok(container)
@@ -235,7 +238,8 @@ pub(super) fn spawn_init(
     if let Some(path) = &launch.input {
         stdio[0] = Some(input::open(path)?);
     }
-    let spec = bundle::read(launch.bundle_dir())?;
+    let mut spec = bundle::read(launch.bundle_dir())?;
+    add_secrets(&mut spec, &launch.secret_env);
     if let Some(external) = External::of(launch) {
         remains.group().open_v2()?;
         let reporter = Reporter::new(report_write);
@@ -260,6 +264,7 @@ pub(super) fn spawn_init(
         console,
         go: go_read,
         reporter: Reporter::new(report_write),
+        tells_made: launch.tells_made,
         unattended: None,
     };
     // The child's ends go into the closure: in this process they are closed when it returns.
@@ -267,6 +272,15 @@ pub(super) fn spawn_init(
     let report = File::from(report);
     let child = namespaces.first_process(child, &report)?;
     Ok((child, Pipes { go, report: report.into(), outputs, master }))
+}
+
+/// What is in no file: the specification has it in this process and its child only.
+fn add_secrets(spec: &mut Spec, env: &[(String, Secret)]) {
+    let Some(process) = spec.process_mut().as_mut().filter(|_| !env.is_empty()) else { return };
+    let mut lines = process.env().clone().unwrap_or_default();
+    lines.retain(|line| !env.iter().any(|(name, _)| line.split('=').next() == Some(name)));
+    lines.extend(env.iter().map(|(name, value)| format!("{name}={}", value.reveal())));
+    process.set_env(Some(lines));
 }
 
 /// Lets another runtime make the first process. This waits for it: such a program takes some ten milliseconds.

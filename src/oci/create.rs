@@ -136,6 +136,7 @@ impl Container {
             console,
             go: go_read,
             reporter: Reporter::new(report_write),
+            tells_made: false,
             unattended: Some(unattended),
         };
         // The child's ends go into the closure: in this process they are closed when it returns.

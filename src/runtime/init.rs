@@ -67,6 +67,8 @@ pub struct Init<'a> {
     pub go: OwnedFd,
     /// Where warnings and the failure go. Closed by the exec.
     pub reporter: Reporter,
+    /// Report what was made in the root for mounts to have a place.
+    pub tells_made: bool,
     /// For one whose maker does not stay: it ends by itself, and somebody else starts its program.
     pub unattended: Option<Unattended<'a>>,
 }
@@ -167,8 +169,11 @@ impl Init<'_> {
         }
         let label = labels::of_mounts(linux, &mut warnings);
         for mount in spec.mounts().iter().flatten() {
-            step("mounting", || mounts::mount(&root, mount, &group, &mut shared, label.as_deref()))?;
+            step("mounting", || {
+                mounts::mount(&root, mount, &group, &mut shared, label.as_deref(), self.mount_point())
+            })?;
         }
+        let made = root.take_made();
         step("making `/dev`", || {
             device_nodes::make(&root, linux.devices().as_deref().unwrap_or_default(), &mut nodes)
         })?;
@@ -201,6 +206,9 @@ impl Init<'_> {
         for warning in &warnings {
             self.reporter.warning(warning);
         }
+        if self.tells_made && !made.is_empty() {
+            self.reporter.made(made);
+        }
         let mut keep = vec![self.go.as_raw_fd(), self.reporter.as_raw_fd()];
         let mut program = program;
         if let Some(unattended) = &self.unattended {
@@ -220,6 +228,14 @@ impl Init<'_> {
         }
         let error = program.execute(Some(Signal::SIGKILL));
         Err(Failure::of("executing the program", &error))
+    }
+
+    /// Where the root is mounted.
+    fn mount_point(&self) -> &Path {
+        match self.rootfs {
+            Rootfs::Overlay(plan) => &plan.merged,
+            Rootfs::Directory(path) => path,
+        }
     }
 
     /// The monitor is all that can tell of our end: without it we go.

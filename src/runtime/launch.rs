@@ -2,7 +2,7 @@
 
 use super::health::HealthPlan;
 use super::network::NetworkPlan;
-use crate::model::{Id, LogSpec, RestartPolicy, WindowSize};
+use crate::model::{Id, LogSpec, RestartPolicy, Secret, WindowSize};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,12 @@ pub struct Launch {
     pub rootfs: RootfsPlan,
     /// How it is connected.
     pub network: NetworkPlan,
+    /// Environment of its program that is in no file: for one that is not started a second time.
+    #[serde(default)]
+    pub secret_env: Vec<(String, Secret)>,
+    /// Tell what is made in its root for mounts to have a place.
+    #[serde(default)]
+    pub tells_made: bool,
     /// Where its input and output go.
     pub stdio: StdioPlan,
     /// How its log is written, when that is where output goes.

@@ -4,6 +4,7 @@ use super::cgroup::Group;
 use super::copy_up;
 use super::labels::{self, Labelled};
 use super::namespaces::Namespaces;
+use super::overlay_mount;
 use super::rootfs::{Missing, Root, is_kind};
 use super::subpath;
 use super::userns;
@@ -90,13 +91,25 @@ pub fn without_effect(mount: &Mount) -> Vec<String> {
     without
 }
 
-/// Attaches one mount of the spec; `label` is that of what is made anew.
-pub fn mount(root: &Root, mount: &Mount, group: &Group<'_>, shared: &mut Shared, label: Option<&str>) -> Result<()> {
+/// Attaches one mount of the spec; `label` is that of what is made anew, `mount_point` where the root is mounted.
+pub fn mount(
+    root: &Root,
+    mount: &Mount,
+    group: &Group<'_>,
+    shared: &mut Shared,
+    label: Option<&str>,
+    mount_point: &Path,
+) -> Result<()> {
     let target = mount.destination();
     let options = Options::parse(mount.options().as_deref().unwrap_or_default());
     let kind = mount.typ().as_deref().unwrap_or("bind");
     if options.bind || kind == "bind" {
         return bind(root, mount, &options, shared.remove(target));
+    }
+    if kind == "overlay"
+        && let Some(folders) = overlay_mount::Folders::of(&options.data)
+    {
+        return folders.mount(root, target, options.subpath.as_deref(), options.attrs, mount_point);
     }
     let mut options = options;
     let label = label.map(|label| (label, labels::way_of(kind)));

@@ -1,6 +1,7 @@
 //! What a process on its way into a container tells its monitor, over a pipe that the exec closes.
 
 use super::control::protocol::Failure;
+use super::made_places::MadePlace;
 use crate::error::{Error, ErrorKind};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use std::sync::Arc;
 enum Line {
     Warning(String),
     Failure(Failure),
+    Made(Vec<MadePlace>),
     Created(i32),
     Reached(Stage),
     Executing,
@@ -43,6 +45,11 @@ impl Reporter {
     /// Tells what could not be done as asked.
     pub fn warning(&self, text: &str) {
         self.write(&Line::Warning(text.to_owned()));
+    }
+
+    /// Tells what was made for mounts to have a place.
+    pub fn made(&self, places: Vec<MadePlace>) {
+        self.write(&Line::Made(places));
     }
 
     /// Tells the pid of the program's process, which is another one than this.
@@ -133,6 +140,8 @@ impl AsFd for Incoming {
 pub struct Report {
     /// What could not be done as asked.
     pub warnings: Vec<String>,
+    /// What was made for mounts to have a place.
+    pub made: Vec<MadePlace>,
     /// The process, when it is another one than whose report this is.
     pub created: Option<i32>,
     /// How far it has come.
@@ -187,6 +196,7 @@ impl Report {
             match serde_json::from_slice(line) {
                 Ok(Line::Warning(warning)) => report.warnings.push(warning),
                 Ok(Line::Failure(failure)) => report.failure = Some(failure),
+                Ok(Line::Made(places)) => report.made = places,
                 Ok(Line::Created(pid)) => report.created = Some(pid),
                 Ok(Line::Reached(stage)) => report.stage = Some(stage),
                 Ok(Line::Executing) => executing = true,

@@ -1,16 +1,18 @@
 //! Paths inside a container's root file system: never followed out of it, whatever links the image holds.
 
+use super::made_places::{FolderBefore, MadePlace};
 use crate::error::{Error, IoContext, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// Most links that one path may go through, as the kernel has it.
 const MOST_LINKS: u32 = 40;
@@ -26,12 +28,15 @@ pub enum Missing {
 
 /// The root directory of a container, seen from outside.
 #[derive(Debug)]
-pub struct Root(OwnedFd);
+pub struct Root {
+    dir: OwnedFd,
+    made: RefCell<Vec<MadePlace>>,
+}
 
 impl Root {
     /// Takes the root directory.
     pub fn new(dir: OwnedFd) -> Self {
-        Self(dir)
+        Self { dir, made: RefCell::default() }
     }
 
     /// Opens what a path means to the container: links are followed inside the root only.
@@ -47,7 +52,7 @@ impl Root {
     fn open_with(&self, path: &Path, flags: OFlag, resolve: ResolveFlag) -> nix::Result<OwnedFd> {
         let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
         loop {
-            match openat2(&self.0, path, how) {
+            match openat2(&self.dir, path, how) {
                 // A rename elsewhere on the machine came between (openat2(2)).
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
                 result => return result,
@@ -84,27 +89,27 @@ impl Root {
         Ok(Some(content))
     }
 
+    /// What [`Self::open_or_create`] has made so far, in that order.
+    pub fn take_made(&self) -> Vec<MadePlace> {
+        self.made.take()
+    }
+
     /// One component at a time, none followed by the kernel: so also a link to something missing gets
     /// its target created, inside the root.
     fn walk(&self, path: &Path, missing: Missing) -> nix::Result<OwnedFd> {
         let mut links = 0;
         let mut todo: VecDeque<OsString> = components(path).collect();
-        let mut stack: Vec<OwnedFd> = Vec::new();
+        let mut stack: Vec<(OsString, OwnedFd)> = Vec::new();
         while let Some(name) = todo.pop_front() {
             if name == ".." {
                 stack.pop();
                 continue;
             }
-            let here = stack.last().map_or(self.0.as_fd(), AsFd::as_fd);
+            let here = stack.last().map_or(self.dir.as_fd(), |(_, fd)| fd.as_fd());
             let next = match open_component(here, &name) {
-                Err(Errno::ENOENT) if todo.is_empty() && missing == Missing::File => {
-                    let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-                    openat(here, name.as_os_str(), flags, Mode::from_bits_truncate(0o644)).map(drop)?;
-                    open_component(here, &name)?
-                }
                 Err(Errno::ENOENT) => {
-                    mkdirat(here, name.as_os_str(), Mode::from_bits_truncate(0o755))?;
-                    open_component(here, &name)?
+                    let what = if todo.is_empty() { missing } else { Missing::Directory };
+                    self.make(&stack, here, &name, what)?
                 }
                 other => other?,
             };
@@ -121,19 +126,40 @@ impl Root {
                     todo.push_front(name);
                 }
             } else {
-                stack.push(next);
+                stack.push((name, next));
             }
         }
         match stack.pop() {
-            Some(end) => Ok(end),
-            None => self.0.try_clone().map_err(|_| Errno::EMFILE),
+            Some((_, end)) => Ok(end),
+            None => self.dir.try_clone().map_err(|_| Errno::EMFILE),
         }
+    }
+
+    fn make(
+        &self,
+        way: &[(OsString, OwnedFd)],
+        folder: BorrowedFd<'_>,
+        name: &OsString,
+        what: Missing,
+    ) -> nix::Result<OwnedFd> {
+        let folders = std::iter::once(self.dir.as_fd()).chain(way.iter().map(|(_, fd)| fd.as_fd()));
+        let above = folders.map(|fd| Ok(FolderBefore::of(&fstat(fd)?))).collect::<nix::Result<_>>()?;
+        if what == Missing::File {
+            let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+            openat(folder, name.as_os_str(), flags, Mode::from_bits_truncate(0o644)).map(drop)?;
+        } else {
+            mkdirat(folder, name.as_os_str(), Mode::from_bits_truncate(0o755))?;
+        }
+        let path: PathBuf = way.iter().map(|(name, _)| name).chain([name]).collect();
+        let changed = FolderBefore::of(&fstat(folder)?).modified;
+        self.made.borrow_mut().push(MadePlace { path, above, changed });
+        open_component(folder, name)
     }
 }
 
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.dir.as_fd()
     }
 }
 

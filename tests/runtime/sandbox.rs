@@ -98,6 +98,8 @@ impl Sandbox {
             bundle_dir: None,
             rootfs,
             network,
+            secret_env: vec![],
+            tells_made: false,
             stdio,
             log: LogSpec::default(),
             input: None,

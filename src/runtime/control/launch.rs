@@ -6,6 +6,7 @@ use super::summon::Summons;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::launch::Launch;
+use crate::runtime::made_places::MadePlace;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -66,8 +67,8 @@ impl Prepared {
             answer => answer?,
         };
         match answer {
-            Event::Started { pid, start_time, warnings } => {
-                Ok(Started { connection: self.connection, pid, start_time, warnings })
+            Event::Started { pid, start_time, warnings, made } => {
+                Ok(Started { connection: self.connection, pid, start_time, warnings, made })
             }
             other => Err(Error::new(ErrorKind::Io, format!("the monitor answered with {other:?}"))),
         }
@@ -84,6 +85,8 @@ pub struct Started {
     pub start_time: u64,
     /// What could not be done as asked, for a person.
     pub warnings: Vec<String>,
+    /// What was made in its root for mounts to have a place, when that was asked for.
+    pub made: Vec<MadePlace>,
 }
 
 impl Started {

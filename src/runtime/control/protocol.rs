@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, ExitDetails};
 use crate::model::RestartPolicy;
 use crate::model::WindowSize;
 use crate::runtime::launch::Launch;
+use crate::runtime::made_places::MadePlace;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::state::State;
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,9 @@ pub enum Event {
         /// What could not be done as asked, for a person.
         #[serde(default)]
         warnings: Vec<String>,
+        /// What was made in its root for mounts to have a place, when that was asked for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        made: Vec<MadePlace>,
     },
     /// It could not be started; nothing is left of it.
     Failed {

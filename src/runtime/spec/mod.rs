@@ -8,7 +8,7 @@ pub mod seccomp;
 
 pub use defaults::{masked_paths, read_only_paths};
 pub use devices::Devices;
-pub use mounts::{bind, tmpfs, with_mapped_ids, with_subpath};
+pub use mounts::{bind, overlay, tmpfs, with_mapped_ids, with_subpath};
 pub use resources::changed_limits;
 
 use super::bundle::{GROUPS_ANNOTATION, INIT_ANNOTATION, SECCOMP_ANNOTATION, USER_ANNOTATION};

@@ -1,10 +1,10 @@
 //! The mounts of a specification: the standard ones, and those that are asked for.
 
 use super::{Options, Shm};
-use crate::runtime::subpath;
+use crate::runtime::{overlay_mount, subpath};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{Mount, MountBuilder};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file or directory of the host. `propagation` as in Docker: `rprivate` when `None`.
 pub fn bind(source: &Path, target: &Path, read_only: bool, propagation: Option<&str>) -> Mount {
@@ -42,6 +42,17 @@ pub fn tmpfs(target: &Path, size: Option<u64>, mode: Option<u32>, read_only: boo
         options.push("ro".to_owned());
     }
     made(mount(target, "tmpfs", Path::new("tmpfs"), options))
+}
+
+/// Folders as one, the topmost first; without folders for changes and to work in, it is read-only. `below`: only what is
+/// at this path in them.
+pub fn overlay(lower: &[PathBuf], changes: Option<(&Path, &Path)>, below: Option<&str>, target: &Path) -> Mount {
+    let mut options = overlay_mount::Folders::options(lower, changes);
+    options.extend(below.map(|below| format!("{}{below}", subpath::OPTION)));
+    if changes.is_none() {
+        options.push("ro".to_owned());
+    }
+    made(mount(target, "overlay", Path::new("overlay"), options))
 }
 
 /// All mounts of a container: whatever is asked for comes over the standard ones.
