@@ -2,7 +2,9 @@
 //! same inputs always give the same digests.
 
 mod cache;
-pub mod cache_prune;
+pub mod cache_mounts;
+mod cache_prune;
+pub mod cache_space;
 mod canvas;
 mod changes;
 mod commit;

@@ -14,6 +14,8 @@ pub struct PruneSpec {
     pub networks: bool,
     /// What builds keep to be faster.
     pub build_cache: bool,
+    /// Only so much of it that the rest takes no more than so many bytes: what was used longest ago.
+    pub build_cache_keep: Option<u64>,
     /// Volumes that no container has.
     pub volumes: Option<VolumePruneSpec>,
     /// Only what was made before this time (build cache: used).

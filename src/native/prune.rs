@@ -1,7 +1,7 @@
 //! What takes space, and cleaning up.
 
 use super::NativeEngine;
-use crate::build::cache_prune;
+use crate::build::cache_space;
 use crate::container::prune as containers;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ impl NativeEngine {
         let mut usage = DiskUsage {
             containers: containers::usage(&self.store)?,
             volumes: volumes::usage(&self.store)?,
-            build_cache: cache_prune::usage(&self.store)?,
+            build_cache: cache_space::usage(&self.store)?,
             ..DiskUsage::default()
         };
         image::usage(&self.store, &mut usage)?;
@@ -44,7 +44,7 @@ impl NativeEngine {
         }
         if spec.build_cache {
             // Steps whose layers go with the images of the plan are forgotten with those.
-            plan.add(cache_prune::plan(&self.store, spec)?);
+            plan.add(cache_space::plan(&self.store, spec)?);
         }
         Ok(plan)
     }
@@ -70,7 +70,7 @@ impl NativeEngine {
                 PruneKind::Container => containers::carry_out(&self.store, cx, &items, &mut done)?,
                 PruneKind::Network => networks::carry_out(&self.store, cx, &items, &mut done)?,
                 PruneKind::Volume => volumes::prune::carry_out(&self.store, cx, &items, &mut done)?,
-                PruneKind::BuildCache => cache_prune::carry_out(&self.store, &items, &mut done)?,
+                PruneKind::BuildCache => cache_space::carry_out(&self.store, &items, &mut done)?,
                 PruneKind::Image => images::carry_out(&self.store, cx, &items, &mut done)?,
             }
             events::record(self.store.root(), &[Occurrence::prune(event, done.freed - before)]);

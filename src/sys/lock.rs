@@ -61,9 +61,19 @@ impl FileLock {
     /// Whoever holds the lock may rename the file away: then the lock of the next one would be on
     /// something that the path no longer names, so `open` is called again.
     pub fn lock_path(path: &Path, open: impl Fn() -> io::Result<File>, cancel: &CancelToken) -> Result<Self> {
+        Self::lock_path_as(path, LockMode::Exclusive, open, cancel)
+    }
+
+    /// The same for any lock.
+    pub fn lock_path_as(
+        path: &Path,
+        mode: LockMode,
+        open: impl Fn() -> io::Result<File>,
+        cancel: &CancelToken,
+    ) -> Result<Self> {
         loop {
             let file = open().doing(|| format!("cannot open `{}`", path.display()))?;
-            let lock = Self::lock(file, LockMode::Exclusive, cancel)?;
+            let lock = Self::lock(file, mode, cancel)?;
             if lock.is_still_at(path)? {
                 return Ok(lock);
             }
@@ -75,7 +85,8 @@ impl FileLock {
         &self.0
     }
 
-    fn is_still_at(&self, path: &Path) -> Result<bool> {
+    /// Whether the path names the locked file.
+    pub fn is_still_at(&self, path: &Path) -> Result<bool> {
         let held = self.0.metadata().doing(|| format!("cannot look at `{}`", path.display()))?;
         match path.symlink_metadata() {
             Ok(named) => Ok(named.ino() == held.ino() && named.dev() == held.dev()),

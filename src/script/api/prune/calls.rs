@@ -4,7 +4,8 @@ use super::PrunePlan;
 use crate::error::{Error, Result};
 use crate::model::{ImagePruneSpec, PruneSpec, VolumePruneSpec};
 use crate::script::api::values::Labels;
-use crate::script::binding::{Call, Options, Size, api};
+use crate::script::binding::{Call, FromScript, Options, Refusal, Size, api};
+use rhai::Dynamic;
 use std::sync::Arc;
 
 /// What all of them take.
@@ -58,12 +59,43 @@ pub struct PruneVolumesOptions {
     pub filter: PruneFilter,
 }
 
+/// What stays of images or of the build cache.
+#[derive(Clone, Copy, Debug)]
+pub enum Keep {
+    /// So many images of each repository.
+    Images(usize),
+    /// So many bytes of the build cache.
+    BuildCache(u64),
+}
+
+impl FromScript for Keep {
+    fn type_name() -> String {
+        "a number of images or a size".to_owned()
+    }
+    fn accepts(value: &Dynamic) -> bool {
+        Size::accepts(value)
+    }
+    fn from_script(value: Dynamic) -> Result<Self, Refusal> {
+        if value.is_string() {
+            Size::from_script(value).map(|size| Self::BuildCache(size.0))
+        } else {
+            usize::from_script(value).map(Self::Images)
+        }
+    }
+}
+
 /// Options of `prune`.
 #[derive(Default, Options)]
 pub struct PruneOptions {
-    /// Which images.
-    #[option(flatten)]
-    pub which: PruneWhich,
+    /// Also images with a name, not only dangling ones.
+    pub all: bool,
+    /// A number: also images with a name, but for so many of each repository, the newest ones. A size such as `"10g"`: of the
+    /// build cache so much stays, what was used last.
+    pub keep: Option<Keep>,
+    /// Also images with a name, those first that were pulled or built longest ago, until all images together take no more
+    /// than this on the disk.
+    #[option(alias = "to", alias = "keep_storage")]
+    pub down_to: Option<Size>,
     /// What all of them take.
     #[option(flatten)]
     pub filter: PruneFilter,
@@ -76,6 +108,16 @@ pub struct PruneOptions {
 impl PruneWhich {
     fn spec(&self) -> ImagePruneSpec {
         ImagePruneSpec { all: self.all, keep: self.keep, down_to: self.down_to.map(|size| size.0) }
+    }
+}
+
+impl PruneOptions {
+    fn which(&self) -> PruneWhich {
+        let keep = match self.keep {
+            Some(Keep::Images(count)) => Some(count),
+            _ => None,
+        };
+        PruneWhich { all: self.all, keep, down_to: self.down_to }
     }
 }
 
@@ -149,7 +191,7 @@ pub fn prune_volumes(call: &Call, options: PruneVolumesOptions) -> Result<PruneP
 }
 
 /// Removes containers that do not run, networks that no container is in then, images as `prune_images` does, and, if they are
-/// asked for, anonymous volumes that no container has then, and the build cache. Or carries out a plan, that and nothing else: what is used or has changed since then stays. Gives what went, and what stayed.
+/// asked for, anonymous volumes that no container has then, and the build cache with its cache mounts. Or carries out a plan, that and nothing else: what is used or has changed since then stays. Gives what went, and what stayed.
 ///
 /// # Example (engine)
 /// let plan = prune(#{ all: true, dry_run: true });
@@ -157,7 +199,7 @@ pub fn prune_volumes(call: &Call, options: PruneVolumesOptions) -> Result<PruneP
 /// for stays in prune(plan).skipped { print(`${stays.id} ${stays.reason}`) }
 ///
 /// # Errors
-/// `invalid` for a plan that was carried out already.
+/// `invalid` for a plan that was carried out already, and for a size to `keep` without `build_cache`.
 #[api]
 pub fn prune(call: &Call, plan: Option<PrunePlan>, options: PruneOptions) -> Result<PrunePlan> {
     if let Some(plan) = plan {
@@ -166,12 +208,20 @@ pub fn prune(call: &Call, plan: Option<PrunePlan>, options: PruneOptions) -> Res
         }
         return carry_out(call, &plan);
     }
-    let dry_run = options.filter.dry_run;
+    let (dry_run, which) = (options.filter.dry_run, options.which());
+    if matches!(options.keep, Some(Keep::BuildCache(_))) && !options.build_cache {
+        return Err(Error::invalid("`keep` is a size, which is for the build cache")
+            .hint("add `build_cache: true`, or use `down_to` for images"));
+    }
     let spec = PruneSpec {
         containers: true,
         networks: true,
-        images: Some(options.which.spec()),
+        images: Some(which.spec()),
         build_cache: options.build_cache,
+        build_cache_keep: match options.keep {
+            Some(Keep::BuildCache(bytes)) => Some(bytes),
+            _ => None,
+        },
         volumes: options.volumes.then(VolumePruneSpec::default),
         ..options.filter.spec()
     };
@@ -223,6 +273,24 @@ mod tests {
             }
             assert_eq!(recording.calls[1..], ["prune 1 item"]);
         });
+    }
+
+    #[test]
+    fn what_is_kept_is_a_number_of_images_or_a_size_of_the_build_cache() {
+        let engine = RecordingEngine::default();
+        let code = r#"prune(#{ keep: 2, dry_run: true }); prune(#{ build_cache: true, keep: "10g", dry_run: true })"#;
+        engine.eval(code).unwrap();
+        engine.with(|recording| {
+            for (call, parts) in [
+                (0, ["keep: Some(2)", "build_cache_keep: None"]),
+                (1, ["keep: None", "build_cache_keep: Some(10737418240)"]),
+            ] {
+                assert!(parts.iter().all(|part| recording.calls[call].contains(part)), "{:?}", recording.calls);
+            }
+        });
+        for code in [r#"prune(#{ keep: "10g" })"#, r#"prune(#{ build_cache: true, keep: "much" })"#] {
+            assert!(engine.eval(code).expect_err(code).is(ErrorKind::Invalid));
+        }
     }
 
     #[test]
