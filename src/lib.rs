@@ -5,6 +5,7 @@
 //! - `main → cli → {repl, runner} → docs → script → engine`
 //! - `cli → native → {engine, build}`
 //! - `build → container → {image, network, volume} → {runtime, registry, store, archive, events} → sys → context → {model, error}`
+//! - `{build, native, cli} → dockerfile → {model, error}`
 //! - `main → {monitor, oci} → {runtime, events, sys}`
 
 pub mod archive;
@@ -12,6 +13,7 @@ pub mod build;
 pub mod cli;
 pub mod container;
 pub mod context;
+pub mod dockerfile;
 pub mod docs;
 pub mod engine;
 pub mod error;

@@ -123,6 +123,7 @@ struct Inner {
     context: Vec<String>,
     exit: Option<ExitDetails>,
     log_tail: Option<String>,
+    excerpt: Option<String>,
     payload: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -136,6 +137,7 @@ impl Error {
             context: Vec::new(),
             exit: None,
             log_tail: None,
+            excerpt: None,
             payload: None,
         }))
     }
@@ -193,6 +195,13 @@ impl Error {
         self
     }
 
+    /// Adds the lines of a file that it is about, with their numbers and the place underlined, as they are drawn below it.
+    #[must_use]
+    pub fn excerpt(mut self, lines: impl Into<String>) -> Self {
+        self.0.excerpt = Some(lines.into());
+        self
+    }
+
     /// The same error as another kind.
     #[must_use]
     pub fn as_kind(mut self, kind: ErrorKind) -> Self {
@@ -241,6 +250,11 @@ impl Error {
     /// The end of the log of the container that died.
     pub fn log_tail_text(&self) -> Option<&str> {
         self.0.log_tail.as_deref()
+    }
+
+    /// The lines of the file that it is about.
+    pub fn excerpt_text(&self) -> Option<&str> {
+        self.0.excerpt.as_deref()
     }
 
     /// Whether it is of this kind.

@@ -20,6 +20,7 @@ pub fn draw(report: &Report, color: bool) -> String {
     let paint = |style: &str, text: &str| if color { format!("{style}{text}{RESET}") } else { text.to_owned() };
     let error = &report.error;
     let mut text = format!("{} {}\n", paint(RED, &format!("error[{}]:", error.kind())), paint(BOLD, &error.message()));
+    text.push_str(error.excerpt_text().unwrap_or_default());
     let mut frames = report.frames.iter().filter(|frame| !frame.position.is_none());
     if let Some(frame) = frames.next() {
         draw_source(&mut text, frame, &paint);
