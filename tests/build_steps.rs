@@ -1,6 +1,7 @@
 //! How a command of a build is run: what it sees, what it reaches, and what is left of it.
 
 mod bench;
+mod secrets;
 
 use crate::support::busybox::with_busybox;
 use crate::support::{leaks, require, wait_until};
@@ -79,8 +80,8 @@ fn files_and_folders_of_the_machine_are_bound() {
         // Through a link of the image, which leads nowhere.
         bind(&folder, "/dangling/inside", true),
     ];
-    std::os::unix::fs::symlink("../../../../target", bench.layer().join("dangling")).unwrap();
-    std::os::unix::fs::symlink("tmp", bench.layer().join("link")).unwrap();
+    std::os::unix::fs::symlink("../../../../target", bench.layer.join("dangling")).unwrap();
+    std::os::unix::fs::symlink("tmp", bench.layer.join("link")).unwrap();
     let outcome = step.run().ok();
     assert_eq!(outcome.stdout, "contentin itrefused\ntmp\n");
     assert_eq!(outcome.changes(), ["tmp", "tmp/kept"]);

@@ -17,6 +17,8 @@ mod import;
 mod layer;
 mod libraries;
 mod run_step;
+pub mod secrets;
+pub mod ssh;
 mod state;
 
 pub use commit::commit;

@@ -1,6 +1,7 @@
 //! Pure data, no I/O: the nouns of containers and their text forms, one type a file.
 
 mod build_plan;
+mod build_secret;
 pub mod command;
 mod container_files;
 mod container_info;
@@ -55,6 +56,7 @@ mod volume_archive;
 mod window_size;
 
 pub use build_plan::{BuildPlan, BuildStep};
+pub use build_secret::SecretSource;
 pub use container_files::{ChangeKind, CommitSpec, CopyOptions, FileChange, WriteOptions};
 pub use container_info::{ContainerInfo, ContainerNetwork};
 pub use container_spec::{ContainerSpec, ExecSpec, HealthcheckSpec, InputSpec};

@@ -3,6 +3,7 @@
 
 use super::clean_up;
 use super::recover::Recovery;
+use crate::build::secrets;
 use crate::container::{self, Remains};
 use crate::context::Context;
 use crate::error::Result;
@@ -100,6 +101,7 @@ fn work(store: &Store, recovery: &Recovery, jobs: &Receiver<Job>) -> bool {
     report("containers that should run", recovery.unasked(store, &cx));
     niceness::lowest();
     report("what was left behind", container::sweep(store, &cx));
+    secrets::sweep(store);
     if store.has_partial_content() {
         report("half-made content", store.sweep().map(drop));
     }

@@ -20,6 +20,8 @@ use std::time::Duration;
 pub struct Bench {
     /// Its root.
     pub shanty: Shanty,
+    /// The only layer: a folder.
+    pub layer: PathBuf,
     engine: NativeEngine,
     steps: AtomicUsize,
 }
@@ -64,12 +66,18 @@ impl Bench {
         }
         fs::write(layer.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n").unwrap();
         let engine = NativeEngine::open(&shanty.root()).unwrap();
-        Ok(Self { shanty, engine, steps: AtomicUsize::new(0) })
+        Ok(Self { shanty, layer, engine, steps: AtomicUsize::new(0) })
     }
 
-    /// The only layer: a folder.
-    pub fn layer(&self) -> PathBuf {
-        self.shanty.work().join("layer")
+    /// Copies a program of this machine, with its libraries, to the same place in the layer.
+    pub fn add_program(&self, program: &Path) {
+        let libraries = Command::new("ldd").arg(program).output().unwrap().stdout;
+        let libraries = String::from_utf8(libraries).unwrap();
+        for path in libraries.split_whitespace().filter(|word| word.starts_with('/')).map(Path::new).chain([program]) {
+            let inside = self.layer.join(path.strip_prefix("/").unwrap());
+            fs::create_dir_all(inside.parent().unwrap()).unwrap();
+            fs::copy(path, inside).unwrap();
+        }
     }
 
     pub fn step(&self, code: &str) -> Step<'_> {
@@ -105,7 +113,12 @@ impl Step<'_> {
         self.run_with(|_, _| {})
     }
 
-    pub fn run_with(self, mut seen: impl FnMut(Stream, &[u8]) + Send) -> Outcome {
+    pub fn run_with(self, seen: impl FnMut(Stream, &[u8]) + Send) -> Outcome {
+        let engine = &self.bench.engine;
+        self.run_on(engine, seen)
+    }
+
+    pub fn run_on(self, engine: &NativeEngine, mut seen: impl FnMut(Stream, &[u8]) + Send) -> Outcome {
         let number = self.bench.steps.fetch_add(1, Ordering::Relaxed);
         let folder = self.bench.shanty.work().join(format!("step-{number}"));
         let (upper, work) = (folder.join("upper"), folder.join("work"));
@@ -119,7 +132,7 @@ impl Step<'_> {
         let config: ImageConfiguration = serde_json::from_str(&text).unwrap();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let request = RunRequest {
-            layers: &[self.bench.layer()],
+            layers: std::slice::from_ref(&self.bench.layer),
             config: &config,
             argv: &self.argv,
             upper: &upper,
@@ -138,7 +151,7 @@ impl Step<'_> {
             },
         };
         let cx = Context::background().with_timeout(Some(Duration::from_secs(30) * wait::patience()));
-        let result = self.bench.engine.run(&cx, request);
+        let result = engine.run(&cx, request);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Outcome { result, stdout: text(stdout), stderr: text(stderr), upper }
     }
