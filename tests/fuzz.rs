@@ -36,6 +36,13 @@ fn image_configs_hold_their_properties() {
 }
 
 #[test]
+fn dockerfiles_hold_their_properties() {
+    replay("dockerfile", bodies::dockerfile);
+    replay("expansion", bodies::expansion);
+    replay("dockerignore", bodies::dockerignore);
+}
+
+#[test]
 fn layers_hold_their_properties() {
     replay("layer", bodies::layer);
     replay("members", bodies::members);

@@ -9,6 +9,7 @@ mod backup_jobs;
 mod build;
 mod build_steps;
 mod catalogue;
+mod check_dockerfile;
 mod check_store;
 mod cli;
 mod container_files;

@@ -1,7 +1,8 @@
 //! Lines of a Dockerfile that change how containers run: what `commit` takes as `changes`.
 
+use crate::dockerfile::{Expander, Form, Kind, parse_instruction};
 use crate::error::{Error, Result};
-use crate::model::{BuildStep, HealthcheckSpec, UserSpec, duration, signal};
+use crate::model::{BuildStep, UserSpec, signal};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,158 +13,73 @@ pub enum Change {
     OnBuild(String),
 }
 
+/// What escapes characters: a line by itself has no directives.
+const ESCAPE: char = '\\';
+
 /// Reads a line. `variable` gives the values of `$NAME`, where Docker replaces them.
 ///
 /// # Errors
 /// `invalid` when it is no such line.
 pub fn parse(line: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Change> {
-    let line = line.trim();
-    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let rest = rest.trim();
-    let refused = |why: &str| {
-        Error::invalid(format!("`{line}` cannot be used as a change: {why}"))
-            .hint("write it as in a Dockerfile: `CMD [\"node\", \"app.js\"]`, `ENV KEY=value`")
+    read(line, variable).map_err(|error| {
+        let hint =
+            error.hint_text().unwrap_or("write it as in a Dockerfile: `CMD [\"node\", \"app.js\"]`, `ENV KEY=value`");
+        let hint = hint.to_owned();
+        error.context(format!("`{}` cannot be used as a change", line.trim())).hint(hint)
+    })
+}
+
+fn read(line: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Change> {
+    let expander = Expander::new(ESCAPE);
+    let word = |raw: &String| expander.word(raw, variable).map(|word| word.text);
+    let words = |raws: &[String]| raws.iter().map(word).collect::<Result<Vec<_>>>();
+    let pairs = |raws: &[(String, String)]| {
+        raws.iter().map(|(name, value)| Ok((word(name)?, word(value)?))).collect::<Result<Vec<_>>>()
     };
-    if rest.is_empty() {
-        return Err(refused("nothing follows its first word"));
-    }
-    let words = || words(rest, variable).map_err(&refused);
-    let one = || match &words()?[..] {
-        [word] => Ok(word.clone()),
-        _ => Err(refused("it takes one word")),
-    };
-    let pairs = || pairs(&words()?, rest).ok_or_else(|| refused("write it as `NAME=value`"));
-    let steps = match word.to_ascii_uppercase().as_str() {
-        "CMD" => vec![BuildStep::Cmd(command(rest))],
-        "ENTRYPOINT" => vec![BuildStep::Entrypoint(command(rest))],
-        "ENV" => pairs()?.into_iter().map(|(name, value)| BuildStep::Env(name, value)).collect(),
-        "LABEL" => vec![BuildStep::Labels(pairs()?.into_iter().collect())],
-        "EXPOSE" => words()?.into_iter().map(BuildStep::Expose).collect(),
-        "VOLUME" => {
-            let paths = json(rest).map_or_else(words, Ok)?;
-            paths.into_iter().map(BuildStep::Volume).collect()
-        }
-        "USER" => {
-            let user = one()?;
+    let instruction = parse_instruction(line.trim(), ESCAPE)?;
+    let steps = match instruction.kind {
+        Kind::Cmd(form) => vec![BuildStep::Cmd(command(form))],
+        Kind::Entrypoint(form) => vec![BuildStep::Entrypoint(command(form))],
+        Kind::Env(raws) => pairs(&raws)?.into_iter().map(|(name, value)| BuildStep::Env(name, value)).collect(),
+        Kind::Label(raws) => vec![BuildStep::Labels(pairs(&raws)?.into_iter().collect())],
+        Kind::Expose(raws) => words(&raws)?.into_iter().map(BuildStep::Expose).collect(),
+        Kind::Volume(raws) => words(&raws)?.into_iter().map(BuildStep::Volume).collect(),
+        Kind::User(raw) => {
+            let user = word(&raw)?;
             user.parse::<UserSpec>()?;
             vec![BuildStep::User(user)]
         }
-        "WORKDIR" => vec![BuildStep::Workdir(one()?)],
-        "STOPSIGNAL" => {
-            let name = one()?;
+        Kind::Workdir(raw) => vec![BuildStep::Workdir(word(&raw)?)],
+        Kind::StopSignal(raw) => {
+            let name = word(&raw)?;
             signal::number(&name)?;
             vec![BuildStep::StopSignal(name)]
         }
-        "HEALTHCHECK" => vec![BuildStep::Healthcheck(healthcheck(rest).map_err(|why| refused(&why))?)],
-        "ONBUILD" => {
-            let trigger = rest.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-            if matches!(trigger.as_str(), "ONBUILD" | "FROM" | "MAINTAINER") {
-                return Err(refused(&format!("`{trigger}` cannot be a trigger")));
-            }
-            return Ok(Change::OnBuild(rest.to_owned()));
-        }
+        Kind::Healthcheck(check) => vec![BuildStep::Healthcheck(check)],
+        Kind::OnBuild(trigger) => return Ok(Change::OnBuild(trigger)),
         _ => {
-            return Err(refused(&format!(
-                "`{word}` is none of CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD \
-                 STOPSIGNAL USER VOLUME WORKDIR"
+            return Err(Error::invalid(format!(
+                "`{}` is none of CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR",
+                instruction.keyword
             )));
         }
     };
     Ok(Change::Steps(steps))
 }
 
-/// A command: a JSON array is one, everything else is a line for the shell.
-fn command(text: &str) -> Vec<String> {
-    json(text).unwrap_or_else(|| ["/bin/sh", "-c", text].map(str::to_owned).to_vec())
-}
-
-fn json(text: &str) -> Option<Vec<String>> {
-    serde_json::from_str(text).ok()
-}
-
-/// `A=1 B=2`, or the old form `A the rest`.
-fn pairs(words: &[String], rest: &str) -> Option<Vec<(String, String)>> {
-    let split = |word: &String| word.split_once('=').filter(|(name, _)| !name.is_empty()).map(owned);
-    if words.first()?.contains('=') {
-        return words.iter().map(split).collect();
+/// A line is for the shell.
+fn command(form: Form) -> Vec<String> {
+    match form {
+        Form::Exec(argv) => argv,
+        Form::Shell(line) => ["/bin/sh", "-c", &line].map(str::to_owned).to_vec(),
     }
-    let (name, value) = rest.split_once(char::is_whitespace)?;
-    Some(vec![(name.to_owned(), value.trim().to_owned())])
-}
-
-fn owned((name, value): (&str, &str)) -> (String, String) {
-    (name.to_owned(), value.to_owned())
-}
-
-fn healthcheck(text: &str) -> Result<HealthcheckSpec, String> {
-    let mut check = HealthcheckSpec::default();
-    let mut rest = text;
-    while let Some(option) = rest.strip_prefix("--") {
-        let (option, after) = option.split_once(char::is_whitespace).ok_or("a check has to follow its options")?;
-        rest = after.trim_start();
-        let (name, value) = option.split_once('=').ok_or_else(|| format!("`--{option}` has no value"))?;
-        let time = || duration::parse(value).map(Some).map_err(|error| error.message());
-        match name {
-            "interval" => check.interval = time()?,
-            "timeout" => check.timeout = time()?,
-            "start-period" => check.start_period = time()?,
-            "start-interval" => check.start_interval = time()?,
-            "retries" => check.retries = Some(value.parse().map_err(|_| format!("`{value}` is no number"))?),
-            _ => return Err(format!("there is no option `--{name}`")),
-        }
-    }
-    let (word, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let rest = rest.trim();
-    check.test = match (word.to_ascii_uppercase().as_str(), json(rest)) {
-        ("NONE", _) if rest.is_empty() => vec!["NONE".to_owned()],
-        ("CMD", Some(argv)) if !argv.is_empty() => [vec!["CMD".to_owned()], argv].concat(),
-        ("CMD", None) if !rest.is_empty() => vec!["CMD-SHELL".to_owned(), rest.to_owned()],
-        _ => return Err("a check is `CMD command` or `NONE`".to_owned()),
-    };
-    Ok(check)
-}
-
-/// Splits as a Dockerfile does: quotes and `\` keep spaces, `$NAME` and `${NAME}` are replaced but in single quotes.
-fn words(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, &'static str> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        match char {
-            _ if quote == Some(char) => quote = None,
-            '\'' | '"' if quote.is_none() => {
-                quote = Some(char);
-                word.get_or_insert_default();
-            }
-            '\\' if quote != Some('\'') => word.get_or_insert_default().extend(chars.next()),
-            '$' if quote != Some('\'') => {
-                let braces = chars.next_if_eq(&'{').is_some();
-                let mut name = String::new();
-                while let Some(char) = chars.next_if(|char| char.is_ascii_alphanumeric() || *char == '_') {
-                    name.push(char);
-                }
-                if braces && chars.next() != Some('}') {
-                    return Err("only `$NAME` and `${NAME}` are replaced");
-                }
-                let value = if name.is_empty() { "$".to_owned() } else { variable(&name).unwrap_or_default() };
-                word.get_or_insert_default().push_str(&value);
-            }
-            char if char.is_whitespace() && quote.is_none() => words.extend(word.take()),
-            char => word.get_or_insert_default().push(char),
-        }
-    }
-    if quote.is_some() {
-        return Err("a quote is not closed");
-    }
-    words.extend(word);
-    Ok(words)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::model::HealthcheckSpec;
     use std::time::Duration;
 
     fn strings(words: &[&str]) -> Vec<String> {
@@ -182,6 +98,7 @@ mod tests {
                 vec![env("A", "1"), env("B", "2 3"), env("C", "x y"), env("D", "$HOME"), env("E", "/root//root")],
             ),
             ("ENV A the rest", vec![env("A", "the rest")]),
+            ("ENV A=${B:-x}", vec![env("A", "x")]),
             ("EXPOSE 80 53/udp", vec![BuildStep::Expose("80".into()), BuildStep::Expose("53/udp".into())]),
             (r#"LABEL a.b="c d""#, vec![BuildStep::Labels([("a.b".to_owned(), "c d".to_owned())].into())]),
             (r#"VOLUME ["/a", "/b"]"#, vec![BuildStep::Volume("/a".into()), BuildStep::Volume("/b".into())]),
@@ -230,7 +147,7 @@ mod tests {
             "ENV =x",
             "ENV A=1 B",
             "ENV A='1",
-            "ENV A=${B:-x}",
+            "ENV A=${B:?x}",
             "USER a b",
             "STOPSIGNAL NOPE",
             "HEALTHCHECK --interval=x CMD y",

@@ -55,9 +55,9 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Check scripts for mistakes without running them.
+    /// Check scripts and Dockerfiles for mistakes without running them.
     Check {
-        /// The scripts.
+        /// The files. A Dockerfile is called `Dockerfile`, `Dockerfile.NAME`, `NAME.dockerfile` or `Containerfile`.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },

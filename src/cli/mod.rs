@@ -1,6 +1,7 @@
 //! The command line: reads it, runs what it says, and gives the exit code.
 
 mod arguments;
+mod check;
 mod cleaner;
 mod engine;
 mod named;
@@ -70,7 +71,7 @@ fn dispatch(arguments: Arguments) -> u8 {
                 return USAGE;
             }
         },
-        Some(Command::Check { files }) => return check(options, &files),
+        Some(Command::Check { files }) => return check::check(options, &files),
         Some(Command::Doc { name }) => return doc(name.as_deref()),
         None => {
             if std::io::stdin().is_terminal() {
@@ -135,25 +136,6 @@ fn print_line(line: &str) -> u8 {
         Ok(()) => 0,
         Err(_) => THREW,
     }
-}
-
-fn check(options: &Options, files: &[std::path::PathBuf]) -> u8 {
-    let mut code = 0;
-    for file in files {
-        match read_script(file) {
-            Ok(script) => {
-                let host = host(options, Vec::new(), &script.folder, true);
-                if let Some(report) = runner::check(&host, &script.text, &script.source) {
-                    code = draw(&report, USAGE);
-                }
-            }
-            Err(error) => {
-                report(&error);
-                code = USAGE;
-            }
-        }
-    }
-    code
 }
 
 fn doc(name: Option<&str>) -> u8 {

@@ -1,6 +1,6 @@
 //! Flags of an instruction: what begins with `--` before everything else.
 
-use crate::error::ErrorKind;
+use super::nearest::nearest;
 use crate::error::{Error, Result};
 
 /// The flags of one instruction; each is taken out when it is asked for.
@@ -65,10 +65,9 @@ impl Flags {
     /// Refuses what nobody asked for. `known`: what the instruction takes.
     pub fn finish(self, keyword: &str, known: &[&str]) -> Result<()> {
         let Some((name, _)) = self.0.first() else { return Ok(()) };
-        let error = Error::new(ErrorKind::Invalid, format!("{keyword} has no flag `--{name}`"));
-        let near = known.iter().map(|known| (strsim::jaro_winkler(name, known), known));
-        match near.filter(|(likeness, _)| *likeness > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((_, known)) => Err(error.hint(format!("did you mean `--{known}`?"))),
+        let error = Error::invalid(format!("{keyword} has no flag `--{name}`"));
+        match nearest(name, known.iter().copied()) {
+            Some(known) => Err(error.hint(format!("did you mean `--{known}`?"))),
             None => Err(error),
         }
     }

@@ -43,7 +43,7 @@ pub enum Kind {
     Entrypoint(Form),
     /// Environment variables. In the old form, `ENV NAME the rest`, there is one.
     Env(Vec<(String, String)>),
-    /// Ports: `80`, `53/udp`, `8000-8010`, in alphabetical order. [`crate::dockerfile::expose::ports`] reads them when expanded.
+    /// Ports: `80`, `53/udp`, `8000-8010`. [`crate::dockerfile::expose::ports`] reads them when expanded.
     Expose(Vec<String>),
     /// How to see that a container is well. `CMD` with a line is `CMD-SHELL`.
     Healthcheck(HealthcheckSpec),

@@ -17,6 +17,7 @@ mod key_values;
 mod lines;
 mod locate;
 pub mod mount;
+mod nearest;
 mod parse;
 mod read;
 mod shell_pattern;
@@ -28,8 +29,8 @@ pub use checks::Warning;
 pub use directives::CheckDirective;
 pub use expand::{Expanded, Expander};
 pub use instruction::{Copy, Form, Heredoc, Instruction, Kind, Run, Span};
-pub use locate::locate;
-pub use parse::{Dockerfile, parse, parse_trigger};
+pub use locate::{excerpt, locate};
+pub use parse::{Dockerfile, parse, parse_instruction, parse_trigger};
 pub use stage::{From, Stage};
 
 /// Bytes of a Dockerfile: more is none.

@@ -1,6 +1,7 @@
 //! `--mount` of `RUN`.
 
 use super::directives::truth;
+use super::nearest::nearest;
 use crate::error::{Error, Result};
 use crate::model::size;
 
@@ -201,9 +202,8 @@ fn choice<T: Copy>(text: &str, choices: &[(&str, T)], key: &str) -> Result<T> {
 
 fn unknown(key: &str) -> Error {
     let error = Error::invalid(format!("a mount has no `{key}`"));
-    let near = KEYS.iter().map(|known| (strsim::jaro_winkler(key, known), known));
-    match near.filter(|(likeness, _)| *likeness > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((_, known)) => error.hint(format!("did you mean `{known}`?")),
+    match nearest(key, KEYS) {
+        Some(known) => error.hint(format!("did you mean `{known}`?")),
         None => error,
     }
 }

@@ -72,13 +72,23 @@ pub fn parse(text: &str, name: &str) -> Result<Dockerfile> {
 /// # Errors
 /// `invalid` when it is none, or not just one, or no trigger.
 pub fn parse_trigger(line: &str, escape: char) -> Result<Instruction> {
-    let read = || {
-        let lines = lines(line, escape).map_err(|(_, error)| error)?;
-        let [line] = &lines[..] else { return Err(Error::invalid("it is not one instruction")) };
-        read::no_trigger(&line.name())?;
-        read::read(line, escape)
+    let read = |line: &str| {
+        let instruction = parse_instruction(line, escape)?;
+        read::no_trigger(&instruction.keyword.to_ascii_uppercase())?;
+        Ok(instruction)
     };
-    read().map_err(|error: Error| error.context(format!("the trigger `{}`", line.lines().next().unwrap_or_default())))
+    read(line)
+        .map_err(|error: Error| error.context(format!("the trigger `{}`", line.lines().next().unwrap_or_default())))
+}
+
+/// An instruction by itself; any but `FROM`.
+///
+/// # Errors
+/// `invalid` when it is none, or not just one.
+pub fn parse_instruction(text: &str, escape: char) -> Result<Instruction> {
+    let lines = lines(text, escape).map_err(|(_, error)| error)?;
+    let [line] = &lines[..] else { return Err(Error::invalid("it is not one instruction")) };
+    read::read(line, escape)
 }
 
 impl Dockerfile {
@@ -112,3 +122,6 @@ fn add(file: &mut Dockerfile, line: &Line) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::flags::Flags;
 use super::instruction::{Copy, Form, Instruction, Kind, Run};
 use super::lines::Line;
+use super::nearest::nearest;
 use super::words::{json, json_or_fields, words};
 use super::{heredoc, key_values, mount};
 use crate::error::{Error, Result};
@@ -70,9 +71,7 @@ pub fn read(line: &Line, escape: char) -> Result<Instruction> {
         "LABEL" => Kind::Label(pairs()?),
         "EXPOSE" => {
             one("a port")?;
-            let mut ports = super::words::fields(&rest);
-            ports.sort();
-            Kind::Expose(ports)
+            Kind::Expose(super::words::fields(&rest))
         }
         "HEALTHCHECK" => {
             known = &["interval", "timeout", "start-period", "start-interval", "retries"];
@@ -106,6 +105,7 @@ pub fn read(line: &Line, escape: char) -> Result<Instruction> {
             Kind::Volume(paths)
         }
         "WORKDIR" => Kind::Workdir(one("a path")?),
+        "FROM" => return Err(Error::invalid("FROM begins a stage, and cannot be here")),
         _ => return Err(unknown(&line.keyword)),
     };
     flags.finish(&name, known)?;
@@ -130,9 +130,8 @@ pub fn no_trigger(name: &str) -> Result<()> {
 fn unknown(keyword: &str) -> Error {
     let error = Error::invalid(format!("there is no instruction `{keyword}`"));
     let upper = keyword.to_uppercase();
-    let near = NAMES.iter().map(|name| (strsim::jaro_winkler(&upper, name), name));
-    match near.filter(|(likeness, _)| *likeness > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((_, name)) => error.hint(format!("did you mean `{name}`?")),
+    match nearest(&upper, NAMES) {
+        Some(name) => error.hint(format!("did you mean `{name}`?")),
         None => error,
     }
 }

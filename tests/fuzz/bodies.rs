@@ -1,14 +1,16 @@
 //! What is fuzzed: a function a target, which takes any bytes and panics when a property does not hold.
 //!
 //! The layers are in `bodies/layers.rs`, backups in `bodies/backups.rs`, what a person or an engine configures in `bodies/files.rs`,
-//! what a container asks for names in `bodies/names.rs`.
+//! what a container asks for names in `bodies/names.rs`, Dockerfiles in `bodies/dockerfiles.rs`.
 
 mod backups;
+mod dockerfiles;
 mod files;
 mod layers;
 mod names;
 
 pub use backups::backup;
+pub use dockerfiles::{dockerfile, dockerignore, expansion};
 pub use files::{bundle, credentials, registries_conf};
 pub use layers::{layer, members};
 pub use names::dns_query;
