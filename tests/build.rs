@@ -1,11 +1,11 @@
 //! Images from steps: what is in them, that they run, and that nothing is made twice.
 
+use crate::support::steps::{build_plan, build_plan_with};
 use serde_json::json;
-use shanty::build::{RunRequest, RunStep, build};
-use shanty::context::Context;
+use shanty::build::RunRequest;
 use shanty::error::{Error, ErrorKind, Result};
 use shanty::image;
-use shanty::model::{BuildPlan, BuildStep, Digest, HealthcheckSpec};
+use shanty::model::{BuildPlan, BuildStep, CopyFrom, Digest, HealthcheckSpec};
 use shanty::store::Store;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -20,14 +20,6 @@ struct Workshop {
     store: Store,
     context: PathBuf,
     _folder: TempDir,
-}
-
-/// No step of the plan may run anything.
-struct NoRuns;
-impl RunStep for NoRuns {
-    fn run(&self, _cx: &Context, _step: RunRequest<'_>) -> Result<()> {
-        panic!("nothing was to be run")
-    }
 }
 
 impl Workshop {
@@ -46,8 +38,7 @@ impl Workshop {
     }
 
     fn try_build(&self, from: &str, steps: Vec<BuildStep>, tag: &str) -> Result<Digest> {
-        let plan = BuildPlan { from: from.into(), steps, tags: vec![tag.into()], context: self.context.clone() };
-        build(&self.store, &plan, &NoRuns, &Context::background())
+        build_plan(&self.store, BuildPlan { from: from.into(), steps, context: self.context.clone() }, tag)
     }
 
     fn build(&self, from: &str, steps: Vec<BuildStep>, tag: &str) -> Digest {
@@ -80,7 +71,14 @@ impl Drop for Workshop {
 }
 
 fn copy(source: &str, target: &str) -> BuildStep {
-    BuildStep::Copy { source: source.into(), target: target.into(), owner: None, mode: None }
+    BuildStep::Copy {
+        source: source.into(),
+        target: target.into(),
+        owner: None,
+        mode: None,
+        from: CopyFrom::Host,
+        exclude: Vec::new(),
+    }
 }
 
 fn write(path: &str, content: &str) -> BuildStep {
@@ -224,6 +222,8 @@ fn copies_land_where_a_dockerfile_would_put_them() {
         target: "/o".into(),
         owner: Some("12:34".into()),
         mode: Some(0o4755),
+        from: CopyFrom::Host,
+        exclude: Vec::new(),
     };
     workshop.build("scratch", vec![copy("a.txt", "/p"), owned], "owned");
     let metadata = fs::metadata(workshop.top("owned").join("o")).unwrap();
@@ -256,8 +256,14 @@ fn folders_and_links_of_the_base_stay_what_they_are() {
     assert_eq!(fs::metadata(workshop.top("base").join("tmp")).unwrap().uid(), 7);
 
     workshop.write("file", "x");
-    let named =
-        BuildStep::Copy { source: "file".into(), target: "/tmp/named".into(), owner: Some("app".into()), mode: None };
+    let named = BuildStep::Copy {
+        source: "file".into(),
+        target: "/tmp/named".into(),
+        owner: Some("app".into()),
+        mode: None,
+        from: CopyFrom::Host,
+        exclude: Vec::new(),
+    };
     workshop.build("base", vec![write("/lib/new", "x"), write("/tmp/f", "x"), named], "derived");
     let layers = workshop.layers("derived");
     assert_eq!(layers.len(), 4);
@@ -322,39 +328,39 @@ fn the_config_says_what_the_steps_said() {
 }
 
 /// Changes files as a container would, and counts.
-struct FakeRuns(AtomicUsize);
-impl RunStep for FakeRuns {
-    fn run(&self, _cx: &Context, step: RunRequest<'_>) -> Result<()> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        assert_eq!(step.layers.len(), 1);
-        assert!(step.work.is_dir());
-        if step.argv == ["false"] {
-            return Err(Error::exit("`false` ended with code 1", Default::default()));
-        }
-        fs::write(step.upper.join("made"), step.argv.join(" ")).unwrap();
-        nix::sys::stat::mknod(&step.upper.join("x"), nix::sys::stat::SFlag::S_IFCHR, nix::sys::stat::Mode::empty(), 0)
-            .unwrap();
-        Ok(())
+fn change(runs: &AtomicUsize, step: &RunRequest<'_>) -> Result<()> {
+    runs.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(step.layers.len(), 1);
+    assert!(step.work.is_dir());
+    if step.argv == ["false"] {
+        return Err(Error::exit("`false` ended with code 1", Default::default()));
     }
+    fs::write(step.upper.join("made"), step.argv.join(" ")).unwrap();
+    nix::sys::stat::mknod(&step.upper.join("x"), nix::sys::stat::SFlag::S_IFCHR, nix::sys::stat::Mode::empty(), 0)
+        .unwrap();
+    Ok(())
+}
+
+fn run(argv: &[&str]) -> BuildStep {
+    let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+    BuildStep::Run { argv, mounts: Vec::new(), stages: Vec::new(), network: None }
 }
 
 #[test]
 fn what_a_command_changes_becomes_a_layer_and_is_not_run_again() {
     let workshop = Workshop::new();
-    let runs = FakeRuns(AtomicUsize::new(0));
+    let runs = AtomicUsize::new(0);
     let build_with = |argv: &[&str], tag: &str| {
-        let steps =
-            vec![write("/x", "x"), BuildStep::Run { argv: argv.iter().map(|word| (*word).to_owned()).collect() }];
-        let plan =
-            BuildPlan { from: "scratch".into(), steps, tags: vec![tag.into()], context: workshop.context.clone() };
-        build(&workshop.store, &plan, &runs, &Context::background())
+        let steps = vec![write("/x", "x"), run(argv)];
+        let plan = BuildPlan { from: "scratch".into(), steps, context: workshop.context.clone() };
+        build_plan_with(&workshop.store, plan, tag, &|step| change(&runs, &step))
     };
     let first = build_with(&["make", "it"], "ran").unwrap();
     let top = workshop.top("ran");
     assert_eq!(fs::read_to_string(top.join("made")).unwrap(), "make it");
     assert_eq!(fs::symlink_metadata(top.join("x")).unwrap().rdev(), 0);
     assert_eq!(build_with(&["make", "it"], "again").unwrap(), first);
-    assert_eq!(runs.0.load(Ordering::Relaxed), 1);
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
     assert_eq!(build_with(&["false"], "failed").unwrap_err().kind(), ErrorKind::Exit);
     assert!(image::find(&workshop.store, "failed").unwrap().is_none());
     // Nothing is left of the commands' folders.

@@ -175,10 +175,10 @@ fn rows_without_what_they_refer_to_are_dropped_or_corrected() {
             "INSERT INTO image_layers VALUES ('{gone}', 0, (SELECT chain_id FROM layers LIMIT 1), (SELECT blob FROM image_layers LIMIT 1))"
         ),
         format!(
-            "INSERT INTO build_cache (key, chain_id, blob, blob_size) VALUES ('k', '{gone}', (SELECT blob FROM image_layers LIMIT 1), 1)"
+            "INSERT INTO build_cache (key, chain_id, blob, step, created, used) VALUES ('k', '{gone}', (SELECT blob FROM image_layers LIMIT 1), '', 1, 1)"
         ),
         format!(
-            "INSERT INTO build_cache (key, chain_id, blob, blob_size) VALUES ('k', (SELECT chain_id FROM layers LIMIT 1), '{gone}', 1)"
+            "INSERT INTO build_cache (key, chain_id, blob, step, created, used) VALUES ('k', (SELECT chain_id FROM layers LIMIT 1), '{gone}', '', 1, 1)"
         ),
         format!(
             "DELETE FROM layers WHERE chain_id = (SELECT chain_id FROM image_layers WHERE image = '{id}' AND position = 1)"

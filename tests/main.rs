@@ -15,6 +15,7 @@ mod cli;
 mod container_files;
 mod crashes;
 mod disk_full;
+mod dockerfile;
 mod documentation;
 mod events;
 mod examples;

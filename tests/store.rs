@@ -1,10 +1,10 @@
 //! The store: what survives kill -9, what several processes may do at once, and what waits for the disk.
 
+use crate::support::steps::build_alone;
 use crate::support::{program, wait_until};
 use shanty::archive::{Limits, unpack};
-use shanty::build::{RunRequest, RunStep, build};
 use shanty::context::Context;
-use shanty::error::{ErrorKind, Result};
+use shanty::error::ErrorKind;
 use shanty::image;
 use shanty::model::{BuildPlan, BuildStep, Digest};
 use shanty::store::{BlobDownload, LayerSlot, Store, UnpackedInfo, chain_id};
@@ -59,23 +59,11 @@ pub fn cx() -> Context {
     Context::background()
 }
 
-struct NoRuns;
-impl RunStep for NoRuns {
-    fn run(&self, _cx: &Context, _step: RunRequest<'_>) -> Result<()> {
-        panic!("nothing was to be run")
-    }
-}
-
 /// An image of files with these contents, one layer each.
 pub fn make_image(store: &Store, tag: &str, files: &[&str]) -> Digest {
     let step = |text: &&str| BuildStep::Write { path: "/file".into(), content: text.as_bytes().to_vec(), mode: None };
-    let plan = BuildPlan {
-        from: "scratch".into(),
-        steps: files.iter().map(step).collect(),
-        tags: vec![tag.into()],
-        context: "/".into(),
-    };
-    build(store, &plan, &NoRuns, &cx()).unwrap()
+    let plan = BuildPlan { from: "scratch".into(), steps: files.iter().map(step).collect(), context: "/".into() };
+    build_alone(store, plan, tag).unwrap()
 }
 
 pub fn make_container(store: &Store, name: &str, image: &Digest) {

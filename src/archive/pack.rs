@@ -31,6 +31,8 @@ pub struct PackOptions<'a> {
     pub whiteouts: bool,
     /// Every time becomes this one.
     pub mtime: Option<Time>,
+    /// Every later time becomes this one.
+    pub newest: Option<Time>,
     /// What is left out, with all below it.
     pub excluded: &'a [Inside],
     /// Whose ids the kernel shows for the owners; `None`: their own.
@@ -169,6 +171,9 @@ impl<W: Write> Packer<'_, W> {
         self.members += 1;
         if let Some(time) = self.options.mtime {
             member.mtime = time;
+        }
+        if let Some(newest) = self.options.newest.filter(|newest| newest.seconds < member.mtime.seconds) {
+            member.mtime = newest;
         }
         if let Some(maps) = self.options.ids {
             (member.uid, member.gid) = maps.in_container((member.uid, member.gid));

@@ -40,6 +40,20 @@ pub fn restore(source: impl Read + Send, folder: &Path, verify: bool, cx: &Conte
     })
 }
 
+/// Unpacks a tar of anybody's in the same way: within the limits of layers.
+pub fn restore_plain(source: impl Read + Send, folder: &Path, cx: &Context) -> Result<()> {
+    read_ahead(source, |chunks| {
+        let mut reader = TarReader::new(chunks, &Limits::default()).of_backup();
+        let mut tree = Tree::open(folder)?;
+        while let Some(member) = reader.next()? {
+            cx.check()?;
+            place(&mut tree, &member, &mut reader, cx)
+                .map_err(|error| error.context(format!("unpacking `{}`", member.path)))?;
+        }
+        tree.finish()
+    })
+}
+
 fn check(found: &EndRecord, record: Option<&EndRecord>) -> Result<()> {
     match record {
         Some(record) if record == found => Ok(()),

@@ -49,12 +49,18 @@ impl View {
         self.root()
     }
 
-    /// What is in the folder at a path, whiteouts left out; nothing when there is none.
-    pub fn names(&self, path: &Inside) -> Result<BTreeSet<Vec<u8>>> {
+    /// The folders that are merged at a path, the topmost first; none when there is no folder.
+    pub fn merged(&self, path: &Inside) -> Result<Vec<PathBuf>> {
         let mut merged = self.layers.clone();
         for name in path.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
             merged = step(&merged, OsStr::from_bytes(name))?.1;
         }
+        Ok(merged)
+    }
+
+    /// What is in the folder at a path, whiteouts left out; nothing when there is none.
+    pub fn names(&self, path: &Inside) -> Result<BTreeSet<Vec<u8>>> {
+        let merged = self.merged(path)?;
         let mut found = BTreeSet::new();
         for folder in &merged {
             for name in names(folder)? {

@@ -4,15 +4,15 @@ use crate::error::Result;
 use crate::model::{CacheUsage, PruneItem, PruneKind, PrunePlan, PruneSpec, Usage};
 use crate::store::rusqlite::{OptionalExtension, params};
 use crate::store::{Store, release};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 struct Entry {
     usage: CacheUsage,
-    /// Bytes of its blob, when no image has it.
+    /// Bytes of its layer and its blob that nothing but the cache has; of steps with one layer the first counts.
     own: u64,
 }
 
-/// Steps that are remembered, those used last first. A layer that no image has any more is not.
+/// Steps that are remembered, those used last first.
 pub fn usage(store: &Store) -> Result<Usage<CacheUsage>> {
     let entries = entries(store)?;
     Ok(Usage {
@@ -49,20 +49,23 @@ pub fn plan(store: &Store, spec: &PruneSpec) -> Result<PrunePlan> {
 pub fn carry_out(store: &Store, items: &[&PruneItem], done: &mut PrunePlan) -> Result<()> {
     for item in items {
         let outcome = store.write_durable(|tx| {
-            let sql = "SELECT used, blob FROM build_cache WHERE key = ?1";
-            let row: Option<(Option<i64>, String)> =
-                tx.query_row(sql, [&item.id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let Some((used, blob)) = row else { return Ok(Err("it was forgotten meanwhile")) };
+            let sql = "SELECT used, chain_id, blob FROM build_cache WHERE key = ?1";
+            let row: Option<(i64, Option<String>, Option<String>)> =
+                tx.query_row(sql, [&item.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+            let Some((used, chain, blob)) = row else { return Ok(Err("it was forgotten meanwhile")) };
             if mark(time(used)) != item.mark {
                 return Ok(Err("it was used meanwhile"));
             }
             tx.execute("DELETE FROM build_cache WHERE key = ?1", params![item.id])?;
-            Ok(Ok(release(tx, &[], BTreeSet::from([blob]))?))
+            let chains: Vec<String> = chain.into_iter().collect();
+            Ok(Ok(release(tx, &chains, blob.into_iter().collect())?))
         })?;
         match outcome {
             Err(reason) => done.skipped.push(item.skip(reason)),
             Ok(released) => {
-                let bytes = released.blobs.iter().map(|blob| store.blob_size(blob).unwrap_or(0)).sum();
+                let blobs: u64 = released.blobs.iter().map(|blob| store.blob_size(blob).unwrap_or(0)).sum();
+                let layers = released.layers.iter().map(|(chain, size)| store.layer_bytes(chain, *size));
+                let bytes = blobs + layers.sum::<u64>();
                 done.items.push(PruneItem { bytes, ..(*item).clone() });
                 done.freed += bytes;
                 done.deleted.push(item.id.clone());
@@ -73,32 +76,45 @@ pub fn carry_out(store: &Store, items: &[&PruneItem], done: &mut PrunePlan) -> R
 }
 
 fn entries(store: &Store) -> Result<Vec<Entry>> {
-    store.read(|db| {
+    let mut rows = store.read(|db| {
         let mut statement = db.prepare(
-            "SELECT key, step, size, created, used, uses, blob_size,
+            "SELECT key, step, size, created, used, uses, blob_size, chain_id, blob,
                EXISTS (SELECT 1 FROM image_layers WHERE image_layers.chain_id = build_cache.chain_id),
                EXISTS (SELECT 1 FROM image_layers WHERE image_layers.blob = build_cache.blob)
-             FROM build_cache JOIN layers USING (chain_id) ORDER BY used DESC, key",
+             FROM build_cache ORDER BY used DESC, key",
         )?;
         let rows = statement.query_map([], |row| {
             let usage = CacheUsage {
                 id: row.get(0)?,
-                step: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                step: row.get(1)?,
                 size: row.get::<_, i64>(2)? as u64,
                 created: time(row.get(3)?),
                 used: time(row.get(4)?),
                 uses: row.get::<_, i64>(5)? as u64,
-                shared: row.get(7)?,
+                shared: row.get(9)?,
             };
-            let blob = row.get::<_, i64>(6)? as u64;
-            Ok(Entry { usage, own: if row.get(8)? { 0 } else { blob } })
+            let own = if row.get(10)? { 0 } else { row.get::<_, i64>(6)? as u64 };
+            let parts: (Option<String>, Option<String>) = (row.get(7)?, row.get(8)?);
+            Ok((Entry { usage, own }, parts))
         })?;
-        Ok(rows.collect::<std::result::Result<_, _>>()?)
-    })
+        Ok(rows.collect::<std::result::Result<Vec<_>, _>>()?)
+    })?;
+    let (mut layers, mut blobs) = (HashSet::new(), HashSet::new());
+    for (entry, (chain, blob)) in &mut rows {
+        if blob.take().is_none_or(|blob| !blobs.insert(blob)) {
+            entry.own = 0;
+        }
+        if let Some(chain) = chain.take().filter(|_| !entry.usage.shared)
+            && layers.insert(chain.clone())
+        {
+            entry.own += store.layer_bytes(&chain.parse()?, entry.usage.size);
+        }
+    }
+    Ok(rows.into_iter().map(|(entry, _)| entry).collect())
 }
 
-fn time(nanoseconds: Option<i64>) -> Option<jiff::Timestamp> {
-    nanoseconds.and_then(|time| jiff::Timestamp::from_nanosecond(time.into()).ok())
+fn time(nanoseconds: i64) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_nanosecond(nanoseconds.into()).ok()
 }
 
 fn mark(used: Option<jiff::Timestamp>) -> String {

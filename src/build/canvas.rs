@@ -1,12 +1,14 @@
 //! The members of a layer in the making, seen together with the layers below.
 
+use super::copy;
+use super::tree::resolve;
 use crate::archive::member::{Member, MemberKind, Path as Inside, Time};
 use crate::archive::{TarWriter, View, exactly, member_of};
 use crate::context::Context;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::sys::xattr;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub struct Canvas {
     below: View,
     members: BTreeMap<Inside, (Member, Source)>,
+    /// Owner of folders that are made on the way.
+    owner: (u32, u32),
 }
 
 /// Where the bytes of a member come from.
@@ -26,47 +30,32 @@ pub enum Source {
     Bytes(Vec<u8>),
     /// From a file of the host.
     File(PathBuf),
+    /// From a file of the host that had this SHA-256.
+    Known(PathBuf, [u8; 32]),
 }
-
-/// As many links as the kernel follows in one path (path_resolution(7)).
-const MAX_LINKS: usize = 40;
 
 impl Canvas {
     /// Nothing yet, over layers whose topmost comes first.
     pub fn new(layers: Vec<PathBuf>) -> Self {
-        Self { below: View::new(layers), members: BTreeMap::new() }
+        Self { below: View::new(layers), members: BTreeMap::new(), owner: (0, 0) }
+    }
+
+    /// Sets the owner of folders that have to be made for what is added.
+    pub fn set_new_folders(&mut self, uid: u32, gid: u32) {
+        self.owner = (uid, gid);
+    }
+
+    /// Gives all members this time, seconds since 1970.
+    pub fn set_times(&mut self, seconds: i64) {
+        for (member, _) in self.members.values_mut() {
+            member.mtime = Time { seconds, nanoseconds: 0 };
+        }
     }
 
     /// Where a path of the image leads, its links followed, the last one only when `follow`. What
     /// is not there stays as it is written.
     pub fn resolve(&self, path: &[u8], follow: bool) -> Result<Inside> {
-        let mut todo: VecDeque<Vec<u8>> = components(path).collect();
-        let mut real: Vec<Vec<u8>> = Vec::new();
-        let mut links = 0;
-        while let Some(component) = todo.pop_front() {
-            if component == b".." {
-                real.pop();
-                continue;
-            }
-            real.push(component);
-            if todo.is_empty() && !follow {
-                break;
-            }
-            let Some(MemberKind::Symlink(target)) = self.kind(&join(&real))? else { continue };
-            links += 1;
-            if links > MAX_LINKS {
-                let path = String::from_utf8_lossy(path);
-                return Err(Error::invalid(format!("`{path}` leads through too many links of the image")));
-            }
-            real.pop();
-            if target.starts_with(b"/") {
-                real.clear();
-            }
-            for component in components(&target).collect::<Vec<_>>().into_iter().rev() {
-                todo.push_front(component);
-            }
-        }
-        Ok(join(&real))
+        resolve(path, follow, &mut |path| self.kind(path))
     }
 
     /// What the image has at a path without links.
@@ -144,7 +133,9 @@ impl Canvas {
 
     fn folder_below(&self, path: &Inside) -> Result<Member> {
         let Some(seen) = self.below.look(path)? else {
-            return Ok(ours(path.clone(), MemberKind::Directory, 0o755, 0));
+            let mut folder = ours(path.clone(), MemberKind::Directory, 0o755, 0);
+            (folder.uid, folder.gid) = self.owner;
+            return Ok(folder);
         };
         match member_of(&seen.host, path.clone())? {
             Some(mut member) if member.kind == MemberKind::Directory => {
@@ -157,17 +148,57 @@ impl Canvas {
 }
 
 impl Source {
+    /// Bytes that are in memory.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            _ => 0,
+        }
+    }
+
     fn open(&self, size: u64) -> io::Result<Box<dyn Read + '_>> {
         Ok(match self {
             Self::Nothing => Box::new(io::empty()),
             Self::Bytes(bytes) => Box::new(&bytes[..]),
             Self::File(path) => Box::new(exactly(path, size)?),
+            Self::Known(path, digest) => Box::new(Verified {
+                file: copy::open(path)?.take(size),
+                left: size,
+                hasher: Sha256::new(),
+                digest: *digest,
+            }),
         })
     }
 }
 
+/// What was hashed for the key of a step has to be what goes into its layer.
+struct Verified {
+    file: io::Take<File>,
+    left: u64,
+    hasher: Sha256,
+    digest: [u8; 32],
+}
+
+impl Read for Verified {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        self.left = self.left.saturating_sub(count as u64);
+        let changed = if count == 0 && !buffer.is_empty() {
+            self.left > 0
+        } else {
+            self.left == 0 && count > 0 && self.hasher.clone().finalize().as_slice() != self.digest
+        };
+        if changed {
+            let error = Error::new(ErrorKind::Busy, "the file was changed while it was copied").hint("build again");
+            return Err(io::Error::other(error));
+        }
+        Ok(count)
+    }
+}
+
 /// The attributes of a host file that belong into an image: those that a copy must keep to mean the same.
-fn attributes(host: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub fn attributes(host: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let list = match xattr::list(host) {
         Err(error) if xattr::is_unsupported(&error) => Vec::new(),
         other => other.doing(|| format!("cannot read `{}`", host.display()))?,
@@ -188,14 +219,6 @@ pub fn ours(path: Inside, kind: MemberKind, mode: u32, size: u64) -> Member {
 pub fn file_size(path: &Path) -> Result<u64> {
     let doing = || format!("cannot read `{}`", path.display());
     Ok(File::open(path).doing(doing)?.metadata().doing(doing)?.len())
-}
-
-fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
-    path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).map(<[u8]>::to_vec)
-}
-
-fn join(components: &[Vec<u8>]) -> Inside {
-    components.iter().fold(Inside::default(), |path, component| path.join(component))
 }
 
 struct HashWriter<'a>(&'a mut Sha256);

@@ -27,10 +27,10 @@ pub fn apply(state: &mut State, step: &BuildStep) -> Result<()> {
             }
         }
         BuildStep::Volume(path) => add(state, "Volumes", path.clone(), json!({}))?,
-        BuildStep::Label(name, value) => add(state, "Labels", name.clone(), value.as_str().into())?,
+        BuildStep::Label(name, value) => label(state, name, value)?,
         BuildStep::Labels(labels) => {
             for (name, value) in labels {
-                add(state, "Labels", name.clone(), value.as_str().into())?;
+                label(state, name, value)?;
             }
         }
         BuildStep::Cmd(argv) => {
@@ -46,6 +46,9 @@ pub fn apply(state: &mut State, step: &BuildStep) -> Result<()> {
         }
         BuildStep::Healthcheck(check) => set(state, "Healthcheck", healthcheck(check)),
         BuildStep::StopSignal(signal) => set(state, "StopSignal", signal.as_str()),
+        BuildStep::Shell(shell) => set(state, "Shell", json!(shell)),
+        BuildStep::Author(name) => state.set_author(name),
+        BuildStep::OnBuild(line) => state.add_trigger(line.clone()),
         BuildStep::Copy { .. }
         | BuildStep::Write { .. }
         | BuildStep::HostProgram { .. }
@@ -53,6 +56,11 @@ pub fn apply(state: &mut State, step: &BuildStep) -> Result<()> {
         | BuildStep::Run { .. } => return Err(Error::invalid("this step changes files")),
     }
     Ok(())
+}
+
+/// Sets a label.
+pub fn label(state: &mut State, name: &str, value: &str) -> Result<()> {
+    add(state, "Labels", name.to_owned(), value.into())
 }
 
 fn set(state: &mut State, key: &str, value: impl Into<Value>) {

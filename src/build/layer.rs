@@ -14,20 +14,26 @@ use std::io::{self, Cursor, Read, Write};
 /// Of the layers that we write.
 pub const MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// Makes a layer on top of `below` from the tar that `write` writes.
+/// The diff id of a tar without members: two blocks of zeros.
+const NOTHING: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
+/// Makes a layer on top of `below` from the tar that `write` writes; none when nothing is in it.
 pub fn from_tar(
     content: &Content<'_>,
     below: Option<&Digest>,
     cx: &Context,
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
-) -> Result<BuiltLayer> {
+) -> Result<Option<BuiltLayer>> {
     // Level 1: what is built here is mostly run here, and who sends it far recompresses it.
     let compressor = GzEncoder::new(content.new_blob()?, flate2::Compression::fast());
     let mut output = Hashing { inner: compressor, hasher: Sha256::new() };
     write(&mut output)?;
     let blob = output.inner.finish().doing(|| "cannot compress a layer")?;
     let diff_id = Digest::from_sha256(&output.hasher.finalize());
-    place(content, below, diff_id, blob, MEDIA_TYPE, cx)
+    if diff_id.to_string() == NOTHING {
+        return Ok(None);
+    }
+    place(content, below, diff_id, blob, MEDIA_TYPE, cx).map(Some)
 }
 
 /// Makes a layer on top of `below` from an archive as it is.

@@ -1,5 +1,7 @@
-//! Images from steps: `from("scratch").host_program("/bin/sh").cmd(…)`. Steps are cached by content, and the
-//! same inputs always give the same digests.
+//! Images from Dockerfiles, and from the steps of a script: `from("scratch").host_program("/bin/sh").cmd(…)`.
+//!
+//! One executor ([`worker`]) and one cache serve both. A Dockerfile is read by [`crate::dockerfile`]; [`dockerfile`] says what
+//! its instructions come to. Files are copied from trees ([`tree`]): a folder of this machine, a stage, an image.
 
 mod cache;
 pub mod cache_mounts;
@@ -10,169 +12,69 @@ mod changes;
 mod commit;
 mod config;
 mod copy;
+mod dockerfile;
 mod elf;
-mod glob;
+mod fetch;
 mod host_program;
 mod import;
 mod layer;
 mod libraries;
+mod mounts;
+mod output;
+mod remote_cache;
+mod run;
 mod run_step;
 pub mod secrets;
+mod session;
 pub mod ssh;
 mod state;
+mod steps;
+mod tree;
+mod worker;
 
 pub use commit::commit;
 pub use import::import;
 pub use run_step::{RunRequest, RunStep, StepMount, StepNetwork};
+pub use session::Machine;
 
 use crate::context::Context;
-use crate::error::{Error, IoContext, Result};
+use crate::error::Result;
 use crate::image;
-use crate::model::{BuildPlan, BuildStep, Digest, Platform, Reference};
-use crate::store::{Content, LayersInUse, Store};
-use canvas::{Canvas, Source};
-use state::State;
-use std::cell::RefCell;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use crate::model::{BuildOutcome, BuildSource, BuildSpec, Reference};
+use crate::store::Store;
+use session::Session;
 
-/// Builds an image and gives its id. The base image must be in the store.
+/// Builds an image. Base images that are missing are fetched by the machine.
 ///
 /// # Errors
-/// The failing step's, with its number and text. Then there is no image, and names mean what they did.
-pub fn build(store: &Store, plan: &BuildPlan, runner: &dyn RunStep, cx: &Context) -> Result<Digest> {
-    let names = plan.tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Reference>>>()?;
+/// The failing step's, which says where it stands. Then there is no image, and names mean what they did; what steps made is
+/// remembered.
+pub fn build(store: &Store, spec: &BuildSpec, machine: &dyn Machine, cx: &Context) -> Result<BuildOutcome> {
+    let names = spec.tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Reference>>>()?;
     let content = store.content(&cx.cancel)?;
-    let mut state = match plan.from.as_str() {
-        "scratch" => State::scratch(&Platform::host()),
-        base => State::from_image(store, &image::require(store, base)?)?,
+    let session = Session::new(&content, machine, spec, cx)?;
+    let mut state = match &spec.source {
+        BuildSource::Steps(plan) => steps::build(&session, plan, cx)?,
+        BuildSource::Dockerfile(source) => dockerfile::build(&session, source, cx)?,
     };
-    let in_use = RefCell::new(store.use_layers([])?);
-    for (index, step) in plan.steps.iter().enumerate() {
-        cx.check()?;
-        let text = describe(step);
-        cx.progress.note(&format!("step {}/{}: {text}", index + 1, plan.steps.len()));
-        let build = Step { content: &content, context: &plan.context, runner, in_use: &in_use, cx };
-        build
-            .apply(&mut state, step, &text)
-            .map_err(|error| error.context(format!("building, step {} (`{text}`)", index + 1)))?;
+    for (name, value) in &spec.labels {
+        config::label(&mut state, name, value)?;
     }
+    if spec.epoch.is_some() || matches!(spec.source, BuildSource::Dockerfile(_)) {
+        state.set_times(spec.epoch);
+    }
+    let unsettled = session.cache.is_unsettled()?;
+    if unsettled {
+        content.sync_layers()?;
+    }
+    session.cache.settle(unsettled)?;
     let id = state.commit(&content, &names)?;
-    cache::remember(store, &state.fresh)?;
-    Ok(id)
-}
-
-struct Step<'a> {
-    content: &'a Content<'a>,
-    context: &'a Path,
-    runner: &'a dyn RunStep,
-    /// Layers stay mounted for all steps.
-    in_use: &'a RefCell<LayersInUse<'a>>,
-    cx: &'a Context,
-}
-
-impl Step<'_> {
-    /// Layers so far, the topmost first, ready to be looked into.
-    fn layers(&self, state: &State) -> Result<Vec<PathBuf>> {
-        let folders = state.layer_folders();
-        self.in_use.borrow_mut().add(&folders)?;
-        Ok(folders)
+    if let Some(target) = &spec.output {
+        let layers = image::prepare_id(store, id.clone())?.layers;
+        output::write(&session, &layers, target, cx)?;
     }
-
-    fn apply(&self, state: &mut State, step: &BuildStep, text: &str) -> Result<()> {
-        match step {
-            BuildStep::Copy { source, target, owner, mode } => {
-                let mut canvas = Canvas::new(self.layers(state)?);
-                copy::copy(&mut canvas, &self.context.join(source), target, owner.as_deref(), *mode)?;
-                self.add_files(state, canvas, text)
-            }
-            BuildStep::Write { path, content, mode } => {
-                let mut canvas = Canvas::new(self.layers(state)?);
-                let inside = canvas.resolve(path.as_bytes(), true)?;
-                canvas.add_file(inside, mode.unwrap_or(0o644), content.len() as u64, Source::Bytes(content.clone()))?;
-                self.add_files(state, canvas, text)
-            }
-            BuildStep::HostProgram { path, to } => {
-                let mut canvas = Canvas::new(self.layers(state)?);
-                host_program::copy(&mut canvas, path, to.as_deref(), self.context)?;
-                self.add_files(state, canvas, text)
-            }
-            BuildStep::LayerFromTar { path } => self.add_tar(state, &self.context.join(path), text),
-            BuildStep::Run { argv } => self.run(state, argv, text),
-            metadata => {
-                config::apply(state, metadata)?;
-                state.note(text, true);
-                Ok(())
-            }
-        }
+    for reference in &spec.cache_to {
+        remote_cache::send(&session, reference, cx)?;
     }
-
-    fn add_files(&self, state: &mut State, canvas: Canvas, text: &str) -> Result<()> {
-        let key = cache::key(state.chain(), "files", &canvas.digest(self.cx)?);
-        state.add_layer(self.content, key, text, self.cx, |output| canvas.write(output, self.cx))
-    }
-
-    fn add_tar(&self, state: &mut State, path: &Path, text: &str) -> Result<()> {
-        let file = File::open(path).doing(|| format!("cannot open `{}`", path.display()))?;
-        state.add_archive(self.content, file, serde_json::json!({ "created_by": text }), self.cx)
-    }
-
-    fn run(&self, state: &mut State, argv: &[String], text: &str) -> Result<()> {
-        let config = state.config()?;
-        let bytes = serde_json::to_vec(&(argv, config.config()))
-            .map_err(|error| Error::invalid(format!("the config cannot be written: {error}")))?;
-        let key = cache::key(state.chain(), "run", &bytes);
-        let (runner, cx) = (self.runner, self.cx);
-        let layers = self.layers(state)?;
-        let scratch = self.content.scratch()?;
-        let (upper, work) = (scratch.path().join("upper"), scratch.path().join("work"));
-        state.add_layer(self.content, key, text, cx, |output| {
-            for folder in [&upper, &work] {
-                std::fs::create_dir(folder).doing(|| format!("cannot make `{}`", folder.display()))?;
-            }
-            let request = RunRequest {
-                layers: &layers,
-                config: &config,
-                argv,
-                upper: &upper,
-                work: &work,
-                env: &[],
-                secret_env: &[],
-                mounts: &[],
-                network: &StepNetwork::Default,
-                extra_hosts: &[],
-                insecure: false,
-                stdin: None,
-                output: &mut |_, _| {},
-            };
-            runner.run(cx, request)?;
-            crate::archive::pack(&upper, &crate::archive::PackOptions { whiteouts: true, ..Default::default() }, output)
-        })
-    }
-}
-
-/// The step as its script says it, for messages and for the image's history.
-fn describe(step: &BuildStep) -> String {
-    match step {
-        BuildStep::Copy { source, target, .. } => format!("copy {source} {target}"),
-        BuildStep::Write { path, .. } => format!("write {path}"),
-        BuildStep::HostProgram { path, to: None } => format!("host_program {path}"),
-        BuildStep::HostProgram { path, to: Some(to) } => format!("host_program {path} {to}"),
-        BuildStep::LayerFromTar { path } => format!("layer_from {path}"),
-        BuildStep::Run { argv } => format!("run {}", argv.join(" ")),
-        BuildStep::Env(name, value) => format!("env {name}={value}"),
-        BuildStep::Workdir(path) => format!("workdir {path}"),
-        BuildStep::User(user) => format!("user {user}"),
-        BuildStep::Expose(port) => format!("expose {port}"),
-        BuildStep::Label(name, value) => format!("label {name}={value}"),
-        BuildStep::Labels(labels) => {
-            let pairs: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            format!("label {}", pairs.join(" "))
-        }
-        BuildStep::Cmd(argv) => format!("cmd {}", argv.join(" ")),
-        BuildStep::Entrypoint(argv) => format!("entrypoint {}", argv.join(" ")),
-        BuildStep::Volume(path) => format!("volume {path}"),
-        BuildStep::Healthcheck(check) => format!("healthcheck {}", check.test.join(" ")),
-        BuildStep::StopSignal(signal) => format!("stop_signal {signal}"),
-    }
+    Ok(BuildOutcome { id, steps: session.take_report() })
 }

@@ -1,6 +1,6 @@
 //! The image in the making: its config, its layers, and what they were made by.
 
-use super::cache::{self, BuiltLayer};
+use super::cache::{BuiltLayer, Made};
 use super::layer;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +14,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 
 /// An image in the making.
+#[derive(Clone)]
 pub struct State {
     /// The config as JSON, so that keys that we do not know stay in it.
     config: Value,
@@ -22,8 +23,10 @@ pub struct State {
     layers: Vec<BuiltLayer>,
     /// Whether a step has set `cmd`: a later `entrypoint` then leaves it.
     pub cmd_is_set: bool,
-    /// What was made, not found, with its cache key and what the step is.
-    pub fresh: Vec<(String, String, BuiltLayer)>,
+    /// Lines of the history that come from its base.
+    inherited: usize,
+    /// What each line of the history says beside what was done.
+    comment: Option<&'static str>,
 }
 
 impl State {
@@ -39,7 +42,7 @@ impl State {
         if let Some(variant) = &platform.variant {
             config["variant"] = variant.as_str().into();
         }
-        Self { config, parent: None, layers: Vec::new(), cmd_is_set: false, fresh: Vec::new() }
+        Self { config, parent: None, layers: Vec::new(), cmd_is_set: false, inherited: 0, comment: None }
     }
 
     /// What an image of the store has.
@@ -62,9 +65,11 @@ impl State {
             })?;
             layers.push(BuiltLayer { layer, blob });
         }
-        let mut state = Self { config, parent: Some(id.clone()), layers, cmd_is_set: false, fresh: Vec::new() };
+        let mut state =
+            Self { config, parent: Some(id.clone()), layers, cmd_is_set: false, inherited: 0, comment: None };
         // When it is made again is no input: the same steps give the same image.
         state.object().remove("created");
+        state.inherited = array_in(state.object(), "history").len();
         Ok(state)
     }
 
@@ -79,6 +84,24 @@ impl State {
         object_in(self.object(), "config")
     }
 
+    /// The same, to be read.
+    pub fn raw_config(&self) -> &Value {
+        self.config.get("config").unwrap_or(&Value::Null)
+    }
+
+    /// The value of an environment variable.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let lines = self.raw_config().get("Env")?.as_array()?;
+        let mut pairs = lines.iter().filter_map(|line| line.as_str()?.split_once('='));
+        pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+    }
+
+    /// What shell lines are given to.
+    pub fn shell(&self) -> Vec<String> {
+        let own = self.raw_config().get("Shell").and_then(|shell| serde_json::from_value(shell.clone()).ok());
+        own.unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()])
+    }
+
     /// Chain id of the topmost layer.
     pub fn chain(&self) -> Option<&Digest> {
         self.layers.last().map(|top| &top.layer.chain_id)
@@ -89,24 +112,75 @@ impl State {
         self.layers.iter().rev().map(|built| built.layer.folder().to_owned()).collect()
     }
 
-    /// Puts a layer on top: what the key made before, or what `write` writes.
-    pub fn add_layer(
-        &mut self,
-        content: &Content<'_>,
-        key: String,
-        text: &str,
-        cx: &Context,
-        write: impl FnOnce(&mut dyn Write) -> Result<()>,
-    ) -> Result<()> {
-        let built = if let Some(built) = cache::look_up(content, &key, cx)? {
-            built
-        } else {
-            let built = layer::from_tar(content, self.chain(), cx, write)?;
-            self.fresh.push((key, text.to_owned(), built.clone()));
-            built
-        };
-        self.push(built, text);
-        Ok(())
+    /// Says in every line of the history where it comes from.
+    pub fn set_history_comment(&mut self, comment: &'static str) {
+        self.comment = Some(comment);
+    }
+
+    /// Puts on top what a step came to, and writes the step down.
+    pub fn push(&mut self, made: Made, created_by: &str) {
+        let mut entry = json!({ "created_by": created_by });
+        match made.layer {
+            Some(layer) => self.push_layer(layer),
+            None => entry["empty_layer"] = Value::Bool(true),
+        }
+        if self.comment.is_some() {
+            entry["created"] = timestamp(made.created).into();
+        }
+        self.add_history(entry);
+    }
+
+    /// Writes a step down that has no part in the files.
+    pub fn note(&mut self, created_by: &str) {
+        self.add_history(json!({ "created_by": created_by, "empty_layer": true }));
+    }
+
+    fn add_history(&mut self, mut entry: Value) {
+        if let Some(comment) = self.comment {
+            entry["comment"] = comment.into();
+        }
+        array_in(self.object(), "history").push(entry);
+    }
+
+    /// Says when it was made: every new line of the history and the image. `None`: as BuildKit has it, a line without a layer is
+    /// as old as the last one with one, so that an image that was found whole is the same again.
+    pub fn set_times(&mut self, epoch: Option<i64>) {
+        let inherited = self.inherited;
+        let fixed = epoch.map(|seconds| timestamp(seconds.saturating_mul(1_000_000_000)));
+        let history = array_in(self.object(), "history");
+        let mut last =
+            history[..inherited.min(history.len())].iter().rev().find_map(|entry| entry.get("created").cloned());
+        let first_new = history.iter().skip(inherited).find_map(|entry| entry.get("created").cloned());
+        last = first_new.or(last);
+        for entry in history.iter_mut().skip(inherited) {
+            if let Some(fixed) = &fixed {
+                entry["created"] = fixed.as_str().into();
+            } else if let Some(created) = entry.get("created") {
+                last = Some(created.clone());
+            } else if let Some(last) = &last {
+                entry["created"] = last.clone();
+            }
+        }
+        let created = fixed.map(Value::from).or_else(|| history.last().and_then(|entry| entry.get("created").cloned()));
+        if let Some(created) = created {
+            self.object().insert("created".to_owned(), created);
+        }
+    }
+
+    /// Makes another image of it: a stage that begins with this one.
+    pub fn as_base(&self) -> Self {
+        Self { cmd_is_set: false, ..self.clone() }
+    }
+
+    /// Says who made it.
+    pub fn set_author(&mut self, author: &str) {
+        self.object().insert("author".to_owned(), author.into());
+    }
+
+    /// Takes the lines for builds of images that are made from this one.
+    pub fn take_triggers(&mut self) -> Vec<String> {
+        let triggers = self.run_config().remove("OnBuild").unwrap_or_default();
+        serde_json::from_value(triggers).unwrap_or_default()
     }
 
     /// Puts a layer on top that `write` writes; `written` is called as soon as nothing more is read.
@@ -122,7 +196,11 @@ impl State {
             write(output)?;
             written()
         })?;
-        self.push_layer(built);
+        let mut history = history;
+        match built {
+            Some(built) => self.push_layer(built),
+            None => history["empty_layer"] = Value::Bool(true),
+        }
         array_in(self.object(), "history").push(history);
         Ok(())
     }
@@ -159,15 +237,6 @@ impl State {
         Ok(())
     }
 
-    /// Writes a step down.
-    pub fn note(&mut self, text: &str, empty_layer: bool) {
-        let mut entry = json!({ "created_by": text });
-        if empty_layer {
-            entry["empty_layer"] = Value::Bool(true);
-        }
-        array_in(self.object(), "history").push(entry);
-    }
-
     /// Stores config and manifest, and makes the image last. Gives its id.
     pub fn commit(&self, content: &Content<'_>, names: &[Reference]) -> Result<Digest> {
         let config_bytes = self.config.to_string().into_bytes();
@@ -183,11 +252,6 @@ impl State {
         image::commit_child(content, &new, self.parent.as_ref())
     }
 
-    fn push(&mut self, built: BuiltLayer, text: &str) {
-        self.push_layer(built);
-        self.note(text, false);
-    }
-
     fn push_layer(&mut self, built: BuiltLayer) {
         let diff_id = Value::from(built.layer.info.diff_id.to_string());
         array_in(object_in(self.object(), "rootfs"), "diff_ids").push(diff_id);
@@ -197,6 +261,11 @@ impl State {
     fn object(&mut self) -> &mut Map<String, Value> {
         as_object(&mut self.config)
     }
+}
+
+/// Nanoseconds since 1970 as text.
+fn timestamp(nanoseconds: i64) -> String {
+    jiff::Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or_default().to_string()
 }
 
 fn object_in<'a>(object: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {

@@ -4,7 +4,7 @@ mod cancel;
 mod progress;
 
 pub use cancel::{CancelReason, CancelToken};
-pub use progress::{Progress, ProgressItem, Silent};
+pub use progress::{Progress, ProgressItem, Silent, StepProgress};
 
 use crate::error::Result;
 use std::sync::Arc;

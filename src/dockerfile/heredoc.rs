@@ -25,6 +25,11 @@ pub fn announced(line: &str) -> Result<Vec<Heredoc>> {
     Ok(heredocs)
 }
 
+/// Whether a command is one heredoc and nothing else.
+pub fn is_heredoc(command: &str) -> bool {
+    !command.trim().contains(char::is_whitespace) && matches!(of_word(command.trim()), Ok(Some(_)))
+}
+
 /// The heredoc that a word announces.
 ///
 /// # Errors

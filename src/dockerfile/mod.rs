@@ -28,6 +28,7 @@ mod words;
 pub use checks::Warning;
 pub use directives::CheckDirective;
 pub use expand::{Expanded, Expander};
+pub use heredoc::is_heredoc;
 pub use instruction::{Copy, Form, Heredoc, Instruction, Kind, Run, Span};
 pub use locate::{excerpt, locate};
 pub use parse::{Dockerfile, parse, parse_instruction, parse_trigger};

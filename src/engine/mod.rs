@@ -6,7 +6,10 @@
 
 mod types;
 
-pub use types::{BuildPlan, BuildStep, PullOptions, PullPolicy};
+pub use types::{
+    BuildOutcome, BuildOutput, BuildPlan, BuildSource, BuildSpec, BuildStep, BuiltStep, CopyFrom, DockerfileSource,
+    NoCache, PullOptions, PullPolicy, SecretSource,
+};
 
 pub use crate::model::{
     ArchiveFormat, CommitSpec, ContainerFilter, CopyOptions, Event, EventQuery, ExecIo, FileChange, ImageFilter,
@@ -74,8 +77,8 @@ pub trait Engine: Send + Sync {
     ) -> Result<Vec<ImageInfo>>;
     /// Makes an image from the tar of a file system.
     fn import_image(&self, cx: &Context, input: &mut (dyn Read + Send), spec: &ImportSpec) -> Result<ImageInfo>;
-    /// Builds an image from steps.
-    fn build(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo>;
+    /// Builds an image from a Dockerfile, or from steps.
+    fn build(&self, cx: &Context, spec: &BuildSpec) -> Result<BuildOutcome>;
 
     // Registries, by host (`docker.io`, `127.0.0.1:5000`).
 

@@ -1,7 +1,10 @@
 //! What goes into and comes out of an [`super::Engine`].
 
 use crate::model::Platform;
-pub use crate::model::{BuildPlan, BuildStep};
+pub use crate::model::{
+    BuildOutcome, BuildOutput, BuildPlan, BuildSource, BuildSpec, BuildStep, BuiltStep, CopyFrom, DockerfileSource,
+    NoCache, SecretSource,
+};
 
 /// How `run` and `create` come by their image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,8 +12,6 @@ pub struct Holdings {
     pub images: Vec<Held>,
     layers: Parts,
     blobs: Parts,
-    /// Blobs that the build cache has of a layer.
-    cached: HashMap<usize, Vec<usize>>,
 }
 
 /// An image.
@@ -49,6 +47,8 @@ struct Parts {
     /// What it takes on the disk.
     kept: Vec<u64>,
     users: Vec<u32>,
+    /// The build cache has it too: it does not go with the last image.
+    cached: Vec<bool>,
 }
 
 impl Parts {
@@ -61,6 +61,7 @@ impl Parts {
         self.bytes.push(0);
         self.kept.push(0);
         self.users.push(0);
+        self.cached.push(false);
         index
     }
 
@@ -71,7 +72,7 @@ impl Parts {
     /// One less has it; bytes that go with the last one.
     fn let_go(&mut self, index: usize) -> u64 {
         self.users[index] -= 1;
-        if self.users[index] == 0 { self.kept[index] } else { 0 }
+        if self.users[index] == 0 && !self.cached[index] { self.kept[index] } else { 0 }
     }
 }
 
@@ -123,8 +124,7 @@ impl Holdings {
     }
 
     fn of(db: &Connection) -> Result<Self> {
-        let mut holdings =
-            Self { images: Vec::new(), layers: Parts::default(), blobs: Parts::default(), cached: HashMap::new() };
+        let mut holdings = Self { images: Vec::new(), layers: Parts::default(), blobs: Parts::default() };
         let mut tags = grouped(db, "SELECT image, name FROM image_names ORDER BY name")?;
         let digests = "SELECT image, repository || '@' || digest FROM image_digests ORDER BY repository, digest";
         let mut digests = grouped(db, digests)?;
@@ -195,13 +195,13 @@ impl Holdings {
             let index = self.layers.index(row.get_ref(0)?.as_str().unwrap_or(""));
             self.layers.users[index] += 1;
         }
-        let mut statement = db.prepare("SELECT chain_id, blob FROM build_cache")?;
+        let mut statement = db.prepare("SELECT chain_id, blob FROM build_cache WHERE chain_id IS NOT NULL")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let layer = self.layers.index(row.get_ref(0)?.as_str().unwrap_or(""));
             let blob = self.blobs.index(row.get_ref(1)?.as_str().unwrap_or(""));
-            self.blobs.users[blob] += 1;
-            self.cached.entry(layer).or_default().push(blob);
+            self.layers.cached[layer] = true;
+            self.blobs.cached[blob] = true;
         }
         Ok(())
     }
@@ -217,11 +217,6 @@ impl Holdings {
         let mut freed: u64 = blobs.into_iter().map(|blob| self.blobs.let_go(blob)).sum();
         for layer in layers {
             freed += self.layers.let_go(layer);
-            if self.layers.users[layer] == 0 {
-                for blob in self.cached.remove(&layer).unwrap_or_default() {
-                    freed += self.blobs.let_go(blob);
-                }
-            }
         }
         freed
     }

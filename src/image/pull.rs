@@ -70,6 +70,17 @@ fn pull_parts(
     )
 }
 
+/// Fetches a blob of the reference's repository, unless it is here.
+pub fn fetch_blob(
+    content: &Content<'_>,
+    client: &Client,
+    reference: &Reference,
+    blob: &Descriptor,
+    cx: &Context,
+) -> Result<()> {
+    Pull { content, client, reference }.blob(blob, cx)
+}
+
 /// A layer to be had.
 struct PlannedLayer<'a> {
     chain_id: Digest,

@@ -89,6 +89,17 @@ fn push_parts(store: &Store, client: &Client, text: &str, target: &Reference, cx
     Ok(digest)
 }
 
+/// Sends blobs of the store to the reference's repository, each once.
+pub fn send_blobs(
+    content: &Content<'_>,
+    client: &Client,
+    target: &Reference,
+    blobs: &[&Descriptor],
+    cx: &Context,
+) -> Result<()> {
+    Push { content, client, target }.blobs(blobs, cx)
+}
+
 struct Push<'a> {
     content: &'a Content<'a>,
     client: &'a Client,

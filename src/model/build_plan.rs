@@ -3,33 +3,48 @@
 use super::HealthcheckSpec;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An image to be built from steps: `from(…)` and what was chained to it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct BuildPlan {
     /// Base image; `scratch` for none.
     pub from: String,
     /// What to do, in order.
     pub steps: Vec<BuildStep>,
-    /// Names for the result.
-    pub tags: Vec<String>,
     /// Folder that relative sources are found in.
     pub context: PathBuf,
+}
+
+/// Where a step takes files from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum CopyFrom {
+    /// This machine, relative to the plan's context.
+    #[default]
+    Host,
+    /// An image, by reference or id.
+    Image(String),
+    /// What other steps come to.
+    Plan(Arc<BuildPlan>),
 }
 
 /// One step of a build. Host paths may be relative to the plan's context.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BuildStep {
-    /// Copies a file or folder of the host.
+    /// Copies files and folders.
     Copy {
-        /// Host path, may hold `*` and `?`.
+        /// Path, may be a pattern.
         source: String,
+        /// Whose path that is.
+        from: CopyFrom,
         /// Path inside; a trailing `/` makes it a folder.
         target: String,
-        /// `user:group` ids; `None`: root.
+        /// `user:group`, ids or names; `None`: root.
         owner: Option<String>,
-        /// Mode instead of the source's.
+        /// Mode of files instead of the source's.
         mode: Option<u32>,
+        /// Patterns of what is left out, as in a `.dockerignore`, relative to the source.
+        exclude: Vec<String>,
     },
     /// Writes a text file.
     Write {
@@ -56,10 +71,16 @@ pub enum BuildStep {
     Run {
         /// The command.
         argv: Vec<String>,
+        /// Mounts while it runs, as after `RUN --mount=`.
+        mounts: Vec<String>,
+        /// What `from=` of a mount may name beside images.
+        stages: Vec<(String, Arc<BuildPlan>)>,
+        /// Network while it runs: `default`, `none`, `host` or a name; `None`: that of the build.
+        network: Option<String>,
     },
     /// Sets an environment variable.
     Env(String, String),
-    /// Sets the working directory.
+    /// Sets the working directory, and makes it.
     Workdir(String),
     /// Sets the user.
     User(String),
@@ -79,4 +100,10 @@ pub enum BuildStep {
     StopSignal(String),
     /// Sets several labels at once.
     Labels(BTreeMap<String, String>),
+    /// Sets the shell of later shell lines.
+    Shell(Vec<String>),
+    /// Says who made it.
+    Author(String),
+    /// Adds a line for the builds of images that are made from this one.
+    OnBuild(String),
 }

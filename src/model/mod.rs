@@ -2,6 +2,7 @@
 
 mod build_plan;
 mod build_secret;
+mod build_spec;
 pub mod command;
 mod container_files;
 mod container_info;
@@ -55,8 +56,9 @@ mod volume;
 mod volume_archive;
 mod window_size;
 
-pub use build_plan::{BuildPlan, BuildStep};
+pub use build_plan::{BuildPlan, BuildStep, CopyFrom};
 pub use build_secret::SecretSource;
+pub use build_spec::{BuildOutcome, BuildOutput, BuildSource, BuildSpec, BuiltStep, DockerfileSource, NoCache};
 pub use container_files::{ChangeKind, CommitSpec, CopyOptions, FileChange, WriteOptions};
 pub use container_info::{ContainerInfo, ContainerNetwork};
 pub use container_spec::{ContainerSpec, ExecSpec, HealthcheckSpec, InputSpec};

@@ -18,7 +18,7 @@ mod scopes;
 mod volumes;
 
 use crate::context::Context;
-use crate::engine::{BuildPlan, Engine, Held, PullOptions, PullPolicy};
+use crate::engine::{BuildOutcome, BuildSpec, Engine, Held, PullOptions, PullPolicy};
 use crate::error::Result;
 use crate::events;
 use crate::model::{
@@ -133,8 +133,8 @@ impl Engine for NativeEngine {
         self.import_tar(cx, input, spec)
     }
 
-    fn build(&self, cx: &Context, plan: &BuildPlan) -> Result<ImageInfo> {
-        self.build_image(cx, plan)
+    fn build(&self, cx: &Context, spec: &BuildSpec) -> Result<BuildOutcome> {
+        self.build_image(cx, spec)
     }
 
     fn login(&self, cx: &Context, registry: &str, user: &str, password: &str) -> Result<()> {

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One migration a version; `PRAGMA user_version` counts those that were applied.
-const MIGRATIONS: [&[&str]; 5] = [
+const MIGRATIONS: [&[&str]; 6] = [
     &[
         include_str!("schema/meta.sql"),
         include_str!("schema/images.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&[&str]; 5] = [
     &[include_str!("schema/catalogue.sql")],
     &[include_str!("schema/volumes.sql")],
     &[include_str!("schema/named_networks.sql")],
+    &[include_str!("schema/build_cache.sql")],
 ];
 
 /// How long to wait for another process's transaction.

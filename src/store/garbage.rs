@@ -51,15 +51,10 @@ pub fn release_image(tx: &Transaction<'_>, id: &str, hold: bool) -> Result<Relea
 }
 
 /// Deletes the rows of layers that nothing has any more, and notes them and blobs without a row as garbage.
-pub fn release(tx: &Transaction<'_>, chains: &[String], mut blobs: BTreeSet<String>) -> Result<Released> {
+pub fn release(tx: &Transaction<'_>, chains: &[String], blobs: BTreeSet<String>) -> Result<Released> {
     let mut released = Released::default();
     for chain in chains {
         let Some(size) = unused_layer(tx, chain)? else { continue };
-        let mut statement = tx.prepare_cached("SELECT blob FROM build_cache WHERE chain_id = ?1")?;
-        for blob in statement.query_map([chain], |row| row.get(0))? {
-            blobs.insert(blob?);
-        }
-        // Its rows in the build cache go with it.
         tx.prepare_cached("DELETE FROM layers WHERE chain_id = ?1")?.execute([chain])?;
         note(tx, "layer", chain)?;
         released.layers.push((chain.parse()?, size));
@@ -77,7 +72,8 @@ pub fn release(tx: &Transaction<'_>, chains: &[String], mut blobs: BTreeSet<Stri
 fn unused_layer(db: &Connection, chain: &str) -> Result<Option<u64>> {
     let sql = "SELECT size FROM layers WHERE chain_id = ?1
                AND NOT EXISTS (SELECT 1 FROM image_layers WHERE chain_id = ?1)
-               AND NOT EXISTS (SELECT 1 FROM held_layers WHERE chain_id = ?1)";
+               AND NOT EXISTS (SELECT 1 FROM held_layers WHERE chain_id = ?1)
+               AND NOT EXISTS (SELECT 1 FROM build_cache WHERE chain_id = ?1)";
     let size: Option<i64> = db.prepare_cached(sql)?.query_row([chain], |row| row.get(0)).optional()?;
     Ok(size.map(|size| size as u64))
 }

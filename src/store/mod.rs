@@ -24,7 +24,7 @@ mod sweep;
 
 pub use aside::Aside;
 pub use blobs::{BlobDownload, BlobWriter, NewBlob};
-pub use content::Content;
+pub use content::{Claim, Content};
 pub use folder_size::folder_size;
 pub use garbage::{Released, is_used_blob, release, release_image};
 pub use layers::{Layer, LayerDraft, LayerForm, LayerSlot, UnpackedInfo, chain_id};

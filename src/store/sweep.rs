@@ -3,6 +3,7 @@
 use super::{Store, layout, mounts};
 use crate::error::{IoContext, Result};
 use crate::model::Id;
+use crate::sys::process;
 use rusqlite::Transaction;
 use std::collections::HashSet;
 use std::fs;
@@ -37,6 +38,7 @@ impl Store {
         match self.try_exclude_content()? {
             Some(_alone) => {
                 self.release_held_layers()?;
+                self.forget_steps_of_earlier_boots()?;
                 self.delete_unused_layers()?;
                 let (blobs, layers) = self.referenced()?;
                 swept.blobs = self.move_out(layout::BLOBS, |name, _| !blobs.contains(name))?;
@@ -90,7 +92,8 @@ impl Store {
     /// are always deleted so.)
     fn delete_unused_layers(&self) -> Result<()> {
         const UNUSED: &str = "FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)
-                              AND chain_id NOT IN (SELECT chain_id FROM held_layers)";
+                              AND chain_id NOT IN (SELECT chain_id FROM held_layers)
+                              AND chain_id NOT IN (SELECT chain_id FROM build_cache WHERE chain_id IS NOT NULL)";
         let any = self.read(|db| Ok(db.prepare(&format!("SELECT 1 {UNUSED}"))?.exists([])?))?;
         if any {
             self.write_durable(|tx| Ok(tx.execute(&format!("DELETE {UNUSED}"), [])?))?;
@@ -113,9 +116,20 @@ impl Store {
         };
         let blobs = collect(
             "SELECT id FROM images UNION SELECT manifest FROM images UNION SELECT blob FROM image_layers \
-             UNION SELECT blob FROM build_cache",
+             UNION SELECT blob FROM build_cache WHERE blob IS NOT NULL",
         )?;
-        Ok((blobs, collect("SELECT chain_id FROM layers")?))
+        let layers = "SELECT chain_id FROM layers UNION SELECT chain_id FROM build_cache WHERE chain_id IS NOT NULL";
+        Ok((blobs, collect(layers)?))
+    }
+
+    /// What builds that did not end remembered, and a power loss may have torn.
+    fn forget_steps_of_earlier_boots(&self) -> Result<()> {
+        let boot_id = process::boot_id()?;
+        let any = "SELECT 1 FROM build_cache WHERE boot_id <> ?1";
+        if self.read(|db| Ok(db.prepare(any)?.exists([&boot_id])?))? {
+            self.write(|tx| Ok(tx.execute("DELETE FROM build_cache WHERE boot_id <> ?1", [&boot_id]).map(drop)?))?;
+        }
+        Ok(())
     }
 
     /// Whether a killed process has left a layer or a new blob half done, or something in the trash. Cheap: looks at folders

@@ -21,6 +21,7 @@ pub mod leaks;
 pub mod netns;
 pub mod registry;
 pub mod shanty;
+pub mod steps;
 pub mod terminal;
 pub mod wait;
 

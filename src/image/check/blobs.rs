@@ -17,7 +17,7 @@ enum State {
 impl Check<'_> {
     pub(super) fn blobs(&mut self) -> Result<()> {
         let all = "SELECT id FROM images UNION SELECT manifest FROM images UNION SELECT blob FROM image_layers
-                   UNION SELECT blob FROM build_cache";
+                   UNION SELECT blob FROM build_cache WHERE blob IS NOT NULL";
         let blobs = self.strings(all)?;
         let total = blobs.iter().filter_map(|blob| self.store.blob_size(&blob.parse().ok()?).ok()).sum();
         let progress = self.cx.progress.start("reading blobs", Some(total));

@@ -15,7 +15,12 @@ const STALE: [(&str, &str, &str, &str); 5] = [
         "the digest is that of an image which is not here",
     ),
     ("image_layers", "image", "image NOT IN (SELECT id FROM images)", "a layer of an image which is not here"),
-    ("build_cache", "key", "chain_id NOT IN (SELECT chain_id FROM layers)", "a step whose layer is not here"),
+    (
+        "build_cache",
+        "key",
+        "boot_id IS NULL AND chain_id NOT IN (SELECT chain_id FROM layers)",
+        "a step whose layer is not here",
+    ),
     ("held_layers", "chain_id", "chain_id NOT IN (SELECT chain_id FROM layers)", "a kept layer which is not here"),
 ];
 
@@ -29,7 +34,7 @@ impl Check<'_> {
                 })?;
             }
         }
-        for key in self.strings("SELECT key FROM build_cache")? {
+        for key in self.strings("SELECT key FROM build_cache WHERE blob IS NOT NULL")? {
             self.cx.check()?;
             let blobs = self.store.read(|db| {
                 let mut statement = db.prepare_cached("SELECT blob FROM build_cache WHERE key = ?1")?;

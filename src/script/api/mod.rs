@@ -3,6 +3,7 @@
 mod assertions;
 mod background;
 mod backup_target;
+mod build;
 mod builder;
 mod check_store;
 mod container;

@@ -1,6 +1,6 @@
 //! What a unit test's engine was asked, and what it answers.
 
-use crate::engine::BuildPlan;
+use crate::engine::BuildSpec;
 use crate::model::{ContainerSpec, ExecSpec, RunOutput, Status};
 use std::collections::VecDeque;
 
@@ -11,8 +11,8 @@ pub struct Recording {
     pub calls: Vec<String>,
     /// Specs of `run`, `create` and `run_once`.
     pub specs: Vec<ContainerSpec>,
-    /// Plans of `build`.
-    pub plans: Vec<BuildPlan>,
+    /// Specs of `build`.
+    pub builds: Vec<BuildSpec>,
     /// Specs of `exec`.
     pub execs: Vec<ExecSpec>,
     /// States of the container `web`, one for each look; the last one stays.

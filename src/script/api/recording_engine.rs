@@ -2,7 +2,7 @@
 
 pub use super::recording::Recording;
 use crate::context::Context;
-use crate::engine::{BuildPlan, Engine, Held, PullOptions, PullPolicy};
+use crate::engine::{BuildOutcome, BuildSpec, Engine, Held, PullOptions, PullPolicy};
 use crate::error::{Error, ExitDetails, IoContext, Result};
 use crate::model::{
     Actor, ArchiveFormat, ChangeKind, CommitSpec, ContainerFilter, ContainerInfo, ContainerSpec, ContainerStats,
@@ -139,9 +139,9 @@ impl Engine for RecordingEngine {
         self.called(format!("import `{text}` {spec:?}"));
         Ok(Self::image_info())
     }
-    fn build(&self, _: &Context, plan: &BuildPlan) -> Result<ImageInfo> {
-        self.with(|recording| recording.plans.push(plan.clone()));
-        Ok(Self::image_info())
+    fn build(&self, _: &Context, spec: &BuildSpec) -> Result<BuildOutcome> {
+        self.with(|recording| recording.builds.push(spec.clone()));
+        Ok(BuildOutcome { id: Self::image_info().id, steps: Vec::new() })
     }
     fn create(&self, _: &Context, spec: &ContainerSpec, pull: PullPolicy) -> Result<String> {
         self.called(format!("create {pull:?}"));

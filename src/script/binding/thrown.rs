@@ -67,6 +67,9 @@ pub fn error_map(error: &Error) -> Map {
     if let Some(log) = error.log_tail_text() {
         set("log", log.to_owned().into());
     }
+    if let Some(excerpt) = error.excerpt_text() {
+        set("source", excerpt.to_owned().into());
+    }
     map
 }
 
@@ -94,6 +97,9 @@ pub(super) fn error_from_value(value: &Dynamic, default: ErrorKind) -> Error {
     }
     if let Some(log) = text("log") {
         error = error.log_tail(log);
+    }
+    if let Some(excerpt) = text("source") {
+        error = error.excerpt(excerpt);
     }
     error
 }

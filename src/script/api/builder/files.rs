@@ -1,16 +1,16 @@
 //! Steps that bring files: `.copy()`, `.write()`, `.host_program()`, `.layer_from()`.
 
-use super::{Builder, inside};
-use crate::engine::BuildStep;
+use super::{Builder, inside, origin};
+use crate::engine::{BuildStep, CopyFrom};
 use crate::error::{Error, Result};
-use crate::script::api::values::FileMode;
+use crate::script::api::values::{FileMode, OneOrMany};
 use crate::script::binding::{Bytes, Options, api};
 use rhai::Dynamic;
 
 /// Options of `copy`.
 #[derive(Default, Options)]
 pub struct CopyOptions {
-    /// Another image or builder to copy from.
+    /// An image or a builder to copy from, or the name of an image.
     pub from: Option<Dynamic>,
     /// `uid` or `uid:gid` of what is copied; root without it.
     #[option(alias = "chown")]
@@ -18,8 +18,8 @@ pub struct CopyOptions {
     /// Mode of what is copied, as `0o755`; the source's without it.
     #[option(alias = "chmod")]
     pub mode: Option<FileMode>,
-    /// What is left out.
-    pub exclude: Option<Dynamic>,
+    /// Patterns of what is left out, as in a `.dockerignore`, relative to the source; one or several.
+    pub exclude: OneOrMany,
 }
 
 /// Options of `write`.
@@ -39,26 +39,42 @@ pub struct HostProgramOptions {
 
 #[api]
 impl Builder {
-    /// Copies a file or folder of the host (relative to the script), `*` and `?` allowed. A target that ends with `/`
-    /// is a folder.
+    /// Copies files and folders: of the host (relative to the script), or with `from` of another image or builder. `*` and `?` are allowed;
+    /// of a folder what is in it is copied. A target that ends with `/` is a folder. An image or a builder as the source is all of it.
     ///
     /// # Example
-    /// let app = from("node:18").copy("./src", "/app/", #{ owner: "1000:1000" });
+    /// let app = from("node:18").copy("./src", "/app/", #{ owner: "1000:1000", exclude: ["*.log"] });
+    /// let tools = from("debian").run(["make", "-C", "/src"]);
+    /// let small = from("scratch").copy("/src/app", "/app", #{ from: tools });
     ///
     /// # Errors
-    /// `unsupported` for the options `from` and `exclude` in this version.
-    pub fn copy(&self, source: String, target: String, options: CopyOptions) -> Result<Builder> {
-        for (name, value) in [("from", &options.from), ("exclude", &options.exclude)] {
-            if value.is_some() {
-                return Err(Error::unsupported(format!("the option `{name}` cannot be used in this version"))
-                    .hint(format!("leave `{name}` out")));
+    /// When it is built: `not_found` for a source that is not there.
+    pub fn copy(&self, source: Dynamic, target: String, options: CopyOptions) -> Result<Builder> {
+        let (source, from) = match (origin(&source), options.from) {
+            (Some(whole), None) => ("/".to_owned(), whole),
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid("an image or a builder is the source already: `from` does not go with it"));
             }
-        }
+            (None, from) => {
+                let from = match from {
+                    None => CopyFrom::Host,
+                    Some(from) => origin(&from).map_or_else(|| named(&from), Ok)?,
+                };
+                if !source.is_string() {
+                    return Err(Error::invalid(format!(
+                        "copy: the source is a path, an image or a builder, not {}",
+                        source.type_name()
+                    )));
+                }
+                (source.to_string(), from)
+            }
+        };
         if source.is_empty() {
             return Err(Error::invalid("the source of `copy` is empty"));
         }
         let mode = options.mode.map(|FileMode(mode)| mode);
-        Ok(self.step(BuildStep::Copy { source, target: inside(&target)?, owner: options.owner, mode }))
+        let exclude = options.exclude.0;
+        Ok(self.step(BuildStep::Copy { source, from, target: inside(&target)?, owner: options.owner, mode, exclude }))
     }
 
     /// Writes a file: text or a blob.
@@ -93,4 +109,13 @@ impl Builder {
         }
         Ok(self.step(BuildStep::LayerFromTar { path: tar }))
     }
+}
+
+/// An image by its name.
+fn named(from: &Dynamic) -> Result<CopyFrom> {
+    let name = from.clone().into_string().map_err(|kind| {
+        Error::invalid(format!("copy: option `from` is an image, a builder or the name of an image, not {kind}"))
+    })?;
+    name.parse::<crate::model::Reference>()?;
+    Ok(CopyFrom::Image(name))
 }

@@ -1,9 +1,9 @@
 //! `builder.tag()` and `builder.build()`: now it is built.
 
 use super::Builder;
-use crate::engine::BuildPlan;
+use crate::engine::{BuildPlan, BuildSource};
 use crate::error::Result;
-use crate::model::Reference;
+use crate::script::api::build::{BuildOptions, image_of};
 use crate::script::api::image::Image;
 use crate::script::binding::{Call, api};
 
@@ -16,11 +16,10 @@ impl Builder {
     ///
     /// # Errors
     /// `not_found` when the base or a file is missing, `exit` when a command fails, `invalid` for a wrong name.
-    pub fn tag(&self, call: &Call, reference: String) -> Result<Image> {
-        reference.parse::<Reference>()?;
-        let plan = BuildPlan { tags: vec![reference.clone()], ..BuildPlan::clone(&self.plan) };
-        call.engine()?.build(&call.context(), &plan)?;
-        Ok(Image::new(reference))
+    pub fn tag(&self, call: &Call, reference: String, options: BuildOptions) -> Result<Image> {
+        let mut options = options;
+        options.tag.0.insert(0, reference);
+        self.finish(call, options)
     }
 
     /// Builds the image, steps that were built before from the cache, without a name.
@@ -30,8 +29,12 @@ impl Builder {
     ///
     /// # Errors
     /// Those of `tag`.
-    pub fn build(&self, call: &Call) -> Result<Image> {
-        let info = call.engine()?.build(&call.context(), &self.plan)?;
-        Ok(Image::new(info.id.to_string()))
+    pub fn build(&self, call: &Call, options: BuildOptions) -> Result<Image> {
+        self.finish(call, options)
+    }
+
+    fn finish(&self, call: &Call<'_>, options: BuildOptions) -> Result<Image> {
+        let spec = options.into_spec(call, BuildSource::Steps(BuildPlan::clone(&self.plan)))?;
+        image_of(call, &spec)
     }
 }

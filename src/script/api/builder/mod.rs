@@ -3,12 +3,15 @@
 mod config;
 mod files;
 mod finish;
+mod mounts;
 mod run;
 
-use crate::engine::{BuildPlan, BuildStep};
+use crate::engine::{BuildPlan, BuildStep, CopyFrom};
 use crate::error::{Error, Result};
 use crate::model::Reference;
+use crate::script::api::image::Image;
 use crate::script::binding::{Call, Object, api};
+use rhai::Dynamic;
 use std::sync::Arc;
 
 /// An image in the making: a base and steps. Every step gives a new builder.
@@ -60,6 +63,14 @@ impl Builder {
     }
 }
 
+/// An image or a builder as something to copy from.
+fn origin(value: &Dynamic) -> Option<CopyFrom> {
+    if let Some(builder) = value.read_lock::<Builder>() {
+        return Some(CopyFrom::Plan(builder.plan.clone()));
+    }
+    value.read_lock::<Image>().map(|image| CopyFrom::Image(image.reference().to_owned()))
+}
+
 /// A path inside the image: absolute, or below the working directory where that makes sense.
 fn inside(path: &str) -> Result<String> {
     if path.is_empty() || path.contains('\0') {
@@ -70,7 +81,7 @@ fn inside(path: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::BuildStep;
+    use crate::engine::{BuildSource, BuildStep};
     use crate::error::ErrorKind;
     use crate::script::api::recording_engine::RecordingEngine;
     use std::path::Path;
@@ -85,11 +96,12 @@ mod tests {
             print([base.steps, one.steps, two.steps]);
         "#;
         assert_eq!(engine.eval(script).unwrap(), "[1, 4, 4]");
-        assert!(engine.with(|recording| recording.plans.is_empty()));
+        assert!(engine.with(|recording| recording.builds.is_empty()));
         engine.eval(&format!("{script} print(two.tag(\"t:1\").tags);")).unwrap();
-        let plan = engine.with(|recording| recording.plans.remove(0));
+        let spec = engine.with(|recording| recording.builds.remove(0));
+        let BuildSource::Steps(plan) = spec.source else { panic!("{spec:?}") };
         assert_eq!(
-            (plan.from.as_str(), plan.tags, plan.context.as_path()),
+            (plan.from.as_str(), spec.tags, plan.context.as_path()),
             ("scratch", vec!["t:1".to_owned()], Path::new("/scripts"))
         );
         let argv = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -97,7 +109,12 @@ mod tests {
             plan.steps,
             [
                 BuildStep::HostProgram { path: "/bin/sh".into(), to: None },
-                BuildStep::Run { argv: argv(&["/bin/sh", "-c", "x && y"]) },
+                BuildStep::Run {
+                    argv: argv(&["/bin/sh", "-c", "x && y"]),
+                    mounts: Vec::new(),
+                    stages: Vec::new(),
+                    network: None,
+                },
                 BuildStep::Labels([("a".to_owned(), "b".to_owned())].into()),
                 BuildStep::Cmd(argv(&["sh", "-l"])),
             ]
@@ -108,8 +125,10 @@ mod tests {
     fn what_is_wrong_is_refused_before_anything_is_built() {
         for (script, kind) in [
             (r#"from("UPPER")"#, ErrorKind::Invalid),
-            (r#"from("a").copy("x", "/x", #{ from: "b" })"#, ErrorKind::Unsupported),
-            (r#"from("a").run("x", #{ network: "none" })"#, ErrorKind::Unsupported),
+            (r#"from("a").copy("x", "/x", #{ from: 5 })"#, ErrorKind::Invalid),
+            (r#"from("a").copy(from("b"), "/x", #{ from: "c" })"#, ErrorKind::Invalid),
+            (r#"from("a").copy(5, "/x")"#, ErrorKind::Invalid),
+            (r#"from("a").run("x", #{ mounts: 5 })"#, ErrorKind::Invalid),
             (r#"from("a").user("a b")"#, ErrorKind::Invalid),
             (r#"from("a").stop_signal("X")"#, ErrorKind::Invalid),
             (r#"from("a").expose("x")"#, ErrorKind::Invalid),

@@ -17,6 +17,7 @@ mod save;
 mod shell;
 mod tag;
 
+use crate::engine::BuiltStep;
 use crate::error::Result;
 use crate::model::ImageInfo;
 use crate::script::binding::{Call, Object, api};
@@ -28,6 +29,8 @@ use std::sync::Arc;
 pub struct Image {
     reference: String,
     info: Option<Arc<ImageInfo>>,
+    /// What was done to build it.
+    steps: Arc<Vec<BuiltStep>>,
 }
 
 /// An image by its reference (`node:18`, `registry:5000/team/app@sha256:…`) or id; nothing is looked up yet.
@@ -42,12 +45,22 @@ pub fn image(reference: String) -> Image {
 impl Image {
     /// A handle to the image with this reference or id.
     pub fn new(reference: impl Into<String>) -> Self {
-        Self { reference: reference.into(), info: None }
+        Self { reference: reference.into(), info: None, steps: Arc::default() }
     }
 
     /// A handle to an image that was found: by its first name, else by its id.
     pub fn of(info: &ImageInfo) -> Self {
         Self::new(info.tags.first().cloned().unwrap_or_else(|| info.id.to_string()))
+    }
+
+    /// The same, with what was done to build it.
+    pub fn built(self, steps: Vec<BuiltStep>) -> Self {
+        Self { steps: Arc::new(steps), ..self }
+    }
+
+    /// What was done to build it; nothing when this script has not.
+    pub fn build_steps(&self) -> &[BuiltStep] {
+        &self.steps
     }
 
     /// What it was named by.

@@ -63,29 +63,29 @@ macro_rules! script_value {
 pub(crate) use script_value;
 
 /// A string, number, bool or character as text: what people write for a value in a map.
-fn text(value: &Dynamic) -> Option<String> {
+pub fn text(value: &Dynamic) -> Option<String> {
     let plain = value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char();
     plain.then(|| value.to_string())
 }
 
 /// The same, or the refusal that says what is taken.
-fn text_or_refuse(value: &Dynamic, takes: &str) -> Result<String, Refusal> {
+pub fn text_or_refuse(value: &Dynamic, takes: &str) -> Result<String, Refusal> {
     text(value).ok_or_else(|| Refusal::wrong_type(takes, value))
 }
 
 /// A string as it is, or the refusal that says what is taken: a number or bool would be a mistake there.
-fn string_or_refuse(value: &Dynamic, takes: &str) -> Result<String, Refusal> {
+pub fn string_or_refuse(value: &Dynamic, takes: &str) -> Result<String, Refusal> {
     if value.is_string() { Ok(value.to_string()) } else { Err(Refusal::wrong_type(takes, value)) }
 }
 
 /// An array's items; one value is an array of one.
-fn items(value: Dynamic) -> Array {
+pub fn items(value: Dynamic) -> Array {
     let value = value.flatten();
     if value.is_array() { value.into_array().unwrap_or_default() } else { vec![value] }
 }
 
 /// Converts each item, and says which one was refused.
-fn each<T>(items: Array, mut convert: impl FnMut(Dynamic) -> Result<T, Refusal>) -> Result<Vec<T>, Refusal> {
+pub fn each<T>(items: Array, mut convert: impl FnMut(Dynamic) -> Result<T, Refusal>) -> Result<Vec<T>, Refusal> {
     let many = items.len() > 1;
     let one = |(index, item): (usize, Dynamic)| {
         convert(item.flatten()).map_err(
@@ -98,6 +98,6 @@ fn each<T>(items: Array, mut convert: impl FnMut(Dynamic) -> Result<T, Refusal>)
 }
 
 /// A map's entries; the caller has checked that it is one.
-fn entries(value: Dynamic) -> Map {
+pub fn entries(value: Dynamic) -> Map {
     value.flatten().try_cast::<Map>().unwrap_or_default()
 }
