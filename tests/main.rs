@@ -40,6 +40,7 @@ mod observe;
 mod oci;
 mod other_runtimes;
 mod pause;
+mod progress;
 mod prune;
 mod published;
 mod pull;

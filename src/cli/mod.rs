@@ -5,7 +5,7 @@ mod check;
 mod cleaner;
 mod engine;
 mod named;
-mod progress;
+pub mod progress;
 mod signals;
 
 use crate::context::{CancelToken, Context, Progress, Silent};
@@ -17,7 +17,7 @@ use crate::script::{Host, Report, Settings};
 use arguments::{Arguments, Command, Options};
 use clap::Parser;
 use named::Script;
-use progress::{Bars, Warnings};
+use progress::{Bars, Plain};
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -158,7 +158,7 @@ fn host(options: &Options, args: Vec<String>, folder: &Path, strict: bool) -> Ho
     let progress: Arc<dyn Progress> = match &bars {
         Some(bars) => Arc::new(bars.clone()),
         None if options.quiet => Arc::new(Silent),
-        None => Arc::new(Warnings),
+        None => Arc::new(Plain::default()),
     };
     let json = options.json;
     let above = bars.clone();

@@ -1,10 +1,12 @@
 //! Progress of what takes long, without saying how it is shown.
 
+use crate::model::Stream;
+
 /// Receives the progress of an operation. The terminal shows bars; everything else stays silent.
 pub trait Progress: Send + Sync {
     /// Something that takes long starts; `total` in bytes, where known.
     fn start(&self, label: &str, total: Option<u64>) -> Box<dyn ProgressItem>;
-    /// A step of a build starts.
+    /// A step of a build begins; `label` such as `[build 2/4] RUN make`.
     fn step(&self, _label: &str) -> Box<dyn StepProgress> {
         Box::new(Silent)
     }
@@ -22,23 +24,16 @@ pub trait ProgressItem: Send + Sync {
     fn phase(&self, phase: &str);
 }
 
-/// A step of a build.
+/// A step of a build. Dropped without a word of its end, it was given up.
 pub trait StepProgress: Send + Sync {
-    /// Its command wrote something.
-    fn output(&self, stream: crate::model::Stream, bytes: &[u8]);
-    /// It was found in the cache.
+    /// Its program has written something: any bytes, cut anywhere.
+    fn output(&self, stream: Stream, bytes: &[u8]);
+    /// It ends: it was done before.
     fn cached(&self);
-    /// It was done.
+    /// It ends well.
     fn done(&self);
-    /// It failed.
+    /// It ends, and the build with it.
     fn failed(&self);
-}
-
-impl StepProgress for Silent {
-    fn output(&self, _stream: crate::model::Stream, _bytes: &[u8]) {}
-    fn cached(&self) {}
-    fn done(&self) {}
-    fn failed(&self) {}
 }
 
 /// Shows nothing.
@@ -55,4 +50,11 @@ impl Progress for Silent {
 impl ProgressItem for Silent {
     fn advance(&self, _bytes: u64) {}
     fn phase(&self, _phase: &str) {}
+}
+
+impl StepProgress for Silent {
+    fn output(&self, _stream: Stream, _bytes: &[u8]) {}
+    fn cached(&self) {}
+    fn done(&self) {}
+    fn failed(&self) {}
 }

@@ -1,6 +1,7 @@
 //! `shanty` in a terminal: a tmux server of the test's own.
 
 use super::{Shanty, wait_until};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -15,8 +16,12 @@ pub struct Terminal {
 impl Terminal {
     /// Calls `shanty` with these arguments in a terminal.
     pub fn start(shanty: &Shanty, args: &[&str]) -> Self {
+        Self::start_program(&shanty.work(), &shanty.call(args).into_command())
+    }
+
+    /// Runs a program in a terminal, with the environment that is set for it and no other.
+    pub fn start_program(folder: &Path, command: &Command) -> Self {
         let terminal = Self { folder: TempDir::with_prefix("shanty-tmux-").unwrap() };
-        let command = shanty.call(args).into_command();
         let mut words = vec!["env".into(), "-i".into(), "TERM=screen".into()];
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
@@ -25,7 +30,6 @@ impl Terminal {
         }
         words.push(quoted(&command.get_program().to_string_lossy()));
         words.extend(command.get_args().map(|arg| quoted(&arg.to_string_lossy())));
-        let folder = shanty.work();
         let folder = folder.to_str().unwrap();
         // A shell tells the exit code: tmux does not always learn it. Ctrl-C is for the program alone.
         let line = format!("trap : INT; {}; echo \"[ended with $?]\"; exec cat", words.join(" "));

@@ -1,17 +1,21 @@
 //! Progress on a terminal: a bar for each thing that takes long, on standard error.
 
-use crate::context::{Progress, ProgressItem};
+use super::steps::Steps;
+use crate::context::{Progress, ProgressItem, StepProgress};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::time::Duration;
 
-/// Bars on the terminal; what is printed meanwhile goes above them.
+/// Bars and steps on the terminal; what is printed meanwhile goes above them.
 #[derive(Clone, Default)]
-pub struct Bars(MultiProgress);
+pub struct Bars {
+    drawn: MultiProgress,
+    steps: Steps,
+}
 
 impl Bars {
     /// Does `print` with the bars out of the way.
     pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.0.suspend(print)
+        self.drawn.suspend(print)
     }
 }
 
@@ -22,9 +26,13 @@ impl Progress for Bars {
             None => (ProgressBar::new_spinner(), "{prefix:>24} {spinner} {msg}"),
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = self.0.add(bar.with_style(style.progress_chars("=> ")).with_prefix(label.to_owned()));
+        let bar = self.drawn.add(bar.with_style(style.progress_chars("=> ")).with_prefix(label.to_owned()));
         bar.enable_steady_tick(Duration::from_millis(100));
         Box::new(Bar(bar))
+    }
+
+    fn step(&self, label: &str) -> Box<dyn StepProgress> {
+        self.steps.start(&self.drawn, label)
     }
 
     fn note(&self, text: &str) {
@@ -51,20 +59,5 @@ impl ProgressItem for Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
-    }
-}
-
-/// Warnings alone, on standard error: for when that is no terminal.
-pub struct Warnings;
-
-impl Progress for Warnings {
-    fn start(&self, _label: &str, _total: Option<u64>) -> Box<dyn ProgressItem> {
-        Box::new(crate::context::Silent)
-    }
-
-    fn note(&self, _text: &str) {}
-
-    fn warn(&self, text: &str) {
-        eprintln!("warning: {text}");
     }
 }
