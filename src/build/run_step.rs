@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// Runs the commands of a build: whoever calls [`super::build`] has a container runtime.
 pub trait RunStep: Sync {
-    /// Runs `step.argv` in a container whose changes go to `step.upper`, and waits for it. Nothing is mounted on
-    /// the folder afterwards.
+    /// Runs `step.argv` in a container whose changes go to `step.upper`, and waits for it. Nobody
+    /// changes the folder afterwards: it can be read and removed. Overlayfs may let go of it a moment later.
     ///
     /// # Errors
     /// `exit` when its code is not 0, with the end of its output.

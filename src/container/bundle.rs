@@ -27,6 +27,8 @@ pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
         upper,
         work,
         merged: container_dir.join(folder::MERGED),
+        // Who keeps the changes makes something else of them.
+        volatile: row.plan.changes.is_some(),
         read_only: row.spec.read_only,
     };
     // In memory: it is written anew at each start, and files on a disk cost more than all the rest of it.

@@ -115,7 +115,8 @@ fn probe(folder: &Path) -> Result<()> {
         .map_err(|(errno, message)| Error::unsupported(format!("{} {message}", errno.desc()).trim().to_owned()))?;
     let place = File::open(&lower).doing(doing)?;
     sys::mount::attach(tree, place).doing(|| "cannot mount an index")?;
-    let merged = Overlay { lower: &[lower, second], upper: None }.mount(MountAttrs::READ_ONLY, None)?;
+    let merged =
+        Overlay { lower: &[lower, second], upper: None, volatile: false }.mount(MountAttrs::READ_ONLY, None)?;
     let file = format!("/proc/self/fd/{}/probe", merged.as_raw_fd());
     let read = fs::read(file).doing(|| "cannot read through an index")?;
     if read == TEXT { Ok(()) } else { Err(Error::corrupt("other bytes are read through an index")) }

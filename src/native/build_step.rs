@@ -35,8 +35,9 @@ impl RunStep for NativeEngine {
         let io = ExecIo { stdin: step.stdin, on_output: Some(&mut on_output) };
         let (output, remains) = container::run_once(&self.store, cx, &spec, base, io)?;
         let made = remains.made_places().to_vec();
-        // The folder is read next: nothing may be mounted on it then.
-        container::finish(&self.store, cx, remains)?;
+        // None of its processes is left: with the first one all have ended that were in its pid namespace. What its overlay
+        // still holds nobody can change any more, so nobody waits for its monitor.
+        self.reaper.take(remains);
         if output.code == 0 {
             return made_places::take_away(step.upper, &made);
         }

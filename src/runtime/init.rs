@@ -365,7 +365,8 @@ pub fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T, Failure
 pub(super) fn mount_root(rootfs: Rootfs<'_>) -> Result<Root> {
     let (mount, place) = match rootfs {
         Rootfs::Overlay(plan) => {
-            let overlay = Overlay { lower: &plan.layers, upper: Some((&plan.upper, &plan.work)) };
+            let overlay =
+                Overlay { lower: &plan.layers, upper: Some((&plan.upper, &plan.work)), volatile: plan.volatile };
             (overlay.mount(MountAttrs::empty(), Some(&plan.merged))?, plan.merged.as_path())
         }
         Rootfs::Directory(path) => {

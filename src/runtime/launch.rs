@@ -117,6 +117,9 @@ pub struct RootfsPlan {
     pub work: PathBuf,
     /// Mount point; nothing is seen there from outside the container.
     pub merged: PathBuf,
+    /// What is changed need not last a power loss.
+    #[serde(default)]
+    pub volatile: bool,
     /// Not used any more: `root.readonly` of the bundle says it.
     #[serde(default)]
     pub read_only: bool,

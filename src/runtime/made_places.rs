@@ -45,7 +45,7 @@ impl FolderBefore {
     }
 }
 
-/// Takes them out of overlayfs's upper directory, when nothing is mounted on that any more: what is empty still, and
+/// Takes them out of overlayfs's upper directory, when nobody uses the overlay any more: what is empty still, and
 /// the folders on the way that are there only because something was made below them. Times are as before.
 pub fn take_away(upper: &Path, places: &[MadePlace]) -> Result<()> {
     let doing = || format!("cannot take mount points out of `{}`", upper.display());

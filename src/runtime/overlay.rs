@@ -11,6 +11,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// The option that leaves syncs out (Linux 5.10).
+const VOLATILE: &CStr = c"volatile";
+
 /// Directories to lay over each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Overlay<'a> {
@@ -18,6 +21,8 @@ pub struct Overlay<'a> {
     pub lower: &'a [PathBuf],
     /// Where changes go, and the work directory beside it; `None`: read-only.
     pub upper: Option<(&'a Path, &'a Path)>,
+    /// What is changed need not last a power loss: else unmounting syncs the whole file system of `upper`.
+    pub volatile: bool,
 }
 
 impl Overlay<'_> {
@@ -48,6 +53,9 @@ impl Overlay<'_> {
         if let Some((upper, work)) = self.upper {
             context.set(c"upperdir", &Name::of(upper)?.text)?;
             context.set(c"workdir", &Name::of(work)?.text)?;
+        }
+        if self.volatile {
+            context.set_flag(VOLATILE)?;
         }
         Ok(())
     }
@@ -84,14 +92,14 @@ impl Overlay<'_> {
         let upper = upper.as_ref().map(|(upper, work)| (upper.text.as_c_str(), work.text.as_c_str()));
         // fsconfig(2) takes values of 255 bytes only.
         let result = match mount_point {
-            _ if lower.count_bytes() < 256 => Self::mount_of_strings(&lower, upper, attrs),
-            Some(mount_point) => Self::mount_through(mount_point, &lower, upper, attrs),
+            _ if lower.count_bytes() < 256 => self.mount_of_strings(&lower, upper, attrs),
+            Some(mount_point) => self.mount_through(mount_point, &lower, upper, attrs),
             None => Err(Errno::ENOSYS),
         };
         result.map_err(|errno| self.failed(errno, ""))
     }
 
-    fn mount_of_strings(lower: &CStr, upper: Option<(&CStr, &CStr)>, attrs: MountAttrs) -> nix::Result<OwnedFd> {
+    fn mount_of_strings(&self, lower: &CStr, upper: Option<(&CStr, &CStr)>, attrs: MountAttrs) -> nix::Result<OwnedFd> {
         let context = FsContext::open(c"overlay")?;
         context.set(c"source", c"overlay")?;
         context.set(c"lowerdir", lower)?;
@@ -100,11 +108,15 @@ impl Overlay<'_> {
             context.set(c"upperdir", upper)?;
             context.set(c"workdir", work)?;
         }
+        if self.volatile {
+            context.set_flag(VOLATILE)?;
+        }
         context.mount(attrs)
     }
 
     /// The old mount(2), whose options may be a page long.
     fn mount_through(
+        &self,
         mount_point: &Path,
         lower: &CStr,
         upper: Option<(&CStr, &CStr)>,
@@ -113,6 +125,10 @@ impl Overlay<'_> {
         let mut options = [b"redirect_dir=off,metacopy=off,lowerdir=", lower.to_bytes()].concat();
         if let Some((upper, work)) = upper {
             options.extend([b",upperdir=", upper.to_bytes(), b",workdir=", work.to_bytes()].concat());
+        }
+        if self.volatile {
+            options.push(b',');
+            options.extend(VOLATILE.to_bytes());
         }
         let options = CString::new(options).map_err(|_| Errno::EINVAL)?;
         mount(Some(c"overlay"), mount_point, Some(c"overlay"), MsFlags::empty(), Some(options.as_c_str()))?;

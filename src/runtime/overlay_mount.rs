@@ -18,14 +18,19 @@ pub struct Folders {
     lower: Vec<PathBuf>,
     upper: Option<PathBuf>,
     work: Option<PathBuf>,
+    volatile: bool,
 }
 
 impl Folders {
-    /// Reads `lowerdir=A:B`, `upperdir=` and `workdir=`, in which `\` takes its meaning from a colon; `None` when there is
+    /// Reads `lowerdir=A:B`, `upperdir=`, `workdir=` and `volatile`, in which `\` takes its meaning from a colon; `None` when there is
     /// any other option: that is for the kernel.
     pub fn of(options: &[String]) -> Option<Self> {
         let mut folders = Self::default();
         for option in options {
+            if option == "volatile" {
+                folders.volatile = true;
+                continue;
+            }
             match option.split_once('=')? {
                 ("lowerdir", list) => folders.lower = split(list),
                 ("upperdir", path) => folders.upper = Some(PathBuf::from(path)),
@@ -36,12 +41,16 @@ impl Folders {
         (!folders.lower.is_empty() && folders.upper.is_some() == folders.work.is_some()).then_some(folders)
     }
 
-    /// The options that [`Self::of`] reads.
+    /// The options that [`Self::of`] reads, for changes that need not last a power loss.
     pub fn options(lower: &[PathBuf], changes: Option<(&Path, &Path)>) -> Vec<String> {
         let lower: Vec<_> = lower.iter().map(|path| escaped(path)).collect();
         let mut options = vec![format!("lowerdir={}", lower.join(":"))];
         if let Some((upper, work)) = changes {
-            options.extend([format!("upperdir={}", upper.display()), format!("workdir={}", work.display())]);
+            options.extend([
+                format!("upperdir={}", upper.display()),
+                format!("workdir={}", work.display()),
+                "volatile".into(),
+            ]);
         }
         options
     }
@@ -57,7 +66,7 @@ impl Folders {
         mount_point: &Path,
     ) -> Result<()> {
         let changes = self.upper.as_deref().zip(self.work.as_deref());
-        let overlay = Overlay { lower: &self.lower, upper: changes };
+        let overlay = Overlay { lower: &self.lower, upper: changes, volatile: self.volatile };
         let whole = overlay.mount(attrs, Some(mount_point))?;
         let tree = match below {
             Some(below) => part(&whole, below, mount_point).map_err(|errno| no_part(errno, below, target))?,

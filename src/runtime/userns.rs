@@ -181,7 +181,8 @@ pub fn mount_root(rootfs: Rootfs<'_>, spec: &Spec, user: BorrowedFd<'_>) -> Resu
                     mapped.push(folder);
                 }
             }
-            let overlay = Overlay { lower: &plan.layers, upper: Some((&plan.upper, &plan.work)) };
+            let overlay =
+                Overlay { lower: &plan.layers, upper: Some((&plan.upper, &plan.work)), volatile: plan.volatile };
             let tree = as_owner(spec, || overlay.mount(MountAttrs::empty(), Some(&plan.merged)))?;
             (tree, plan.merged.as_path())
         }

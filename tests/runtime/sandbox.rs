@@ -81,6 +81,7 @@ impl Sandbox {
             work: container_dir.join("work"),
             merged: container_dir.join("merged"),
             read_only: options.read_only,
+            volatile: false,
         };
         let options = Options { root: rootfs.merged.clone(), ..options };
         bundle::write(&container_dir, &spec::build(&options).unwrap()).unwrap();

@@ -127,7 +127,7 @@ impl Plan {
         // Reading needs no work folder: then its changes are one more layer.
         let layers: Vec<PathBuf> = read_only.then_some(&self.upper).into_iter().chain(&self.layers).cloned().collect();
         let upper = (!read_only).then_some((self.upper.as_path(), self.work.as_path()));
-        Overlay { lower: &layers, upper }.mount(attrs, Some(&self.merged))
+        Overlay { lower: &layers, upper, volatile: false }.mount(attrs, Some(&self.merged))
     }
 
     fn mount(&self) -> Report {

@@ -61,7 +61,7 @@ pub fn protected(beside: &Path) -> Result<&'static Program> {
 /// `None` where it cannot be mounted: an old kernel, too many overlays below each other.
 fn from_overlay(program: &Path, beside: &Path) -> Option<OwnedFd> {
     let (dir, name) = (program.parent()?, program.file_name()?);
-    let overlay = Overlay { lower: &[dir.to_owned(), beside.to_owned()], upper: None };
+    let overlay = Overlay { lower: &[dir.to_owned(), beside.to_owned()], upper: None, volatile: false };
     let mount = overlay.mount(MountAttrs::READ_ONLY, None).ok()?;
     openat(&mount, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).ok()
 }
