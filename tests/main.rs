@@ -16,6 +16,7 @@ mod container_files;
 mod crashes;
 mod disk_full;
 mod dockerfile;
+mod dockerfiles;
 mod documentation;
 mod events;
 mod examples;

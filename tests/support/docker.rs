@@ -17,8 +17,13 @@ pub struct Docker {
 impl Docker {
     /// Starts it; `Missing` on a machine without `dockerd`.
     pub fn start() -> Result<Self, Missing> {
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// Starts it with its root below a folder.
+    pub fn start_in(parent: &Path) -> Result<Self, Missing> {
         let (daemon, client) = (program("dockerd")?, program("docker")?);
-        let folder = TempDir::with_prefix("shanty-docker-").unwrap();
+        let folder = TempDir::with_prefix_in("shanty-docker-", parent).unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let daemon = Command::new(daemon)

@@ -52,7 +52,7 @@ fn each_rule_finds_its_case_and_nothing_else() {
         ("FROM scratch\nENV A=1\nENV B=$A", &[]),
         ("FROM scratch\nARG A\nLABEL a=$A b=$GIVEN", &[]),
         ("FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /", &[]),
-        ("FROM scratch AS a\nARG A=1\nENV B=1\nFROM a\nLABEL b=$B a=$A", &[("UndefinedVar", 5)]),
+        ("FROM scratch AS a\nARG A=1\nENV B=1\nFROM a\nLABEL b=$B a=$A", &[]),
         ("FROM scratch\nRUN echo $a", &[]),
         ("FROM scratch\nRUN --mount=type=cache,target=$a x", &[("UndefinedVar", 2)]),
         ("FROM scratch\nCOPY <<EOF <<'EOF2' /\n$a\nEOF\n$b\nEOF2", &[("UndefinedVar", 2)]),

@@ -44,8 +44,7 @@ pub fn check(file: &Dockerfile, input: &CheckInput<'_>, found: &mut Found) {
             words.check(instruction);
             scope.apply(expander, instruction, &global);
         }
-        // What a stage declares as `ARG` ends with it.
-        scope.end();
+        // What a stage declares as `ARG` is there in those that begin with it, too.
         stages.insert(number.to_string(), scope.clone());
         if let Some(name) = &stage.name {
             stages.insert(name.clone(), scope);
@@ -112,11 +111,6 @@ impl Scope {
             Kind::Workdir(_) => self.has_workdir = true,
             _ => {}
         }
-    }
-
-    fn end(&mut self) {
-        let arguments = std::mem::take(&mut self.arguments);
-        self.values.retain(|(name, _)| !arguments.contains(name));
     }
 }
 
