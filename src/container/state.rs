@@ -70,6 +70,10 @@ pub fn refresh_locked(store: &Store, row: &mut Row) -> Result<Option<State>> {
         // Its monitor was killed, or is about to go: then it says so, and does this itself.
         sweep_remains(store, row)?;
         row.state = ended(&row.state, state.as_ref());
+        // Whoever folds it first, a list or a sweep: the sweep has to find what should go at its end.
+        if row.state.status == Status::Created && row.spec.remove {
+            row.state.status = Status::Exited;
+        }
         fold(store, row)?;
         // Its monitor was killed, and could not write it down.
         if state.is_some_and(|state| state.phase == Phase::Exited && state.finished.is_none()) {
