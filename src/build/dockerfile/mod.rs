@@ -15,8 +15,10 @@ use super::session::Session;
 use super::state::State;
 use super::tree::Tree;
 use crate::context::Context;
+use crate::dockerfile::checks::{self, CheckInput};
 use crate::dockerfile::{Dockerfile, parse};
 use crate::error::{Error, ErrorKind, Result};
+use crate::image;
 use crate::model::DockerfileSource;
 use arguments::Arguments;
 use board::Board;
@@ -43,7 +45,7 @@ pub fn build(session: &Session<'_>, source: &DockerfileSource, cx: &Context) -> 
     let context = BuildContext::open(session, source, cx)?;
     let (name, text) = context.dockerfile();
     let file = parse(text, name)?;
-    warn(&file, &context, cx)?;
+    warn(session, &file, source, &context, cx)?;
     let graph = Graph::of(&file, source)?;
     let arguments = Arguments::new(session, source, &file, &graph)?;
     let board = Board::new(file.stages.len());
@@ -54,15 +56,26 @@ pub fn build(session: &Session<'_>, source: &DockerfileSource, cx: &Context) -> 
     Ok(state)
 }
 
-fn warn(file: &Dockerfile, context: &BuildContext, cx: &Context) -> Result<()> {
-    if context.ignore().is_some() {
-        tracing::debug!("the context has an ignore file");
-    }
+/// Shows what is probably not meant.
+fn warn(
+    session: &Session<'_>,
+    file: &Dockerfile,
+    source: &DockerfileSource,
+    context: &BuildContext,
+    cx: &Context,
+) -> Result<()> {
     if let Some(syntax) = &file.syntax {
         cx.progress.note(&format!("`# syntax={syntax}` is ignored: the language is built in"));
     }
-    let warnings = &file.warnings;
-    for warning in warnings {
+    let build_args: Vec<String> = source.args.keys().cloned().collect();
+    let base_env = |name: &str| {
+        let id = image::find(session.store(), name).ok().flatten()?;
+        let env = image::info(session.store(), &id).ok()?.env;
+        Some(env.iter().map(|line| line.split('=').next().unwrap_or_default().to_owned()).collect())
+    };
+    let input = CheckInput { build_args: &build_args, ignore: context.ignore(), base_env: Some(&base_env) };
+    let warnings = checks::check(file, &input);
+    for warning in &warnings {
         cx.progress.warn(&format!("{}:{}: {} ({})", file.name, warning.span.first, warning.message, warning.rule));
     }
     if file.check.error && !warnings.is_empty() {
