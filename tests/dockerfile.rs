@@ -5,6 +5,7 @@ mod cache;
 mod copy;
 mod hostile;
 mod options;
+mod secrets;
 mod stages;
 
 use crate::support::busybox::with_busybox;
