@@ -4,6 +4,7 @@ mod add;
 mod cache;
 mod copy;
 mod hostile;
+mod node_app;
 mod options;
 mod secrets;
 mod stages;

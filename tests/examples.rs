@@ -29,3 +29,14 @@ fn the_backup_example_runs_and_leaves_nothing() {
     assert_eq!(shanty.json("[containers(#{ all: true }), volumes()]"), serde_json::json!([[], []]));
     shanty.assert_nothing_left();
 }
+
+#[test]
+fn the_build_example_runs_and_leaves_nothing() {
+    require!(program("sh"));
+    let shanty = Shanty::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/build.rhai");
+    let output = shanty.run_file(example).ok();
+    let expected = "hello from vanilla\nhello from lemon\nhello from cocoa\n5 of 5 steps were there already\n";
+    assert_eq!(output.stdout, expected);
+    assert_eq!(shanty.json("images(#{ all: true }).len()"), 0);
+}

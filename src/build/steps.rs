@@ -227,9 +227,16 @@ pub fn copy_files(work: &mut Work<'_, '_>, state: &State, parts: Vec<Part<'_>>, 
     for part in parts {
         match part {
             Part::Files { request, selection } => {
-                let mut selection = selection.map_or_else(|| copy::select(&request, cx), Ok)?;
+                let digests = session.digests(request.tree);
+                let mut selection = match selection {
+                    Some(selection) => selection,
+                    None => std::thread::scope(|scope| {
+                        scope.spawn(|| digests.prepare());
+                        copy::select(&request, cx)
+                    })?,
+                };
                 inputs.extend(request.describe().into_bytes());
-                inputs.extend(selection.digest(&request, &session.digests(request.tree), cx)?);
+                inputs.extend(selection.digest(&request, &digests, cx)?);
                 ready.push(Part::Files { request, selection: Some(selection) });
             }
             Part::Archive { path, digest, like } => {

@@ -68,6 +68,11 @@ impl Digests {
         Self { file: None, root: PathBuf::new(), known: Mutex::new(Some(HashMap::new())), trusted_before: 0 }
     }
 
+    /// Reads what is remembered, which may take as long as to look at all files: both can be done at the same time.
+    pub fn prepare(&self) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| self.load());
+    }
+
     /// Fills in the digests of regular files.
     pub fn fill(&self, items: &mut [&mut Item], tree: &Tree, cx: &Context) -> Result<()> {
         let is_context = matches!(tree, Tree::Folder(folder) if self.file.is_some() && folder.root() == self.root);

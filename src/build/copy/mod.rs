@@ -6,6 +6,7 @@ mod items;
 mod owner;
 mod place;
 mod select;
+mod walk;
 
 pub use chmod::Chmod;
 pub use digests::{Digests, digest_of, open};

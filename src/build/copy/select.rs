@@ -1,16 +1,12 @@
 //! What a source means: a path or a pattern in a tree.
 
+use super::walk::{self, Folder, Place};
 use super::{Item, Request, Selected};
 use crate::archive::member::Path as Inside;
 use crate::build::tree::{Entry, Tree, components, join};
 use crate::context::Context;
-use crate::dockerfile::ignore::{Ignore, State};
 use crate::dockerfile::wildcard;
-use crate::error::{Error, IoContext, Result};
-use std::ffi::OsString;
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use crate::error::{Error, Result};
 
 /// Files and folders that a source means. A pattern may mean none.
 pub fn select(request: &Request<'_>, source: &str, cx: &Context) -> Result<Vec<Selected>> {
@@ -162,104 +158,16 @@ fn walk(request: &Request<'_>, real: &Inside, entry: Entry, items: &mut Vec<Item
     items.push(Item::new(Inside::default(), entry));
     match request.tree {
         Tree::Folder(tree) => {
-            let at = Place {
-                ignore: tree.ignore().map(|ignore| (ignore, state(ignore, real))),
-                exclude: request.exclude.map(|exclude| (exclude, exclude.root())),
+            let folder = Folder {
+                host,
+                real: real.clone(),
+                path: Inside::default(),
+                place: Place::new(tree.ignore(), request.exclude, real),
             };
-            walk_folder(&host, real, &Inside::default(), &at, items, cx)
+            walk::walk(&folder, items, cx)
         }
         Tree::Layers(_) => walk_layers(request, real, &Inside::default(), items, cx),
     }
-}
-
-/// What patterns say of a folder, so that what is in it need not ask for all folders above.
-struct Place<'a> {
-    ignore: Option<(&'a Ignore, State)>,
-    exclude: Option<(&'a Ignore, State)>,
-}
-
-/// What patterns say of something in a folder.
-enum Verdict {
-    Kept,
-    LeftOut,
-    /// A folder that is left out, and may hold something that is kept.
-    Only,
-}
-
-/// What the patterns of an ignore file say of a folder.
-fn state(ignore: &Ignore, folder: &Inside) -> State {
-    let mut path = Inside::default();
-    components(folder.as_bytes()).fold(ignore.root(), |state, name| {
-        path = path.join(&name);
-        ignore.child(&state, path.as_bytes())
-    })
-}
-
-fn verdict(place: Option<&(&Ignore, State)>, path: &Inside, is_folder: bool) -> (Verdict, Option<State>) {
-    let Some((ignore, above)) = place else { return (Verdict::Kept, None) };
-    if !is_folder {
-        let left_out = ignore.leaf_is_ignored(above, path.as_bytes());
-        return (if left_out { Verdict::LeftOut } else { Verdict::Kept }, None);
-    }
-    let state = ignore.child(above, path.as_bytes());
-    let verdict = match state.ignored {
-        false => Verdict::Kept,
-        true if ignore.may_hold_exceptions(path.as_bytes()) => Verdict::Only,
-        true => Verdict::LeftOut,
-    };
-    (verdict, Some(state))
-}
-
-/// A walk over a folder of this machine, which may hold very many files.
-fn walk_folder(
-    host: &Path,
-    real: &Inside,
-    path: &Inside,
-    place: &Place<'_>,
-    items: &mut Vec<Item>,
-    cx: &Context,
-) -> Result<()> {
-    cx.check()?;
-    let doing = || format!("cannot read `{}`", host.display());
-    let mut entries: Vec<(OsString, fs::DirEntry)> = Vec::new();
-    for entry in fs::read_dir(host).doing(doing)? {
-        let entry = entry.doing(doing)?;
-        entries.push((entry.file_name(), entry));
-    }
-    entries.sort_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
-    for (name, entry) in entries {
-        let (inside, below) = (real.join(name.as_bytes()), path.join(name.as_bytes()));
-        let is_folder = match entry.file_type() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            kind => kind.doing(doing)?.is_dir(),
-        };
-        let (ignored, ignore) = verdict(place.ignore.as_ref(), &inside, is_folder);
-        let (excluded, exclude) = verdict(place.exclude.as_ref(), &below, is_folder);
-        if matches!(ignored, Verdict::LeftOut) || matches!(excluded, Verdict::LeftOut) {
-            continue;
-        }
-        // Relative to the open folder: no path is walked for it.
-        let metadata = match entry.metadata() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            metadata => metadata.doing(doing)?,
-        };
-        let child = host.join(name);
-        let at = items.len();
-        items.push(Item::new(below.clone(), Entry { host: child.clone(), metadata }));
-        if is_folder {
-            let place = Place {
-                ignore: place.ignore.as_ref().map(|(patterns, _)| *patterns).zip(ignore),
-                exclude: place.exclude.as_ref().map(|(patterns, _)| *patterns).zip(exclude),
-            };
-            walk_folder(&child, &inside, &below, &place, items, cx)?;
-            // A folder that is left out is there only for what is in it.
-            let only = matches!(ignored, Verdict::Only) || matches!(excluded, Verdict::Only);
-            if only && items.len() == at + 1 {
-                items.pop();
-            }
-        }
-    }
-    Ok(())
 }
 
 fn walk_layers(request: &Request<'_>, real: &Inside, path: &Inside, items: &mut Vec<Item>, cx: &Context) -> Result<()> {
