@@ -19,14 +19,14 @@ fn a_node_js_application_is_built_tested_and_answers_over_a_port() {
         let app = build("app", #{{ tag: "shop:1.0", network: "none" }});
         let web = app.run(#{{ ports: ["127.0.0.1::3000"], init: true }});
         web.wait_for(#{{ port: 3000, timeout: "30s" }});
-        let answer = http::get(`http://127.0.0.1:${{web.port(3000)}}/you`).body;
+        let answer = http::get(`http://127.0.0.1:${{web.port(3000).host_port}}/you`).text;
         let files = app.exec(["node", "-p", "fs.readdirSync('/app').join() + ' ' + fs.existsSync('/usr/bin/npm')"], #{{ network: "none" }}).text;
         web.stop();
         [answer, web.exit_code, app.size < image("node:18").size, files, app.cmd, app.layers.len()]"#,
         layout.display()
     );
     let found = shanty.json(&code);
-    let files = "Dockerfile,greeting,node_modules,package-lock.json,package.json,server.js false";
+    let files = ".dockerignore,Dockerfile,greeting,node_modules,package-lock.json,package.json,server.js false";
     assert_eq!(found, json!(["hello you\n", 0, true, files, ["node", "server.js"], 3]));
     // Only what has changed is done again.
     shanty.write("app/server.js", &std::fs::read_to_string(source.join("server.js")).unwrap().replace("\\n", "!\\n"));
