@@ -13,13 +13,14 @@ import time
 
 import catalogue
 import report
+from build import Building
 from engines import Absent, Docker, Podman, Registry, Runc, Shanty, run, wait_until
 from images import Images
 from networks import Networks
 from running import Running, anonymous
 
 SEQUENCE = 500
-BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "pipeline", "images", "monitor", "catalogue", "network", "connect", "backup"]
+BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "pipeline", "images", "monitor", "catalogue", "network", "connect", "backup", "build"]
 
 
 def main():
@@ -60,7 +61,7 @@ def main():
     sys.exit(1 if bench.failed or any(row.missed for row in bench.rows) else 0)
 
 
-class Bench(Running, Images, Networks):
+class Bench(Running, Images, Networks, Building):
     def __init__(self, options):
         self.options = options
         self.rows, self.notes, self.versions = [], [], {}

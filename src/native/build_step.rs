@@ -9,6 +9,8 @@ use crate::model::{ContainerSpec, ExecIo, NetworkAttachment, RunOutput};
 use crate::runtime::made_places;
 use crate::runtime::spec;
 use oci_spec::runtime::Mount;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The host name of every step: what a step writes must not differ from one machine, or one time, to the next. It is
@@ -17,6 +19,9 @@ const HOSTNAME: &str = "buildkitsandbox";
 
 impl RunStep for NativeEngine {
     fn run(&self, cx: &Context, step: RunRequest<'_>) -> Result<()> {
+        // It is the command's `/`, whatever our umask is.
+        let open = Permissions::from_mode(0o755);
+        fs::set_permissions(step.upper, open).doing(|| format!("cannot use `{}`", step.upper.display()))?;
         let mounts = step.mounts.iter().map(|mount| oci_mount(mount, &step)).collect::<Result<Vec<_>>>()?;
         let base = Base {
             image: None,

@@ -10,7 +10,7 @@ use shanty::model::{Secret, Stream};
 use shanty::native::NativeEngine;
 use shanty::runtime::control;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -124,6 +124,7 @@ impl Step<'_> {
         let (upper, work) = (folder.join("upper"), folder.join("work"));
         for folder in [&upper, &work] {
             fs::create_dir_all(folder).unwrap();
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
         }
         let text = format!(
             r#"{{ "architecture": "amd64", "os": "linux", "config": {} , "rootfs": {{ "type": "layers", "diff_ids": [] }} }}"#,

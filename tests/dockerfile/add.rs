@@ -9,6 +9,7 @@ use crate::support::wait::wait_until;
 use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -103,8 +104,10 @@ fn git_repositories_are_checked_out() {
          echo two > docs/a; git commit -qam two; touch .git/git-daemon-export-ok",
     );
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let daemon = Command::new("git")
-        .args(["daemon", "--reuseaddr", "--listen=127.0.0.1", &format!("--port={port}"), "--base-path=."])
+    // Not through `git`, which would leave it behind when it is ended.
+    let folder = String::from_utf8(Command::new("git").arg("--exec-path").output().unwrap().stdout).unwrap();
+    let daemon = Command::new(Path::new(folder.trim()).join("git-daemon"))
+        .args(["--reuseaddr", "--listen=127.0.0.1", &format!("--port={port}"), "--base-path=."])
         .current_dir(shanty.work().join("repositories"))
         .envs([("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")])
         .stderr(Stdio::null())
