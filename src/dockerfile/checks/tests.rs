@@ -22,6 +22,7 @@ fn each_rule_finds_its_case_and_nothing_else() {
         ("FROM x\nRUN a \\\n# c\n  b", &[]),
         ("FROM x\nrun a\nRUN b\nRun c", &[("ConsistentInstructionCasing", 2), ("ConsistentInstructionCasing", 4)]),
         ("from x\nrun a\nRUN b", &[("ConsistentInstructionCasing", 3)]),
+        ("from x\nRUN a", &[("ConsistentInstructionCasing", 1)]),
         ("FROM x AS a\nFROM y AS a", &[("DuplicateStageName", 2)]),
         ("FROM x AS scratch", &[("ReservedStageName", 1)]),
         ("FROM x AS context", &[("ReservedStageName", 1)]),

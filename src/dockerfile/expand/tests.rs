@@ -66,6 +66,7 @@ fn quotes_go_and_keep_what_is_in_them() {
         ("'$FOO' \"$FOO\" \\$FOO", "$FOO xxx $FOO", &["$FOO", "xxx", "$FOO"]),
         (r#""a\"b" "a\b" "a\\b" '\'"#, r#"a"b a\b a\b \"#, &["a\"b", "a\\b", "a\\b", "\\"]),
         ("a\"b\"'c'd", "abcd", &["abcd"]),
+        (r#""\$FOO $FOO""#, "$FOO xxx", &["$FOO xxx"]),
         ("a\\", "a", &["a"]),
         ("  a  b ", "  a  b ", &["a", "b"]),
         ("$TWO '$TWO' \"$TWO\"", "1 2 $TWO 1 2", &["1", "2", "$TWO", "1 2"]),
