@@ -310,7 +310,7 @@ fn the_config_says_what_the_steps_said() {
     assert_eq!(info.tags, ["config:latest"]);
     assert_eq!(
         (info.env, info.workdir.as_str(), info.user.as_str()),
-        (vec!["B=2".to_owned(), "A=3".to_owned()], "/srv/app", "nobody")
+        (vec!["A=3".to_owned(), "B=2".to_owned()], "/srv/app", "nobody")
     );
     assert_eq!(
         (info.ports, info.entrypoint, info.cmd),

@@ -57,7 +57,7 @@ fn removing_an_image_lets_go_of_its_files_at_once() {
         return;
     }
     // In one script: the mount is there when the image goes.
-    shanty.eval(r#"image("busybox:1").exec("true", #{ network: "none" }); image("busybox:1").remove()"#).ok();
+    shanty.eval(r#"prune(#{ build_cache: true }); image("busybox:1").exec("true", #{ network: "none" }); image("busybox:1").remove()"#).ok();
     wait_until(Duration::from_secs(30), || mounts(&shanty).is_empty());
     let left = std::fs::read_dir(shanty.root().join("layers")).unwrap().count();
     assert_eq!(left, 1, "only the folder for new ones");

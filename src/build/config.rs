@@ -12,9 +12,13 @@ pub fn apply(state: &mut State, step: &BuildStep) -> Result<()> {
         BuildStep::Env(name, value) => {
             let env = state.run_config().entry("Env").or_insert_with(|| json!([]));
             let list = env.as_array_mut().ok_or_else(|| Error::corrupt("the base image's `Env` is no list"))?;
-            let prefix = format!("{name}=");
-            list.retain(|line| !line.as_str().is_some_and(|line| line.starts_with(&prefix)));
-            list.push(format!("{name}={value}").into());
+            let (prefix, line) = (format!("{name}="), format!("{name}={value}"));
+            let is_it = |line: &Value| line.as_str().is_some_and(|line| line.starts_with(&prefix));
+            // In its place, as Docker does.
+            match list.iter_mut().find(|line| is_it(line)) {
+                Some(known) => *known = line.into(),
+                None => list.push(line.into()),
+            }
         }
         BuildStep::Workdir(path) => {
             let current = state.run_config().get("WorkingDir").and_then(Value::as_str).unwrap_or("/").to_owned();

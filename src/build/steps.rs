@@ -308,8 +308,14 @@ pub fn workdir(work: &mut Work<'_, '_>, state: &State, path: &str) -> Result<Mad
     if inside.as_bytes().is_empty() || canvas.kind(&inside)? == Some(MemberKind::Directory) {
         return Ok(Made { layer: None, created: cache::now() });
     }
+    let user = state.raw_config().get("User").and_then(Value::as_str).unwrap_or_default().to_owned();
     paint(work, state, "workdir", |canvas| {
-        canvas.add(super::canvas::ours(inside, MemberKind::Directory, 0o755, 0), Source::Nothing)
+        // It belongs to who works in it.
+        let (uid, gid) = if user.is_empty() { (0, 0) } else { copy::ids(canvas, &user)? };
+        canvas.set_new_folders(uid, gid);
+        let mut folder = super::canvas::ours(inside, MemberKind::Directory, 0o755, 0);
+        (folder.uid, folder.gid) = (uid, gid);
+        canvas.add(folder, Source::Nothing)
     })
 }
 

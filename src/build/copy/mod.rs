@@ -11,6 +11,7 @@ mod walk;
 pub use chmod::Chmod;
 pub use digests::{Digests, digest_of, open};
 pub use items::Item;
+pub use owner::ids;
 pub use place::place;
 
 use super::tree::Tree;

@@ -47,7 +47,7 @@ pub fn apply(stage: &mut Stage<'_, '_, '_>, instruction: &Instruction) -> Result
         Kind::Volume(paths) => {
             let mut all = Vec::new();
             for path in paths {
-                all.extend(stage.words(path)?);
+                all.push(stage.word(path)?);
             }
             if let Some(empty) = all.iter().find(|path| path.trim().is_empty()) {
                 return Err(Error::invalid(format!("the volume `{empty}` has no path")));
