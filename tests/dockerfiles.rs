@@ -35,9 +35,10 @@ const OF_BUILDAH: [(&str, &str, &str); 8] = [
 ];
 
 /// Where Docker's classic builder is on its own, and BuildKit does as buildah.
-const OF_CLASSIC: [(&str, &str, &str); 2] = [
+const OF_CLASSIC: [(&str, &str, &str); 3] = [
     ("copies", "file owned", "folders that `COPY --chown` makes have the owner"),
     ("runtime", "file up", "WORKDIR makes a folder of the USER"),
+    ("runtime", "file relative", "the same"),
 ];
 
 /// Where both are on their own: BuildKit does as we do.
