@@ -168,3 +168,11 @@ fn what_is_wrong_in_a_file_is_shown_with_its_line() {
     let error = shanty.eval(r#"build("app", #{ target: "wbe" })"#).fails_with("not_found");
     assert!(error.stderr.contains("web"), "{error}");
 }
+
+#[test]
+fn a_command_may_write_more_than_is_kept() {
+    let shanty = require!(with_busybox());
+    shanty.write("app/Dockerfile", "FROM busybox:1\nRUN yes | head -c 80000000; echo the end; exit 5\n");
+    let error = shanty.call(&["--quiet", "eval", r#"build("app", #{ network: "none" })"#]).exits(1);
+    assert!(error.stderr.contains("code 5") && error.stderr.contains("the end"), "{error}");
+}

@@ -31,6 +31,8 @@ pub struct ExecIo<'a> {
     pub stdin: Option<Vec<u8>>,
     /// Called with each chunk of output, besides collecting it.
     pub on_output: Option<OutputSink<'a>>,
+    /// Only the end of the output is kept, however much it is: who sees it as it comes has all of it.
+    pub keep_end: bool,
 }
 
 /// What a command left behind.

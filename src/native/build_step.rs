@@ -37,7 +37,7 @@ impl RunStep for NativeEngine {
             output(stream, bytes);
             Ok(())
         };
-        let io = ExecIo { stdin: step.stdin, on_output: Some(&mut on_output) };
+        let io = ExecIo { stdin: step.stdin, on_output: Some(&mut on_output), keep_end: true };
         let (output, remains) = container::run_once(&self.store, cx, &spec, base, io)?;
         let made = remains.made_places().to_vec();
         // None of its processes is left: with the first one all have ended that were in its pid namespace. What its overlay

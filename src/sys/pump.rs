@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Most that is kept of each stream, in bytes; more fails.
 const CAPTURE_LIMIT: usize = 64 << 20;
+/// Of each stream, in bytes, where only the end is wanted: that much at most, half of it at least.
+const END: usize = 256 << 10;
 /// What a terminal takes for the end of its input: Ctrl-D.
 pub const END_OF_INPUT: u8 = 4;
 /// As much as a pipe holds.
@@ -127,6 +129,10 @@ impl Pump {
                 let bytes = &buffer[..count];
                 if let Some(on_output) = io.on_output.as_mut() {
                     on_output(if index == 0 { Stream::Stdout } else { Stream::Stderr }, bytes)?;
+                }
+                if io.keep_end && self.collected[index].len() > END {
+                    let surplus = self.collected[index].len() - END / 2;
+                    self.collected[index].drain(..surplus);
                 }
                 if self.collected[index].len() + count > CAPTURE_LIMIT {
                     return Err(Error::new(ErrorKind::Io, "a command wrote more than 64 MiB")

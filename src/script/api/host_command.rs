@@ -60,7 +60,11 @@ pub fn host(call: &Call, cmd: CommandLine, options: HostOptions, on_line: Option
     let line = argv.join(" ");
     let mut live = on_line.map(|on_line| LiveOutput::new(call, on_line));
     let mut sink = live.as_mut().map(|live| |stream, bytes: &[u8]| live.write(stream, bytes));
-    let io = ExecIo { stdin: options.stdin.map(|Bytes(bytes)| bytes), on_output: sink.as_mut().map(|sink| sink as _) };
+    let io = ExecIo {
+        stdin: options.stdin.map(|Bytes(bytes)| bytes),
+        on_output: sink.as_mut().map(|sink| sink as _),
+        keep_end: false,
+    };
     let outer = call.context();
     let output = within(&outer, options.timeout, || format!("command `{line}`"), |cx| run(cx, command, program, io))?;
     if let Some(live) = live {

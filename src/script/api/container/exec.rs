@@ -72,7 +72,7 @@ impl Container {
         };
         let mut live = on_line.map(|on_line| LiveOutput::new(call, on_line));
         let mut sink = live.as_mut().map(|live| |stream, bytes: &[u8]| live.write(stream, bytes));
-        let io = ExecIo { stdin, on_output: sink.as_mut().map(|sink| sink as _) };
+        let io = ExecIo { stdin, on_output: sink.as_mut().map(|sink| sink as _), keep_end: false };
         let engine = call.engine()?;
         let output =
             within(&call.context(), options.timeout, || command, |cx| engine.exec(cx, self.reference(), &spec, io));
