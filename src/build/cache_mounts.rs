@@ -14,6 +14,7 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// In the root.
 const FOLDER: &str = "cache_mounts";
@@ -25,6 +26,8 @@ const DATA: &str = "data";
 const FILLING: &str = "filling";
 const LOCK: &str = "lock";
 const ABOUT: &str = "about";
+/// Until somebody else who makes a folder is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(3);
 /// So many builds may have one folder each for themselves alone.
 const MOST_PRIVATE: u32 = 1024;
 
@@ -167,8 +170,11 @@ impl Slot {
                 return Ok(lock);
             }
             drop(lock);
-            let _alone = self.lock(LockMode::Exclusive, cx)?;
-            self.make(id, init)?;
+            // Not waited for: who has just made it holds it as long as its step runs.
+            match self.try_lock(LockMode::Exclusive)? {
+                Some(_alone) => self.make(id, init)?,
+                None => cx.cancel.sleep(LOOK_AGAIN)?,
+            }
         }
     }
 
