@@ -81,18 +81,7 @@ fn files(work: &Work<'_, '_>, command: &Command<'_>, mount: &Mount) -> Result<Pl
 
 /// What is bound of a context, as a copy into an empty image: owned by root, without what is ignored.
 fn request<'r>(tree: &'r Tree, sources: &'r [String], session: &Session<'_>) -> Request<'r> {
-    Request {
-        tree,
-        sources,
-        inline: &[],
-        target: "/mount/",
-        owner: None,
-        chmod: None,
-        chmod_folders: false,
-        exclude: None,
-        parents: false,
-        epoch: session.spec.epoch,
-    }
+    Request::plain(tree, sources, "/mount/", session.spec.epoch)
 }
 
 impl Plan {
@@ -191,21 +180,28 @@ impl Files<'_> {
     /// The layer that a copy of the selection makes, on nothing: made once for the same files.
     fn layer(&self, session: &Session<'_>, selection: &Selection, cx: &Context) -> Result<Vec<PathBuf>> {
         let key = cache::key(None, "bound", self.key.to_string().as_bytes());
-        let made = if let Some(made) = session.cache.look_up(&key, None, cx)? {
-            made
-        } else {
+        let mut found = session.cache.look_up(&key, None, cx)?;
+        if found.is_none() {
             let _claim = session.content.claim(&key, &cx.cancel)?;
-            let layer = layer::from_tar(session.content, None, cx, |output| {
-                let mut canvas = Canvas::new(Vec::new());
-                let sources = [self.source.to_owned()];
-                copy::place(&mut canvas, &request(self.tree, &sources, session), selection, cx)?;
-                canvas.write(output, cx)
-            })?;
-            let made = cache::Made { layer, created: cache::now() };
-            session.cache.remember(&key, &format!("mount of {}", self.source), &made)?;
-            made
-        };
-        Ok(made.layer.map(|built| built.layer.folder().to_owned()).into_iter().collect())
+            // Somebody else has made it meanwhile.
+            found = session.cache.look_up(&key, None, cx)?;
+            if found.is_none() {
+                found = Some(self.make_layer(session, selection, &key, cx)?);
+            }
+        }
+        Ok(found.and_then(|made| made.layer).map(|built| built.layer.folder().to_owned()).into_iter().collect())
+    }
+
+    fn make_layer(&self, session: &Session<'_>, selection: &Selection, key: &str, cx: &Context) -> Result<cache::Made> {
+        let layer = layer::from_tar(session.content, None, cx, |output| {
+            let mut canvas = Canvas::new(Vec::new());
+            let sources = [self.source.to_owned()];
+            copy::place(&mut canvas, &request(self.tree, &sources, session), selection, cx)?;
+            canvas.write(output, cx)
+        })?;
+        let made = cache::Made { layer, created: cache::now() };
+        session.cache.remember(key, &format!("mount of {}", self.source), &made)?;
+        Ok(made)
     }
 }
 

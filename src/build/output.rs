@@ -14,18 +14,8 @@ use std::path::{Path, PathBuf};
 /// Writes all files that layers have, the topmost first.
 pub fn write(session: &Session<'_>, layers: &[PathBuf], output: &BuildOutput, cx: &Context) -> Result<()> {
     let tree = session.layers(layers.to_vec(), None)?;
-    let request = Request {
-        tree: &tree,
-        sources: &[".".to_owned()],
-        inline: &[],
-        target: "/",
-        owner: None,
-        chmod: None,
-        chmod_folders: false,
-        exclude: None,
-        parents: false,
-        epoch: session.spec.epoch,
-    };
+    let sources = [".".to_owned()];
+    let request = Request::plain(&tree, &sources, "/", session.spec.epoch);
     let selection = copy::select(&request, cx)?;
     let mut canvas = Canvas::new(Vec::new());
     copy::place(&mut canvas, &request, &selection, cx)?;

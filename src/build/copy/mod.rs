@@ -99,7 +99,23 @@ impl Selection {
     }
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// Sources as they are: owned by root, with their own modes.
+    pub fn plain(tree: &'a Tree, sources: &'a [String], target: &'a str, epoch: Option<i64>) -> Self {
+        Self {
+            tree,
+            sources,
+            inline: &[],
+            target,
+            owner: None,
+            chmod: None,
+            chmod_folders: false,
+            exclude: None,
+            parents: false,
+            epoch,
+        }
+    }
+
     /// What it is besides the files.
     pub fn describe(&self) -> String {
         let Self { target, owner, chmod, chmod_folders, parents, epoch, .. } = self;

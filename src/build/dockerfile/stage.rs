@@ -131,18 +131,8 @@ fn pulled(
 fn of_files(worker: &mut Worker<'_, '_>, platform: &Platform, tree: &Tree, shown: &str) -> Result<State> {
     let mut state = State::scratch(platform);
     let session = worker.session;
-    let request = Request {
-        tree,
-        sources: &[".".to_owned()],
-        inline: &[],
-        target: "/",
-        owner: None,
-        chmod: None,
-        chmod_folders: false,
-        exclude: None,
-        parents: false,
-        epoch: session.spec.epoch,
-    };
+    let sources = [".".to_owned()];
+    let request = Request::plain(tree, &sources, "/", session.spec.epoch);
     let before = state.clone();
     let title = Title { shown, created_by: shown };
     worker.step(&mut state, &title, |work| steps::copy_files(work, &before, vec![request.into()], true))?;
