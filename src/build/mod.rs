@@ -1,7 +1,7 @@
 //! Images from Dockerfiles, and from the steps of a script: `from("scratch").host_program("/bin/sh").cmd(…)`.
 //!
-//! One executor ([`worker`]) and one cache serve both. A Dockerfile is read by [`crate::dockerfile`]; [`dockerfile`] says what
-//! its instructions come to. Files are copied from trees ([`tree`]): a folder of this machine, a stage, an image.
+//! One executor (`worker`) and one cache serve both. A Dockerfile is read by [`crate::dockerfile`]; `dockerfile` says what
+//! its instructions come to. Files are copied from trees (`tree`): a folder of this machine, a stage, an image.
 
 mod cache;
 pub mod cache_mounts;
