@@ -4,9 +4,9 @@
 //!
 //! - `main → cli → {repl, runner} → docs → script → engine`
 //! - `cli → native → {engine, build}`
-//! - `build → container → {image, network, volume} → {runtime, registry, store, archive, events} → sys → context → {model, error}`
+//! - `build → container → {image, network, volume} → {runtime, registry, store, archive, events} → privilege → sys → context → {model, error}`
 //! - `{build, native, cli} → dockerfile → {model, error}`
-//! - `main → {monitor, oci} → {runtime, events, sys}`
+//! - `main → {monitor, oci} → {runtime, events, privilege, sys}`
 
 pub mod archive;
 pub mod build;
@@ -24,6 +24,7 @@ pub mod monitor;
 pub mod native;
 pub mod network;
 pub mod oci;
+pub mod privilege;
 pub mod registry;
 pub mod repl;
 pub mod runner;

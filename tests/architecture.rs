@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["runtime", "registry", "store", "archive", "events"],
     &["engine"],
     &["dockerfile"],
+    &["privilege"],
     &["sys"],
     &["context"],
     &["model"],
@@ -47,7 +48,7 @@ fn allowed(from: &str, to: &str) -> bool {
         }
         // A process beside each running container, which must stay small; and the command line of an OCI runtime, which
         // must be soon done.
-        "monitor" | "oci" => ["runtime", "events"].contains(&to) || base.contains(&to),
+        "monitor" | "oci" => ["runtime", "events", "privilege"].contains(&to) || base.contains(&to),
         // Only `native` speaks the trait's types; what it is made of has its own.
         _ if to == "engine" => ["cli", "native"].contains(&from),
         // Text in, values out: nothing of this machine.

@@ -16,12 +16,19 @@ pub struct Arguments {
     pub command: Option<Command>,
 }
 
+impl Arguments {
+    /// Whether it may come to containers: a script may, whatever it holds.
+    pub fn needs_engine(&self) -> bool {
+        !matches!(self.command, Some(Command::Check { .. } | Command::Doc { .. }))
+    }
+}
+
 /// What every command takes.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Where images, containers and volumes are kept.
-    #[arg(long, global = true, value_name = "DIR", env = "SHANTY_ROOT", default_value = "/var/lib/shanty")]
-    pub root: PathBuf,
+    /// Where images, containers and volumes are kept [default: /var/lib/shanty, without root ~/.local/share/shanty].
+    #[arg(long, global = true, value_name = "DIR", env = "SHANTY_ROOT")]
+    pub root: Option<PathBuf>,
     /// Another engine than the embedded one.
     #[arg(long, global = true, value_name = "URL", env = "SHANTY_ENGINE")]
     pub engine: Option<String>,

@@ -2,6 +2,7 @@
 //! monitor knows no database, and what the root does not need any more.
 
 use crate::native;
+use crate::privilege;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ pub fn main() -> ExitCode {
         [root, container] => (root, Some(container.as_str())),
         _ => return ExitCode::FAILURE,
     };
-    match native::clean_up(Path::new(root), container) {
+    match privilege::stay().and_then(|()| native::clean_up(Path::new(root), container)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

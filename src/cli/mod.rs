@@ -10,6 +10,7 @@ mod signals;
 
 use crate::context::{CancelToken, Context, Progress, Silent};
 use crate::error::{Error, IoContext, Result};
+use crate::privilege;
 use crate::repl;
 use crate::runner::{self, Outcome};
 use crate::script::binding::{help_text, nearest};
@@ -44,6 +45,12 @@ pub fn main() -> ExitCode {
         && let Err(error) = start_log(level)
     {
         return fail(&error, USAGE);
+    }
+    // Before there are threads and open files: what is opened later is opened with the rights that it is used with.
+    if arguments.needs_engine()
+        && let Err(error) = privilege::enter()
+    {
+        return fail(&error, THREW);
     }
     // The command's code is the process's: a thread with a large stack does the work.
     match Host::on_large_stack(|| dispatch(arguments)) {

@@ -29,6 +29,7 @@ mod timers;
 mod watch;
 
 use crate::error::{IoContext, Result};
+use crate::privilege;
 use crate::runtime::control::protocol::{Event, Failure, answer};
 use crate::runtime::control::{CLEANER_ARGV0, Channel};
 use crate::runtime::launch::Launch;
@@ -60,6 +61,7 @@ fn born() -> Result<Channel> {
     prctl::set_child_subreaper(true).doing(doing)?;
     // It was executed by the number of a descriptor, which `ps` and `top` would show.
     prctl::set_name(c"shanty-monitor").doing(doing)?;
+    privilege::stay()?;
     umask(Mode::from_bits_truncate(0o077));
     Ok(Channel::new(socket))
 }

@@ -3,6 +3,7 @@
 use super::database::Database;
 use crate::context::CancelToken;
 use crate::error::{IoContext, Result};
+use crate::privilege;
 use crate::sys::inode_flags;
 use crate::sys::lock::{FileLock, LockMode};
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -25,7 +26,6 @@ pub const CONTENT_LOCK: &str = "content.lock";
 
 /// Held while a root is being made.
 const ROOT_LOCK: &str = "root.lock";
-const RUN_DIR: &str = "/run/shanty";
 
 /// Folders of a root, for nobody else to enter: a setuid program that a container makes would be a way to root for
 /// every user of the machine who reaches it (CVE-2021-41091). Containers need no way through them: overlayfs looks
@@ -67,9 +67,10 @@ pub fn open_lock(path: &Path) -> Result<File> {
 
 /// Makes the run-time folder of a root and gives its path.
 pub fn create_run_dir(id8: &str) -> Result<PathBuf> {
-    let path = Path::new(RUN_DIR).join(id8);
+    let base = privilege::run_base()?;
+    let path = base.join(id8);
     if !path.is_dir() {
-        create_folder(Path::new(RUN_DIR))?;
+        create_folder(&base)?;
         create_folder(&path)?;
     }
     Ok(path)

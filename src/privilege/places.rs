@@ -1,0 +1,97 @@
+//! Where things are for whom.
+
+use super::Privilege;
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use nix::unistd::{Uid, User};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The root when nobody says another: `/var/lib/shanty`, and `$XDG_DATA_HOME/shanty` (`~/.local/share/shanty`) for
+/// everybody but root.
+pub fn default_root() -> PathBuf {
+    let privilege = Privilege::current();
+    if !privilege.is_rootless() {
+        return PathBuf::from("/var/lib/shanty");
+    }
+    root_of_user(std::env::var_os("XDG_DATA_HOME"), std::env::var_os("HOME"), || {
+        User::from_uid(Uid::from_raw(privilege.uid())).ok().flatten().map_or_else(|| "/".into(), |user| user.dir)
+    })
+}
+
+fn root_of_user(data: Option<OsString>, home: Option<OsString>, entry: impl FnOnce() -> PathBuf) -> PathBuf {
+    // The specification of these folders has relative ones ignored.
+    let absolute = |folder: OsString| Some(PathBuf::from(folder)).filter(|folder| folder.is_absolute());
+    let data =
+        data.and_then(absolute).unwrap_or_else(|| home.and_then(absolute).unwrap_or_else(entry).join(".local/share"));
+    data.join("shanty")
+}
+
+/// Where what need not survive a reboot is, made when it is not there: `/run/shanty`, and for everybody but root
+/// `/run/user/<uid>/shanty` or, where that is not, `/tmp/shanty-<uid>`.
+///
+/// It depends on nothing but who we are, so that all processes of a user find each other, whatever their environment is.
+///
+/// # Errors
+/// `denied` when somebody else has made it.
+pub fn run_base() -> Result<PathBuf> {
+    let privilege = Privilege::current();
+    if !privilege.is_rootless() {
+        return Ok(PathBuf::from("/run/shanty"));
+    }
+    base_of_user(privilege.uid())
+}
+
+/// The same for a user who may not have entered its namespace yet.
+pub(super) fn base_of_user(uid: u32) -> Result<PathBuf> {
+    let login = PathBuf::from(format!("/run/user/{uid}"));
+    let base = if is_ours(&login, uid) { login.join("shanty") } else { format!("/tmp/shanty-{uid}").into() };
+    match DirBuilder::new().mode(0o700).create(&base) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other.doing(|| format!("cannot make `{}`", base.display()))?,
+    }
+    if is_ours(&base, uid) {
+        return Ok(base);
+    }
+    Err(Error::new(ErrorKind::Denied, format!("`{}` is not a folder that only you can enter", base.display()))
+        .hint("somebody else may have made it: remove it, or have root remove it"))
+}
+
+/// Whether this is a folder, not a link, that belongs to us and that nobody else enters.
+fn is_ours(folder: &Path, uid: u32) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(folder) else { return false };
+    // In the namespace our own number is 0.
+    let ours = metadata.uid() == uid
+        || (Privilege::current().is_rootless() && metadata.uid() == nix::unistd::geteuid().as_raw());
+    metadata.is_dir() && ours && metadata.permissions().mode().trailing_zeros() >= 6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_of_a_user() {
+        let of = |data: &str, home: &str| {
+            let given = |text: &str| (!text.is_empty()).then(|| OsString::from(text));
+            root_of_user(given(data), given(home), || "/entry".into())
+        };
+        assert_eq!(of("/data", "/home/ann"), Path::new("/data/shanty"));
+        assert_eq!(of("data", "/home/ann"), Path::new("/home/ann/.local/share/shanty"));
+        assert_eq!(of("", ""), Path::new("/entry/.local/share/shanty"));
+    }
+
+    #[test]
+    fn a_folder_of_others_or_a_link_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, link) = (folder.path().join("own"), folder.path().join("link"));
+        DirBuilder::new().mode(0o700).create(&own).unwrap();
+        std::os::unix::fs::symlink(&own, &link).unwrap();
+        let uid = fs::metadata(&own).unwrap().uid();
+        assert!(is_ours(&own, uid) && !is_ours(&link, uid) && !is_ours(&folder.path().join("none"), uid));
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o750)).unwrap();
+        assert!(!is_ours(&own, uid));
+    }
+}
