@@ -5,11 +5,13 @@ use super::member::{Member, MemberKind, Path as Inside};
 use super::pipeline::inflate;
 use super::reader::TarReader;
 use super::unpack::Unpacked;
-use super::whiteout::{OPAQUE_XATTR, OVERLAY_XATTRS, Whiteout};
+use super::whiteout::{Whiteout, is_opaque, is_reserved_xattr};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
+use crate::privilege::Privilege;
 use crate::sys::file_capability;
 use crate::sys::node::{Node, NodeKind};
+use crate::sys::ownership;
 use crate::sys::xattr;
 use nix::fcntl::OFlag;
 use sha2::{Digest as _, Sha256};
@@ -278,8 +280,11 @@ fn difference(node: &Node, expected: &Entry, keeps: &Keeps) -> std::io::Result<O
         if node.kind() != NodeKind::Symlink && node.mode() != mode {
             return Ok(Some(format!("has the mode {:o}, not {mode:o}", node.mode())));
         }
-        if (stat.st_uid, stat.st_gid) != (uid, gid) {
-            return Ok(Some(format!("belongs to {}:{}, not {uid}:{gid}", stat.st_uid, stat.st_gid)));
+        let owner = ownership::recorded(&node.xattrs()?).unwrap_or((stat.st_uid, stat.st_gid));
+        // Those of links are not recorded.
+        let is_known = !Privilege::current().is_rootless() || matches!(node.kind(), NodeKind::File | NodeKind::Folder);
+        if owner != (uid, gid) && is_known {
+            return Ok(Some(format!("belongs to {}:{}, not {uid}:{gid}", owner.0, owner.1)));
         }
     }
     if node.kind() == NodeKind::File {
@@ -317,7 +322,7 @@ fn digest(mut file: File) -> std::io::Result<[u8; 32]> {
 /// Attributes that the file system does not keep are not missed.
 fn attributes(node: &Node, expected: &Entry, keeps: &Keeps) -> std::io::Result<Option<String>> {
     let found = node.xattrs()?;
-    let opaque = found.iter().any(|(name, value)| name.as_c_str() == OPAQUE_XATTR && value == b"y");
+    let opaque = is_opaque(&found);
     if opaque != expected.opaque {
         let text = if opaque { "hides what is below it" } else { "does not hide what is below it" };
         return Ok(Some(text.to_owned()));
@@ -325,7 +330,7 @@ fn attributes(node: &Node, expected: &Entry, keeps: &Keeps) -> std::io::Result<O
     // The last one of a name is the one that is kept.
     let wanted: BTreeMap<_, _> = expected.xattrs.iter().map(|(name, value)| (name, value)).collect();
     for (name, value) in wanted {
-        if OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)) {
+        if is_reserved_xattr(name) {
             continue;
         }
         let shown = String::from_utf8_lossy(name);

@@ -7,13 +7,14 @@ use super::exclude::Exclusion;
 use super::limits::{Limits, MAX_DEPTH};
 use super::member::{Member, MemberKind, Path as Inside, Time};
 use super::sparse::{SparseData, SparseMap};
-use super::whiteout::{self, OPAQUE_XATTR, OVERLAY_XATTRS};
+use super::whiteout::{self, is_reserved_xattr};
 use super::writer::TarWriter;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::IdMaps;
 use crate::sys::file_capability;
 use crate::sys::node::{LOOK, Node, NodeKind};
+use crate::sys::ownership;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
@@ -175,7 +176,10 @@ impl<W: Write> Packer<'_, W> {
         if let Some(newest) = self.options.newest.filter(|newest| newest.seconds < member.mtime.seconds) {
             member.mtime = newest;
         }
-        if let Some(maps) = self.options.ids {
+        let attributes = node.xattrs().doing(doing)?;
+        if let Some(owner) = ownership::recorded(&attributes) {
+            (member.uid, member.gid) = owner;
+        } else if let Some(maps) = self.options.ids {
             (member.uid, member.gid) = maps.in_container((member.uid, member.gid));
         }
         let is_folder = node.kind() == NodeKind::Folder;
@@ -187,8 +191,7 @@ impl<W: Write> Packer<'_, W> {
             }
             self.links.insert(node.key(), inside.clone());
         }
-        let attributes = node.xattrs().doing(doing)?;
-        let opaque = attributes.iter().any(|(name, value)| name.as_c_str() == OPAQUE_XATTR && value == b"y");
+        let opaque = whiteout::is_opaque(&attributes);
         member.xattrs = attributes
             .into_iter()
             .map(|(name, value)| (name.into_bytes(), value))
@@ -196,7 +199,7 @@ impl<W: Write> Packer<'_, W> {
                 file_capability::XATTR if !self.whole => (name, file_capability::for_any_root(value)),
                 _ => (name, value),
             })
-            .filter(|(name, _)| self.whole || !OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)))
+            .filter(|(name, _)| self.whole || !is_reserved_xattr(name))
             .collect();
         if member.kind == MemberKind::File {
             return self.file(node, &member);

@@ -4,9 +4,11 @@ use super::member::{Member, Time};
 use super::reader::TarReader;
 use super::sparse::SparseMap;
 use super::target::Target;
-use super::whiteout::{OPAQUE_XATTR, OVERLAY_XATTRS};
+use super::whiteout::{self, is_reserved_xattr};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
+use crate::privilege::Privilege;
+use crate::sys::ownership;
 use crate::sys::writeback;
 use crate::sys::{openat2, xattr};
 use nix::errno::Errno;
@@ -16,7 +18,7 @@ use nix::sys::stat::{
     utimensat,
 };
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat};
+use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::CString;
 use std::fs::File;
@@ -238,7 +240,7 @@ impl Target for Tree {
             writeback::start(&file);
         }
         // Changing the owner takes setuid and capabilities away, so it comes first.
-        fchown(&file, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
+        ownership::give(&file, (member.uid, member.gid)).map_err(refused)?;
         fchmod(&file, mode(member)).map_err(refused)?;
         set_attributes(&file, b"", member, self.overlay_attributes)?;
         let time = timespec(member.mtime);
@@ -272,7 +274,7 @@ impl Target for Tree {
     }
 
     fn root_directory(&mut self, member: &Member) -> Result<()> {
-        fchown(&self.root, Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid))).map_err(refused)?;
+        ownership::give(&*self.root, (member.uid, member.gid)).map_err(refused)?;
         fchmod(&self.root, mode(member)).map_err(refused)?;
         set_attributes(&*self.root, b"", member, self.overlay_attributes)?;
         self.times.insert(Vec::new(), member.mtime);
@@ -305,6 +307,11 @@ impl Target for Tree {
 
     fn node(&mut self, parent: &[u8], name: &[u8], kind: u32, device: u64, member: &Member) -> Result<()> {
         let kind = SFlag::from_bits_truncate(kind);
+        if kind != SFlag::S_IFIFO && !may_make_devices() {
+            // As Docker without root has it: nobody could open it.
+            tracing::debug!(path = %member.path, "device left out");
+            return Ok(());
+        }
         self.make(parent, name, member, |folder| mknodat(folder, name, kind, Mode::empty(), device))?;
         let folder = self.folder(parent, member.mtime)?;
         own(&folder, name, member.uid, member.gid)?;
@@ -374,9 +381,13 @@ fn write_parts(file: &File, reader: &mut TarReader<impl BufRead>, whole: u64, cx
     Ok(size)
 }
 
+/// Whether device nodes of layers are made: only the machine's root makes any.
+pub(super) fn may_make_devices() -> bool {
+    !Privilege::current().is_rootless()
+}
+
 fn own(folder: impl AsFd, name: &[u8], uid: u32, gid: u32) -> Result<()> {
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    fchownat(folder, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).map_err(refused)
+    ownership::give_at(folder, name, (uid, gid)).map_err(refused)
 }
 
 fn look(folder: &OwnedFd, name: &[u8]) -> Result<FileStat> {
@@ -406,7 +417,7 @@ fn set_time(folder: &OwnedFd, name: &[u8], time: Time) -> Result<()> {
 
 fn set_opaque(folder: &OwnedFd, name: &[u8]) -> Result<()> {
     let name = CString::new(name).map_err(|_| Error::corrupt("the archive is damaged: a name has a zero byte"))?;
-    xattr::set_at(folder.as_fd(), &name, OPAQUE_XATTR, b"y").doing(|| "cannot make a folder opaque")
+    xattr::set_at(folder.as_fd(), &name, whiteout::opaque_xattr(), b"y").doing(|| "cannot make a folder opaque")
 }
 
 /// Attributes that this file system cannot keep are left out, as Docker does. Those of overlayfs are not the image's to set
@@ -418,7 +429,7 @@ fn set_attributes(folder: &impl AsFd, name: &[u8], member: &Member, overlay: boo
     let damaged = || Error::corrupt("the archive is damaged: an extended attribute has no proper name");
     let name = CString::new(name).map_err(|_| damaged())?;
     for (attribute, value) in &member.xattrs {
-        if !overlay && OVERLAY_XATTRS.iter().any(|prefix| attribute.starts_with(prefix)) {
+        if !overlay && is_reserved_xattr(attribute) {
             continue;
         }
         let attribute = CString::new(attribute.as_slice()).map_err(|_| damaged())?;
@@ -426,6 +437,10 @@ fn set_attributes(folder: &impl AsFd, name: &[u8], member: &Member, overlay: boo
             Ok(()) => {}
             // `user.` attributes are for files and folders only (xattr(7)), and fail with EPERM elsewhere.
             Err(error) if xattr::is_unsupported(&error) || error.raw_os_error() == Some(libc::EPERM) => {
+                tracing::debug!(path = %member.path, ?attribute, "attribute left out");
+            }
+            // Of users that this one's namespace does not have.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && Privilege::current().is_rootless() => {
                 tracing::debug!(path = %member.path, ?attribute, "attribute left out");
             }
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ERANGE | libc::E2BIG)) => {

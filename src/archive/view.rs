@@ -2,7 +2,7 @@
 
 use super::member::Path as Inside;
 use super::pack::names;
-use super::whiteout::OPAQUE_XATTR;
+use super::whiteout::is_opaque;
 use crate::error::{IoContext, Result};
 use crate::sys::xattr;
 use std::collections::BTreeSet;
@@ -103,7 +103,7 @@ fn step(merged: &[PathBuf], name: &OsStr) -> Result<(Option<Seen>, Vec<PathBuf>)
         };
         below.push(host.clone());
         top.get_or_insert(Seen { host, metadata });
-        if attributes.iter().any(|(name, value)| name.as_c_str() == OPAQUE_XATTR && value == b"y") {
+        if is_opaque(&attributes) {
             break;
         }
     }
@@ -113,6 +113,7 @@ fn step(merged: &[PathBuf], name: &OsStr) -> Result<(Option<Seen>, Vec<PathBuf>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::whiteout::OPAQUE_XATTR;
     use std::fs::File;
     use std::os::fd::AsFd;
 

@@ -1,5 +1,8 @@
 //! How a layer says that something below is gone: OCI's names, and what overlayfs has for them.
 
+use crate::privilege::Privilege;
+use std::ffi::{CStr, CString};
+
 /// What the last component of a name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whiteout<'a> {
@@ -20,9 +23,26 @@ pub const PREFIX: &[u8] = b".wh.";
 /// The member that makes its folder opaque.
 pub const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Overlayfs's mark of an opaque folder, with the value `y` (kernel, overlayfs.rst, "whiteouts and opaque directories").
-pub const OPAQUE_XATTR: &std::ffi::CStr = c"trusted.overlay.opaque";
-/// Attributes that overlayfs itself reads: an image must not speak to it directly.
-pub const OVERLAY_XATTRS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+pub const OPAQUE_XATTR: &CStr = c"trusted.overlay.opaque";
+/// The same for overlays of ordinary users (`userxattr`).
+const OPAQUE_XATTR_OF_USERS: &CStr = c"user.overlay.opaque";
+/// Attributes that overlayfs itself reads, and ours: an image must not speak to them directly.
+const RESERVED_XATTRS: [&[u8]; 3] = [b"trusted.overlay.", b"user.overlay.", b"user.shanty."];
+
+/// Overlayfs's mark of an opaque folder where we work.
+pub fn opaque_xattr() -> &'static CStr {
+    if Privilege::current().is_rootless() { OPAQUE_XATTR_OF_USERS } else { OPAQUE_XATTR }
+}
+
+/// Whether attributes of a folder say that it is opaque.
+pub fn is_opaque(attributes: &[(CString, Vec<u8>)]) -> bool {
+    attributes.iter().any(|(name, value)| name.as_c_str() == opaque_xattr() && value == b"y")
+}
+
+/// Whether an attribute is for overlayfs or for us.
+pub fn is_reserved_xattr(name: &[u8]) -> bool {
+    RESERVED_XATTRS.iter().any(|prefix| name.starts_with(prefix))
+}
 
 impl<'a> Whiteout<'a> {
     /// Reads the last component of a name.

@@ -78,8 +78,7 @@ impl Diff<'_> {
         }
         let below = below.filter(|below| below.metadata.is_dir());
         let attributes = node.xattrs().doing(|| format!("cannot read `/{path}`"))?;
-        let is_opaque =
-            attributes.iter().any(|(name, value)| name.as_c_str() == whiteout::OPAQUE_XATTR && value == b"y");
+        let is_opaque = whiteout::is_opaque(&attributes);
         let mut replaced = false;
         if is_opaque && below.is_some() {
             replaced = self.deleted_in(node, path)?;

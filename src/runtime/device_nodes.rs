@@ -4,8 +4,8 @@ use super::rootfs::{Missing, Root, is_kind};
 use crate::error::{Error, IoContext, Result};
 use crate::sys::mount::{attach, clone_tree};
 use nix::errno::Errno;
-use nix::fcntl::AtFlags;
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, makedev, mknodat};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, makedev, mknodat, stat};
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
 use std::collections::HashMap;
@@ -59,6 +59,44 @@ pub fn make_ahead(
         add(device.path(), kind_of(device), device.file_mode().unwrap_or(0o666), number, ids)?;
     }
     Ok(ahead)
+}
+
+/// The machine's own nodes, for a user who can make none: what they open is what the user may open.
+///
+/// In a mount namespace of one's own.
+pub fn of_host(devices: &[LinuxDevice]) -> Result<Ahead> {
+    let mut ahead = Ahead::new();
+    let mut add = |path: &Path, node: &Path| {
+        let node = clone_tree(AT_FDCWD, node, false)
+            .doing(|| format!("cannot mount the machine's device `{}`", node.display()))?;
+        ahead.insert(path.to_owned(), node);
+        Ok::<_, Error>(())
+    };
+    for (name, _, _) in default_of(devices) {
+        let path = Path::new("/dev").join(name);
+        add(&path, &path)?;
+    }
+    for device in devices.iter().filter(|device| device.typ() != LinuxDeviceType::P) {
+        add(device.path(), &node_of_host(device)?)?;
+    }
+    Ok(ahead)
+}
+
+/// The machine's node of a device: the one of the same name, or what udev lists by its number.
+fn node_of_host(device: &LinuxDevice) -> Result<PathBuf> {
+    let (kind, number) = (kind_of(device), makedev(device.major() as u64, device.minor() as u64));
+    let folder = if kind == SFlag::S_IFBLK { "block" } else { "char" };
+    let by_number = PathBuf::from(format!("/dev/{folder}/{}:{}", device.major(), device.minor()));
+    let listed = std::fs::read_dir("/dev").into_iter().flatten().flatten().map(|entry| entry.path());
+    [device.path().clone(), by_number]
+        .into_iter()
+        .chain(listed)
+        .find(|path| stat(path).is_ok_and(|found| is_kind(&found, kind) && found.st_rdev == number))
+        .ok_or_else(|| {
+            let name = device.path().display();
+            Error::unsupported(format!("`{name}` cannot be made without root, and this machine has no such device"))
+                .hint("make the device on this machine, or run as root")
+        })
 }
 
 fn kind_of(device: &LinuxDevice) -> SFlag {

@@ -19,6 +19,7 @@ use super::unattended::Unattended;
 use super::{attributes, capability, labels, masks, no_pivot, reaper, userns};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::sysctl::{self, SysctlNamespace};
+use crate::privilege::Privilege;
 use crate::sys::clone::{self, exit_now};
 use crate::sys::mount::{
     MountAttrs, Propagation, attach, clone_tree, make_root_private, pivot_into_working_directory, set_attributes,
@@ -101,7 +102,11 @@ impl Init<'_> {
             self.namespaces.unshare_cgroup()
         })?;
         let root = step("mounting the root", || mount_root(self.rootfs))?;
-        self.furnish(ManuallyDrop::new(root), Ahead::new(), warnings, shared)
+        let devices = linux.devices().as_deref().unwrap_or_default();
+        let nodes = step("opening devices", || {
+            if Privilege::current().is_rootless() { device_nodes::of_host(devices) } else { Ok(Ahead::new()) }
+        })?;
+        self.furnish(ManuallyDrop::new(root), nodes, warnings, shared)
     }
 
     /// All that needs the host's rights; then the first process is made, in the user namespace and those it owns.

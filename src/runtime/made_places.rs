@@ -113,7 +113,9 @@ fn is_plain(folder: &Node) -> bool {
     let Ok(attributes) = xattr::list_open(fd.as_fd()) else { return false };
     attributes.iter().all(|(name, _)| {
         let name = name.to_bytes();
-        name.starts_with(b"trusted.overlay.") && name != b"trusted.overlay.opaque"
+        // Of ordinary users' overlays, too.
+        let own = name.strip_prefix(b"trusted.overlay.").or_else(|| name.strip_prefix(b"user.overlay."));
+        own.is_some_and(|own| own != b"opaque")
     })
 }
 

@@ -9,6 +9,7 @@ use super::rootfs::{Missing, Root, is_kind};
 use super::subpath;
 use super::userns;
 use crate::error::{Error, IoContext, Result};
+use crate::privilege::Privilege;
 use crate::sys::mount::{FsContext, MountAttrs, Propagation, attach, c_path, clone_tree, set_attributes};
 use crate::sys::xattr;
 use nix::errno::Errno;
@@ -130,7 +131,9 @@ pub fn mount(
         "cgroup" | "cgroup2" => {
             return cgroups(&place, group, &options, shared, label.map(|(label, _)| label)).doing(doing);
         }
-        _ => new_file_system(kind, mount.source().as_deref(), &options).doing(doing)?,
+        _ => new_file_system(kind, mount.source().as_deref(), &options)
+            .or_else(|errno| of_machine(kind, &options, errno))
+            .doing(doing)?,
     };
     if let Some((label, Labelled::ByAttribute)) = label {
         xattr::set_open(made.as_fd(), c"security.selinux", label.as_bytes()).doing(doing)?;
@@ -371,6 +374,22 @@ fn new_file_system(kind: &str, source: Option<&Path>, options: &Options) -> nix:
         }
     }
     context.mount(options.attrs)
+}
+
+/// What the machine has mounted of a kind that shows a namespace which is the machine's here, and not ours to show anew.
+fn of_machine(kind: &str, options: &Options, errno: Errno) -> nix::Result<OwnedFd> {
+    let source = match kind {
+        "proc" => "/proc",
+        "sysfs" => "/sys",
+        "mqueue" => "/dev/mqueue",
+        _ => return Err(errno),
+    };
+    if errno != Errno::EPERM || !Privilege::current().is_rootless() {
+        return Err(errno);
+    }
+    let tree = clone_tree(AT_FDCWD, Path::new(source), true).map_err(|_| errno)?;
+    set_attributes(&tree, options.attrs, Some(Propagation::Private), true)?;
+    Ok(tree)
 }
 
 /// A directory that no link leads to: `/proc` and `/sys` elsewhere would leave the masks without effect.

@@ -1,6 +1,7 @@
 //! Overlay file systems as mounts that are attached nowhere.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::privilege::Privilege;
 use crate::sys::mount::{FsContext, MountAttrs, c_path, clone_tree, set_attributes};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// The option that leaves syncs out (Linux 5.10).
 const VOLATILE: &CStr = c"volatile";
+/// The option for ordinary users (Linux 5.11).
+const USER_ATTRIBUTES: &CStr = c"userxattr";
 
 /// Directories to lay over each other.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,10 @@ impl Overlay<'_> {
 
     /// Some machines have these on: then upper directories hold references to lower ones, and are no layers.
     fn keep_plain(context: &FsContext) -> nix::Result<()> {
+        if Privilege::current().is_rootless() {
+            // Its marks are attributes that a user may set; redirects and the like are off then.
+            return context.set_flag(USER_ATTRIBUTES);
+        }
         context.set(c"redirect_dir", c"off")?;
         context.set(c"metacopy", c"off")
     }
@@ -122,7 +129,9 @@ impl Overlay<'_> {
         upper: Option<(&CStr, &CStr)>,
         attrs: MountAttrs,
     ) -> nix::Result<OwnedFd> {
-        let mut options = [b"redirect_dir=off,metacopy=off,lowerdir=", lower.to_bytes()].concat();
+        let plain: &[u8] =
+            if Privilege::current().is_rootless() { b"userxattr" } else { b"redirect_dir=off,metacopy=off" };
+        let mut options = [plain, b",lowerdir=", lower.to_bytes()].concat();
         if let Some((upper, work)) = upper {
             options.extend([b",upperdir=", upper.to_bytes(), b",workdir=", work.to_bytes()].concat());
         }

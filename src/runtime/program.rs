@@ -6,6 +6,7 @@ use super::rootfs::{Root, is_kind};
 use super::seccomp::{self, Filter};
 use super::user::{self, Identity};
 use crate::error::{Error, ErrorKind, ExitDetails, IoContext, Result};
+use crate::privilege::{Ids, Privilege};
 use crate::sys::capability::{self as sys_capability, CapSet};
 use crate::sys::close_range::close_all_but;
 use crate::sys::{keyring, signals};
@@ -175,10 +176,12 @@ impl Program {
         let doing = || "cannot become the user of the container";
         prctl::set_keepcaps(true).doing(doing)?;
         let groups: Vec<Gid> = self.identity.groups.iter().copied().map(Gid::from_raw).collect();
-        setgroups(&groups).doing(doing)?;
+        if Privilege::current().has_many_ids() {
+            setgroups(&groups).doing(doing)?;
+        }
         let (uid, gid) = (Uid::from_raw(self.identity.uid), Gid::from_raw(self.identity.gid));
-        setresgid(gid, gid, gid).doing(doing)?;
-        setresuid(uid, uid, uid).doing(doing)?;
+        setresgid(gid, gid, gid).map_err(|errno| no_such_id("group", gid.as_raw(), errno))?;
+        setresuid(uid, uid, uid).map_err(|errno| no_such_id("user", uid.as_raw(), errno))?;
         prctl::set_keepcaps(false).doing(doing)?;
         // After the change of user, which clears it (prctl(2)).
         prctl::set_pdeathsig(die_with).doing(|| "cannot set the parent death signal")?;
@@ -270,6 +273,22 @@ impl Program {
         for fd in [input.as_fd(), output.as_fd(), error.as_fd()].iter().filter(|fd| pipe_or_terminal(fd)) {
             let _ = fchown(fd, user, None);
         }
+    }
+}
+
+/// The kernel takes no number that the user namespace does not have.
+fn no_such_id(what: &str, id: u32, errno: Errno) -> Error {
+    let failed: nix::Result<()> = Err(errno);
+    let error = failed.doing(|| format!("cannot become the {what} {id} of the container"));
+    let error = error.err().unwrap_or_else(|| Error::invalid("?"));
+    match Privilege::current().ids() {
+        _ if errno != Errno::EINVAL => error,
+        Ids::All => error.hint("the container's user namespace has no such number"),
+        Ids::Ranges => {
+            error.hint("give yourself more numbers in `/etc/subuid` and `/etc/subgid`, or choose a lower one")
+        }
+        Ids::Single => Error::unsupported(format!("there is no {what} {id}: without ranges of ids all is root's"))
+            .hint("`shanty doctor` says how to get ranges of ids; or run the container with `user: \"0:0\"`"),
     }
 }
 

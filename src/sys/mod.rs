@@ -22,6 +22,7 @@ pub mod nft;
 pub mod niceness;
 pub mod node;
 pub mod openat2;
+pub mod ownership;
 pub mod pidfd;
 pub mod pipe;
 pub mod process;

@@ -2,7 +2,7 @@
 
 use super::acl;
 use super::nodes::{Node, NodeKind};
-use crate::archive::whiteout::OVERLAY_XATTRS;
+use crate::archive::whiteout::is_reserved_xattr;
 use crate::error::{Error, Result};
 use crate::sys::file_capability;
 
@@ -25,7 +25,7 @@ const MAX_BODY: usize = 4 * (u16::MAX as usize - 1);
 /// Gives a node an attribute of the archive, by the rules by which the kernel takes one: those that it would not
 /// keep are left out, as Docker does; those of overlayfs are not the image's to set.
 pub(super) fn set(node: &mut Node, name: &[u8], value: &[u8]) -> Result<()> {
-    if OVERLAY_XATTRS.iter().any(|prefix| name.starts_with(prefix)) {
+    if is_reserved_xattr(name) {
         return Ok(());
     }
     let damaged = || Error::corrupt("the archive is damaged: an extended attribute has no proper name");

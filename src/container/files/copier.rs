@@ -4,6 +4,7 @@
 use super::content::{Temporary, copy_content};
 use super::late_progress::LateProgress;
 use super::place::{Side, shown, split};
+use crate::archive::whiteout::is_reserved_xattr;
 use crate::archive::{Limits, MAX_DEPTH};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
@@ -11,6 +12,7 @@ use crate::model::Owner;
 use crate::runtime::rootfs::Root;
 use crate::sys::file_capability;
 use crate::sys::node::{Node, NodeKind};
+use crate::sys::ownership;
 use crate::sys::xattr;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
@@ -18,7 +20,7 @@ use nix::sys::stat::{
     FchmodatFlags, FileStat, Mode, SFlag, UtimensatFlags, fchmod, fchmodat, futimens, mkdirat, mknodat, utimensat,
 };
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Uid, fchown, fchownat, linkat, symlinkat};
+use nix::unistd::{Gid, Uid, linkat, symlinkat};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -105,8 +107,7 @@ impl<'a> Copier<'a> {
         }
         let made = Temporary::of(folder.as_fd(), node);
         let (uid, gid) = self.ids(stat)?;
-        own(fchownat(folder.as_fd(), made.as_bytes(), Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW))
-            .doing(doing)?;
+        own(ownership::give_at(folder.as_fd(), made.as_bytes(), (uid.as_raw(), gid.as_raw()))).doing(doing)?;
         if source.kind() != NodeKind::Symlink {
             let mode = Mode::from_bits_truncate(source.mode());
             fchmodat(folder.as_fd(), made.as_bytes(), mode, FchmodatFlags::NoFollowSymlink)
@@ -215,7 +216,7 @@ impl<'a> Copier<'a> {
         let doing = || "cannot set its attributes";
         let (uid, gid) = self.ids(source.stat())?;
         // Changing the owner takes setuid and capabilities away, so it comes first.
-        own(fchown(made, Some(uid), Some(gid))).doing(doing)?;
+        own(ownership::give(made, (uid.as_raw(), gid.as_raw()))).doing(doing)?;
         fchmod(made, Mode::from_bits_truncate(mode)).doing(doing)?;
         for (name, value) in source.xattrs().doing(doing)? {
             if !is_kept(name.to_bytes()) {
@@ -263,7 +264,7 @@ pub fn mounted_file(folder: &Node, name: &[u8]) -> Result<Option<Node>> {
 /// Attributes that mean the same in another place.
 fn is_kept(name: &[u8]) -> bool {
     let kept: [&[u8]; 3] = [file_capability::XATTR, b"system.posix_acl_access", b"system.posix_acl_default"];
-    (name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")) || kept.contains(&name)
+    (name.starts_with(b"user.") && !is_reserved_xattr(name)) || kept.contains(&name)
 }
 
 /// Without the right to give files away they are the caller's.

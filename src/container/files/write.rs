@@ -11,9 +11,10 @@ use crate::error::{Error, IoContext, Result};
 use crate::model::{Owner, WriteOptions};
 use crate::store::Store;
 use crate::sys::node::{Node, NodeKind};
+use crate::sys::ownership;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::{Gid, Uid, fchown};
+use nix::unistd::{Gid, Uid};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -72,7 +73,7 @@ fn write(inside: &Side<'_>, path: &str, content: &[u8], options: &WriteOptions, 
         attributes(inside, &file, existing, options, owner, false).map_err(|error| error.context(doing()))?;
     } else {
         let (uid, gid) = inside.kernel_ids(owner.unwrap_or((0, 0)))?;
-        own(fchown(&file, Some(uid), Some(gid))).doing(doing)?;
+        own(ownership::give(&file, (uid.as_raw(), gid.as_raw()))).doing(doing)?;
         fchmod(&file, Mode::from_bits_truncate(options.mode.unwrap_or(NEW_MODE))).doing(doing)?;
     }
     temporary.rename(&name).doing(doing)
@@ -92,7 +93,7 @@ fn attributes(
         // Kept as the kernel has it: in a bind it may be an owner that the container does not have.
         let kept = || Ok((Uid::from_raw(existing.stat().st_uid), Gid::from_raw(existing.stat().st_gid)));
         let (uid, gid) = owner.map_or_else(kept, |owner| inside.kernel_ids(owner))?;
-        own(fchown(file, Some(uid), Some(gid))).doing(doing)?;
+        own(ownership::give(file, (uid.as_raw(), gid.as_raw()))).doing(doing)?;
     }
     if options.mode.is_some() || owner.is_some() || !in_place {
         fchmod(file, Mode::from_bits_truncate(options.mode.unwrap_or(existing.mode()))).doing(doing)?;

@@ -4,10 +4,11 @@
 //! (CVE-2019-5736). It is therefore executed from a read-only overlay of its directory, which nobody can
 //! make writable, or where that cannot be mounted, from a sealed copy in memory.
 
-use crate::error::{IoContext, Result};
+use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::overlay::Overlay;
 use crate::sys::mount::MountAttrs;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, openat};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::Mode;
 use std::fs::File;
@@ -62,8 +63,18 @@ pub fn protected(beside: &Path) -> Result<&'static Program> {
 fn from_overlay(program: &Path, beside: &Path) -> Option<OwnedFd> {
     let (dir, name) = (program.parent()?, program.file_name()?);
     let overlay = Overlay { lower: &[dir.to_owned(), beside.to_owned()], upper: None, volatile: false };
-    let mount = overlay.mount(MountAttrs::READ_ONLY, None).ok()?;
+    let mount = overlay.mount(MountAttrs::READ_ONLY, None).or_else(|_| in_own_namespace(&overlay)).ok()?;
     openat(&mount, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).ok()
+}
+
+/// Ordinary users mount nothing in the machine's mount namespace; in one of a thread's own they do.
+fn in_own_namespace(overlay: &Overlay<'_>) -> Result<OwnedFd> {
+    let mount = || {
+        unshare(CloneFlags::CLONE_NEWNS).doing(|| "cannot make a mount namespace")?;
+        overlay.mount(MountAttrs::READ_ONLY, None)
+    };
+    std::thread::scope(|scope| scope.spawn(mount).join())
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "a thread ended early")))
 }
 
 fn sealed_copy(program: &Path) -> std::io::Result<OwnedFd> {

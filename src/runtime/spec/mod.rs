@@ -15,6 +15,7 @@ use super::bundle::{GROUPS_ANNOTATION, INIT_ANNOTATION, SECCOMP_ANNOTATION, USER
 use super::capability;
 use crate::error::{Error, Result};
 use crate::model::{IdMaps, IdRange, ResourceLimits, SeccompProfile, Ulimit};
+use crate::privilege::{Ids, Privilege};
 use crate::sys::capability::CapSet;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
@@ -293,11 +294,20 @@ fn try_build(options: &Options) -> Result<Spec, OciSpecError> {
 }
 
 /// Those that are asked for, and Docker's own: ports below 1024 and pings need no capability in a network of its own.
+/// All groups: `2147483647` is the highest that the kernel takes, and it takes none that the user namespace does not have.
+fn ping_groups() -> &'static str {
+    match Privilege::current().ids() {
+        Ids::All => "0 2147483647",
+        Ids::Ranges => "0 65535",
+        Ids::Single => "0 0",
+    }
+}
+
 fn sysctls(options: &Options) -> HashMap<String, String> {
     let mut sysctls: HashMap<String, String> = options.sysctls.clone().into_iter().collect();
     if options.network == Namespace::New {
         // The second one takes groups that the user namespace has; there the capability for pings is a real one.
-        let own = [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", "0 2147483647")];
+        let own = [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", ping_groups())];
         for (name, value) in own.into_iter().take(if options.id_maps.is_some() { 1 } else { 2 }) {
             sysctls.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }

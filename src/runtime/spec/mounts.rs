@@ -1,6 +1,7 @@
 //! The mounts of a specification: the standard ones, and those that are asked for.
 
 use super::{Options, Shm};
+use crate::privilege::Privilege;
 use crate::runtime::{overlay_mount, subpath};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{Mount, MountBuilder};
@@ -55,6 +56,9 @@ pub fn overlay(lower: &[PathBuf], changes: Option<(&Path, &Path)>, below: Option
     made(mount(target, "overlay", Path::new("overlay"), options))
 }
 
+/// The group of terminals; where there is one group only, they have that.
+const TERMINALS: &str = "gid=5";
+
 /// All mounts of a container: whatever is asked for comes over the standard ones.
 pub fn all(options: &Options) -> Result<Vec<Mount>, OciSpecError> {
     let shm = format!("size={}", options.shm_size);
@@ -62,7 +66,7 @@ pub fn all(options: &Options) -> Result<Vec<Mount>, OciSpecError> {
     let standard: [(&str, &str, &[&str]); 7] = [
         ("/proc", "proc", &["nosuid", "noexec", "nodev"]),
         ("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
-        ("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        ("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", TERMINALS]),
         ("/sys", "sysfs", &["nosuid", "noexec", "nodev", sys]),
         ("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", sys]),
         ("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
@@ -73,7 +77,8 @@ pub fn all(options: &Options) -> Result<Vec<Mount>, OciSpecError> {
         .into_iter()
         .filter(|(target, ..)| !own(target))
         .map(|(target, kind, list)| {
-            mount(Path::new(target), kind, Path::new(kind), list.iter().map(ToString::to_string).collect())
+            let known = list.iter().filter(|option| **option != TERMINALS || Privilege::current().has_many_ids());
+            mount(Path::new(target), kind, Path::new(kind), known.map(ToString::to_string).collect())
         })
         .collect::<Result<Vec<_>, _>>()?;
     if options.shm != Shm::Own {
