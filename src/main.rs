@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     match name.as_deref().and_then(OsStr::to_str) {
         Some(shanty::runtime::control::MONITOR_ARGV0) => exit_code(shanty::monitor::run()),
         Some(shanty::runtime::control::CLEANER_ARGV0) => shanty::cli::cleaner(),
+        Some(shanty::runtime::network::uplink::ARGV0) => exit_code(shanty::runtime::network::uplink::run()),
         Some(shanty::oci::PROTECTED_ARGV0) => ExitCode::from(shanty::oci::run(std::env::args_os())),
         _ if name.as_ref().is_some_and(|name| Path::new(name).file_name() == Some(OsStr::new(shanty::oci::ARGV0))) => {
             ExitCode::from(shanty::oci::run(std::env::args_os()))

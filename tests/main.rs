@@ -56,6 +56,7 @@ mod repl;
 mod resolver;
 mod resources;
 mod restart;
+mod rootless;
 mod runtime;
 mod script_cancel;
 mod script_errors;

@@ -27,9 +27,17 @@ impl Monitor {
     /// Serves what came in on a published port, where the packet filter does not.
     pub fn start_proxy(&mut self) {
         let Some(plan) = self.container.launch.network.bridge() else { return };
-        let Some(target) = plan.target() else { return };
+        let home = network::kept();
+        let targets: Vec<_> = match &home {
+            // Nothing else leads to an address of IPv6.
+            Some(_) => plan.targets(),
+            None => plan.target().into_iter().collect(),
+        };
+        if targets.is_empty() {
+            return;
+        }
         let sockets: Vec<_> = self.container.ports.iter().map(AsFd::as_fd).collect();
-        match proxy::start(target, &plan.ports, &sockets) {
+        match proxy::start(&targets, &plan.ports, &sockets, home.as_ref().map(AsFd::as_fd)) {
             Ok(pid) => self.proxy = Some(pid),
             // Watching on would find the same connection again and again: rather serve none.
             Err(_) => self.container.ports.clear(),

@@ -6,8 +6,10 @@ use super::rows::{self, Network};
 use super::{bring_up, forward_policy, link_prefix, names_dir, ports, sockets, suggest, table};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::{NetworkAttachment, PortSpec, PublishedPort, short_id};
+use crate::privilege::Privilege;
+use crate::runtime;
 use crate::runtime::network::resolver::{ResolverNetwork, ResolverPlan};
-use crate::runtime::network::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, withdraw};
+use crate::runtime::network::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, join, withdraw};
 use crate::store::Store;
 use crate::store::rusqlite::Transaction;
 use std::collections::BTreeMap;
@@ -168,6 +170,8 @@ fn take_addresses(
     published: &[PublishedPort],
     anew: bool,
 ) -> Result<Places> {
+    // A bridge that is there stays where it is from now on.
+    join()?;
     for _ in 0..ROUNDS {
         let networks = attachments.iter().map(|wanted| network(store, wanted)).collect::<Result<Vec<_>>>()?;
         if networks.iter().all(|network| !network.ranges.is_empty()) {
@@ -299,7 +303,8 @@ fn resolver(member: Member<'_>, links: &[LinkPlan]) -> Option<ResolverPlan> {
         Some(ResolverNetwork { name: link.network_name.clone(), names })
     });
     let networks: Vec<_> = named.collect();
-    if networks.is_empty() {
+    // An ordinary user's containers do not reach all servers that the machine asks.
+    if networks.is_empty() && !Privilege::current().is_rootless() {
         return None;
     }
     Some(ResolverPlan {
@@ -347,6 +352,10 @@ pub fn host_address(plan: &BridgePlan) -> Option<Ipv4Addr> {
 }
 
 fn host_of(links: &[LinkPlan]) -> Option<Ipv4Addr> {
+    if Privilege::current().is_rootless() {
+        // The bridge is not the machine's, and the machine is outside.
+        return links.iter().find(|link| !link.internal).and_then(|_| runtime::network::host_address());
+    }
     match links.iter().find(|link| !link.internal).or(links.first())?.ipv4()?.gateway {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,

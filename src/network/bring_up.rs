@@ -4,6 +4,8 @@ use super::choose::{self, Taken};
 use super::rows::{self, Network, Range};
 use super::{Subnet, firewall, forward_policy, host_lock, install, sysctl, table};
 use crate::error::{Error, Result};
+use crate::privilege::Privilege;
+use crate::runtime::network as home;
 use crate::store::Store;
 use crate::sys::netlink::{Refusal, RouteEntry, RouteSocket, link_index};
 use nix::errno::Errno;
@@ -15,10 +17,12 @@ pub const LARGEST_MTU: u32 = 65_535;
 
 /// Whether the bridge and its part of the packet filter are there. The filter is made last.
 pub fn is_up(store: &Store, network: &Network) -> Result<bool> {
-    if network.ranges.is_empty() || link_index(&network.bridge).is_none() {
-        return Ok(false);
-    }
-    table(store).map_or(Ok(true), |table| firewall::is_there(&table, &network.bridge))
+    home::in_home(|| {
+        if network.ranges.is_empty() || link_index(&network.bridge).is_none() {
+            return Ok(false);
+        }
+        table(store).map_or(Ok(true), |table| firewall::is_there(&table, &network.bridge))
+    })
 }
 
 /// Makes what is missing of these networks.
@@ -27,6 +31,12 @@ pub fn is_up(store: &Store, network: &Network) -> Result<bool> {
 /// `conflict` when a subnet that somebody chose clashes with a route of the host; others are replaced.
 pub fn bring_up(store: &Store, networks: &[Network]) -> Result<()> {
     let _lock = host_lock::hold()?;
+    let host = Host::look()?;
+    home::make()?;
+    home::in_home(|| bring_up_locked(store, &host, networks))
+}
+
+fn bring_up_locked(store: &Store, host: &Host, networks: &[Network]) -> Result<()> {
     let mut links = RouteSocket::open()?;
     let (mut all_up, mut fresh) = (true, Vec::new());
     for network in networks {
@@ -37,7 +47,7 @@ pub fn bring_up(store: &Store, networks: &[Network]) -> Result<()> {
             if link_index(&network.bridge).is_none() {
                 fresh.push(network.id.clone());
             }
-            make_bridge(store, &mut links, &network)?;
+            make_bridge(store, host, &mut links, &network)?;
         }
     }
     if all_up {
@@ -53,12 +63,37 @@ pub fn bring_up(store: &Store, networks: &[Network]) -> Result<()> {
     Ok(())
 }
 
-fn make_bridge(store: &Store, links: &mut RouteSocket, network: &Network) -> Result<()> {
-    let routes = routes(links)?;
+/// What the machine's own networks are.
+pub struct Host {
+    routes: Vec<RouteEntry>,
+    mtu: u32,
+}
+
+impl Host {
+    /// As they are in the network namespace of this thread.
+    pub fn look() -> Result<Self> {
+        let mut links = RouteSocket::open()?;
+        let routes = list(&mut links)?;
+        Ok(Self { mtu: host_mtu(&mut links, &routes)?, routes })
+    }
+
+    /// Its routes, and those of our bridges, wherever they are: no subnet is to be on both sides.
+    pub fn routes(&self) -> Result<Vec<RouteEntry>> {
+        if !Privilege::current().is_rootless() {
+            return list(&mut RouteSocket::open()?);
+        }
+        let mut routes = home::in_home(|| list(&mut RouteSocket::open()?))?;
+        routes.extend(&self.routes);
+        Ok(routes)
+    }
+}
+
+fn make_bridge(store: &Store, host: &Host, links: &mut RouteSocket, network: &Network) -> Result<()> {
+    let routes = host.routes()?;
     let (ranges, mtu) = if link_index(&network.bridge).is_some() && !network.ranges.is_empty() {
         (network.ranges.clone(), network.mtu)
     } else {
-        let mtu = network.own_mtu.map_or_else(|| host_mtu(links, &routes), Ok)?;
+        let mtu = network.own_mtu.unwrap_or(host.mtu);
         (ranges(store, network, &routes)?, mtu)
     };
     store.write(|tx| rows::set_ranges(tx, &network.id, &ranges, mtu))?;
@@ -80,8 +115,7 @@ fn make_bridge(store: &Store, links: &mut RouteSocket, network: &Network) -> Res
     Ok(())
 }
 
-/// The routes of the host.
-pub fn routes(links: &mut RouteSocket) -> Result<Vec<RouteEntry>> {
+fn list(links: &mut RouteSocket) -> Result<Vec<RouteEntry>> {
     links.routes().map_err(|refusal| refusal.doing("cannot list the host's routes"))
 }
 

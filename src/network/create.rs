@@ -9,7 +9,6 @@ use crate::model::{Id, NetworkAttachment, NetworkSpec, name};
 use crate::store::Store;
 use crate::store::rusqlite::Transaction;
 use crate::store::scopes::{self, ItemKind};
-use crate::sys::netlink::RouteSocket;
 use std::path::Path;
 
 /// Names that mean something else.
@@ -35,7 +34,7 @@ pub fn create(store: &Store, cx: &Context, spec: &NetworkSpec) -> Result<Network
     }
     // Choosing among all roots, whose bridges show in the host's routes.
     let _lock = host_lock::hold()?;
-    let routes = bring_up::routes(&mut RouteSocket::open()?)?;
+    let routes = bring_up::Host::look()?.routes()?;
     let network = Network {
         id: Id::random()?.as_str().to_owned(),
         name: spec.name.clone(),

@@ -6,7 +6,7 @@
 use super::Subnet;
 use super::rows::Network;
 use crate::error::Result;
-use crate::runtime::network::PortEntry;
+use crate::runtime::network::{PortEntry, in_home};
 use crate::sys::nft::{Batch, Hook, Interface, Map, NftSocket, Rule};
 use nix::errno::Errno;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -33,7 +33,7 @@ pub fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| {
         std::env::var_os(OVERRIDE).is_none_or(|value| value != "none")
-            && NftSocket::with(|nft| Ok(nft.has_table("shanty").is_ok())).unwrap_or(false)
+            && in_home(|| NftSocket::with(|nft| Ok(nft.has_table("shanty").is_ok()))).unwrap_or(false)
     })
 }
 

@@ -3,6 +3,7 @@
 
 use super::{firewall, host_lock, link_prefix, table_name};
 use crate::error::Result;
+use crate::privilege::Privilege;
 use crate::store::Store;
 use crate::sys::netlink::Refusal;
 use crate::sys::nft::{Batch, Family, Interface, ListedRule, NftSocket, Rule};
@@ -33,9 +34,14 @@ pub fn admit_locked(store: &Store) -> Result<()> {
     Ok(())
 }
 
+/// In the home of an ordinary user's networks are no rules but ours.
+fn has_policy() -> bool {
+    !Privilege::current().is_rootless() && firewall::is_available()
+}
+
 /// The chains that our rules are missing from.
 fn missing(store: &Store) -> Result<Vec<(Family, &'static str)>> {
-    if !firewall::is_available() {
+    if !has_policy() {
         return Ok(Vec::new());
     }
     NftSocket::with(|nft| {
@@ -71,7 +77,7 @@ fn rules(store: &Store, family: Family, chain: &str) -> Batch {
 
 /// Takes back what [`admit`] did.
 pub fn withdraw(store: &Store) -> Result<()> {
-    if !firewall::is_available() {
+    if !has_policy() {
         return Ok(());
     }
     NftSocket::with(|nft| {

@@ -3,6 +3,7 @@
 use super::{TABLE_PREFIX, ports, table};
 use crate::error::Error;
 use crate::model::Protocol;
+use crate::runtime::network::in_home;
 use crate::store::Store;
 use crate::sys::nft::{Map, NftSocket};
 use std::collections::HashSet;
@@ -42,12 +43,14 @@ fn other_root(store: &Store, address: SocketAddr, protocol: Protocol) -> Option<
         })
     };
     let own = table(store);
-    let found = NftSocket::with(|nft| {
-        let tables = nft.tables().map_err(|refusal| refusal.doing("cannot list packet filters"))?;
-        let others = tables.into_iter().filter(|name| name.starts_with(TABLE_PREFIX) && Some(name) != own.as_ref());
-        Ok(others.into_iter().find(|name| publishes(nft, name)))
-    });
-    found.ok()??.strip_prefix(TABLE_PREFIX).map(str::to_owned)
+    let look = || {
+        NftSocket::with(|nft| {
+            let tables = nft.tables().map_err(|refusal| refusal.doing("cannot list packet filters"))?;
+            let others = tables.into_iter().filter(|name| name.starts_with(TABLE_PREFIX) && Some(name) != own.as_ref());
+            Ok(others.into_iter().find(|name| publishes(nft, name)))
+        })
+    };
+    in_home(look).ok()??.strip_prefix(TABLE_PREFIX).map(str::to_owned)
 }
 
 /// Whether a socket on one of these addresses keeps another from the other. A container publishes on

@@ -6,6 +6,7 @@ use super::teardown::remove_bridge;
 use super::{RESERVED, address, host_lock, install};
 use crate::error::{Error, Result};
 use crate::events::{self, Occurrence};
+use crate::runtime::network::in_home;
 use crate::store::Store;
 use crate::store::scopes::{self, ItemKind};
 
@@ -40,11 +41,13 @@ pub fn remove(store: &Store, network: &Network) -> Result<()> {
     events::record(store.root(), &[Occurrence::network("destroy", &network.id, &network.name, "bridge")]);
     let _ = std::fs::remove_file(names_file(store, network));
     let _lock = host_lock::hold()?;
-    if crate::sys::netlink::link_index(&network.bridge).is_none() {
-        return Ok(());
-    }
-    remove_bridge(&network.bridge)?;
-    install::install(store, &[])
+    in_home(|| {
+        if crate::sys::netlink::link_index(&network.bridge).is_none() {
+            return Ok(());
+        }
+        remove_bridge(&network.bridge)?;
+        install::install(store, &[])
+    })
 }
 
 /// The same by its full id, for scopes. Succeeds when it is gone.

@@ -119,6 +119,12 @@ fn open(address: SocketAddr, protocol: Protocol) -> nix::Result<(OwnedFd, u16)> 
     Ok((fd, port))
 }
 
+/// The lowest port that everybody may have.
+fn lowest() -> u16 {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
+}
+
 fn explain(store: &Store, spec: &PortSpec, refused: &Refused, held: &[HeldPort]) -> Error {
     let Refused { address, errno } = refused;
     let port = match (spec.host_ip, spec.protocol) {
@@ -150,8 +156,11 @@ fn explain(store: &Store, spec: &PortSpec, refused: &Refused, held: &[HeldPort])
                 .hint("leave the address out to publish on all of them")
         }
         Errno::EACCES | Errno::EPERM => {
-            Error::new(ErrorKind::Denied, format!("cannot publish port {port}: permission denied"))
-                .hint("choose a port above 1023")
+            Error::new(ErrorKind::Denied, format!("cannot publish port {port}: ports below {} are root's", lowest()))
+                .hint(format!(
+                    "choose a higher port, or have root run `sysctl net.ipv4.ip_unprivileged_port_start={}`",
+                    address.port()
+                ))
         }
         errno => {
             Error::new(ErrorKind::Io, format!("cannot publish port {port}: {}", errno_text(&io::Error::from(*errno))))

@@ -3,6 +3,7 @@
 use super::{address, names_dir, ports, table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::network::resolver::names;
+use crate::runtime::network::{in_home, is_there};
 use crate::store::Store;
 use crate::sys::nft::{Batch, Element, Map, NftSocket};
 use nix::errno::Errno;
@@ -19,7 +20,7 @@ pub fn sweep(store: &Store, is_live: impl Fn(&str) -> bool) -> Result<()> {
         store.write(|tx| gone.iter().try_for_each(|address| address::give_up_serial(tx, address.serial)))?;
     }
     sweep_names(store, &is_live)?;
-    remove_stale_elements(store)
+    if is_there() { in_home(|| remove_stale_elements(store)) } else { Ok(()) }
 }
 
 /// Names of containers that are gone, and the files of networks that are.

@@ -3,6 +3,7 @@
 use super::rows::{self, Network};
 use super::{address, bridge_prefix, firewall, forward_policy, host_lock, install, names_dir, table};
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::runtime::network::{in_home, leave};
 use crate::store::Store;
 use crate::sys::netlink::{RouteSocket, link_index};
 use nix::errno::Errno;
@@ -12,6 +13,10 @@ use nix::net::if_::if_nameindex;
 /// this root; says whether nothing is left. It takes 20 ms and more when there is something to remove, so call it where
 /// nobody waits: at the end of a script, or from a cleaner.
 pub fn teardown_if_unused(store: &Store) -> Result<bool> {
+    in_home(|| teardown(store))
+}
+
+fn teardown(store: &Store) -> Result<bool> {
     let networks = store.read(rows::all)?;
     let is_used = |network: &Network| store.read(|db| address::any(db, &network.id));
     let mut idle = Vec::new();
@@ -43,6 +48,7 @@ pub fn teardown_if_unused(store: &Store) -> Result<bool> {
         note(table(store).map_or(Ok(()), |table| firewall::remove(&table)));
         note(forward_policy::withdraw(store));
         note(remove_names(store));
+        leave();
     }
     if failures.is_empty() {
         return Ok(!is_left);

@@ -4,9 +4,9 @@
 use super::{Privilege, places};
 use crate::context::CancelToken;
 use crate::error::{IoContext, Result};
-use crate::sys::lock::{FileLock, LockMode};
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use crate::sys::lock::{self, FileLock, LockMode};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -39,20 +39,7 @@ pub(super) fn register(base: &Path) -> Result<()> {
 
 /// The process ids of the members.
 pub(super) fn pids(base: &Path) -> Vec<i32> {
-    let Ok(metadata) = fs::metadata(base.join(MEMBERS)) else { return Vec::new() };
-    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-    holders(&locks, metadata.ino())
-}
-
-/// Who holds a shared flock(2) on a file (proc_locks(5)).
-fn holders(locks: &str, inode: u64) -> Vec<i32> {
-    let holder = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [_, "FLOCK", _, "READ", pid, place, ..] = fields[..] else { return None };
-        (place.rsplit(':').next()?.parse() == Ok(inode)).then_some(())?;
-        pid.parse().ok().filter(|pid| *pid > 0)
-    };
-    locks.lines().filter_map(holder).collect()
+    lock::sharers(&base.join(MEMBERS))
 }
 
 fn open(base: &Path, name: &str) -> Result<File> {
@@ -64,20 +51,4 @@ fn open(base: &Path, name: &str) -> Result<File> {
         .mode(0o600)
         .open(&path)
         .doing(|| format!("cannot open `{}`", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::holders;
-
-    #[test]
-    fn holders_are_read_from_the_kernels_list() {
-        let locks = "1: POSIX  ADVISORY  READ 5 fe:00:77 0 EOF\n\
-                     2: FLOCK  ADVISORY  READ 6 fe:00:77 0 EOF\n\
-                     2: -> FLOCK  ADVISORY  READ 8 fe:00:77 0 EOF\n\
-                     3: FLOCK  ADVISORY  WRITE 7 fe:00:77 0 EOF\n\
-                     4: FLOCK  ADVISORY  READ 9 fe:00:78 0 EOF\n\
-                     5: FLOCK  ADVISORY  READ -1 fe:00:77 0 EOF\n";
-        assert_eq!(holders(locks, 77), [6]);
-    }
 }

@@ -6,6 +6,12 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, fork};
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a thread that has returned may take to be gone.
+const ENDING: Duration = Duration::from_millis(50);
+const STEP: Duration = Duration::from_micros(100);
 
 /// Runs `child` in a child process, which exits with the code it gives and is killed when this
 /// process ends.
@@ -14,10 +20,17 @@ use std::fs;
 /// `unsupported` in a process with several threads: only the calling one would be there in the child,
 /// and the locks of the others would stay locked.
 pub fn fork_single_threaded(child: impl FnOnce() -> i32) -> Result<Pid> {
-    let path = "/proc/self/task";
-    let threads = fs::read_dir(path).doing(|| format!("cannot read `{path}`"))?.count();
-    if threads != 1 {
-        return Err(Error::new(ErrorKind::Unsupported, format!("cannot fork a process of {threads} threads")));
+    let started = Instant::now();
+    loop {
+        let path = "/proc/self/task";
+        match fs::read_dir(path).doing(|| format!("cannot read `{path}`"))?.count() {
+            1 => break,
+            // One that was joined is there for a moment more.
+            _ if started.elapsed() < ENDING => thread::sleep(STEP),
+            threads => {
+                return Err(Error::new(ErrorKind::Unsupported, format!("cannot fork a process of {threads} threads")));
+            }
+        }
     }
     let parent = Pid::this();
     // SAFETY: there is no other thread, so nothing in the child is in the middle of a change.

@@ -96,6 +96,23 @@ impl FileLock {
     }
 }
 
+/// The processes that hold the lock on a file shared (proc_locks(5)); none when there is no such file.
+pub fn sharers(path: &Path) -> Vec<i32> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Vec::new() };
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    sharers_in(&locks, metadata.ino())
+}
+
+fn sharers_in(locks: &str, inode: u64) -> Vec<i32> {
+    let holder = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, "READ", pid, place, ..] = fields[..] else { return None };
+        (place.rsplit(':').next()?.parse() == Ok(inode)).then_some(())?;
+        pid.parse().ok().filter(|pid| *pid > 0)
+    };
+    locks.lines().filter_map(holder).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +144,16 @@ mod tests {
             drop(first);
             assert!(second.join().unwrap().is_still_at(&path).unwrap());
         });
+    }
+
+    #[test]
+    fn sharers_are_read_from_the_kernels_list() {
+        let locks = "1: POSIX  ADVISORY  READ 5 fe:00:77 0 EOF\n\
+                     2: FLOCK  ADVISORY  READ 6 fe:00:77 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  READ 8 fe:00:77 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 7 fe:00:77 0 EOF\n\
+                     4: FLOCK  ADVISORY  READ 9 fe:00:78 0 EOF\n\
+                     5: FLOCK  ADVISORY  READ -1 fe:00:77 0 EOF\n";
+        assert_eq!(sharers_in(locks, 77), [6]);
     }
 }

@@ -34,5 +34,6 @@ pub mod scheduling;
 pub mod seccomp;
 pub mod session;
 pub mod signals;
+pub mod transparent;
 pub mod writeback;
 pub mod xattr;

@@ -33,8 +33,8 @@ pub fn inside<T: Send>(netns: BorrowedFd<'_>, work: impl FnOnce() -> Result<T> +
     result
 }
 
-/// Runs `work` on a thread that ends.
-fn alone<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+/// Runs `work` on a thread that ends, and waits for it.
+pub fn alone<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().spawn_scoped(scope, work).doing(|| "cannot start a thread")?;
         thread.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -45,4 +45,9 @@ fn alone<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
 pub fn unshare_thread() -> Result<OwnedFd> {
     unshare(CloneFlags::CLONE_NEWNET).doing(|| "cannot make a network namespace")?;
     current()
+}
+
+/// Moves this thread into another network namespace, for good.
+pub fn enter(netns: BorrowedFd<'_>) -> Result<()> {
+    setns(netns, CloneFlags::CLONE_NEWNET).doing(|| "cannot enter the network namespace")
 }

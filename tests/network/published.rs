@@ -65,7 +65,7 @@ fn ipv6_loopback_is_served_by_the_proxy() {
     std::thread::scope(|scope| {
         let proxy = scope.spawn(|| {
             host.ns.run(|| {
-                proxy::serve(web.ip(), &web.plan.ports, &sockets).unwrap_err();
+                proxy::serve(&[web.ip()], &web.plan.ports, &sockets, false).unwrap_err();
             });
         });
         assert_eq!(host.ns.ask("[::1]:8080").unwrap(), web.gateway());

@@ -20,7 +20,8 @@ pub fn with_busybox() -> Result<Shanty, Missing> {
     Ok(shanty)
 }
 
-fn write_rootfs(busybox: &Path, tar: &Path) {
+/// Writes its root file system as a tar.
+pub fn write_rootfs(busybox: &Path, tar: &Path) {
     let mut builder = tar::Builder::new(std::fs::File::create(tar).unwrap());
     let mut add = |path: &str, mode: u32, kind: tar::EntryType, content: &[u8], link: &str| {
         let mut header = tar::Header::new_ustar();

@@ -25,6 +25,11 @@ impl Netns {
         Self(made.join().unwrap().into())
     }
 
+    /// That of a process.
+    pub fn of(pid: i32) -> Self {
+        Self(File::open(format!("/proc/{pid}/ns/net")).unwrap().into())
+    }
+
     /// Runs `work` in it, on a thread of its own.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(|| self.enter(work)).join().unwrap())

@@ -12,5 +12,5 @@ pub use channel::Channel;
 pub use connection::{Attachment, Connection, Execution, Exit, address_in};
 pub use launch::{Prepared, Started, launch};
 pub use program::{protected, set_program};
-pub use summon::{CLEANER_ARGV0, MONITOR_ARGV0, Summons, summon};
+pub use summon::{CLEANER_ARGV0, MONITOR_ARGV0, Summons, keep_child, summon};
 pub use sweep::{sweep_dead, sweep_monitors_group, wait_until_gone};

@@ -81,6 +81,11 @@ fn spawn(who: &Who) -> Result<Channel> {
     Ok(Channel::new(ours))
 }
 
+/// Has a process reaped as monitors are.
+pub fn keep_child(child: Child) {
+    monitors().push(child);
+}
+
 /// The monitors that this process has started and that live. Those that have ended are reaped here: at
 /// the next launch, and by whoever waits for one.
 pub(super) fn monitors() -> MutexGuard<'static, Vec<Child>> {

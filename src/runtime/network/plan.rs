@@ -100,6 +100,12 @@ impl BridgePlan {
         self.links.iter().find(|link| !link.internal)
     }
 
+    /// Where published ports can lead to, IPv4 first.
+    pub fn targets(&self) -> Vec<IpAddr> {
+        let addresses = self.way_out().into_iter().flat_map(|link| [link.ipv4(), link.ipv6()]);
+        addresses.flatten().map(|address| address.ip).collect()
+    }
+
     /// Where published ports lead to over IPv4.
     pub fn target(&self) -> Option<IpAddr> {
         self.way_out()?.ipv4().map(|address| address.ip)

@@ -142,6 +142,29 @@ impl RouteSocket {
         self.change(|request| default_route(request, RTM_DELROUTE, NLM_F_ACK, link, gateway))
     }
 
+    /// Has packets with this mark delivered to this machine, whatever their destination is, by way of a table of routes.
+    /// Succeeds when that is so.
+    pub fn deliver_marked(&mut self, is_ipv6: bool, mark: u32, table: u8) -> Result<(), Refusal> {
+        /// `struct fib_rule_hdr` is as long as `struct rtmsg`; its action `FR_ACT_TO_TBL`.
+        const TO_TABLE: u8 = 1;
+        const FRA_PRIORITY: u16 = 6;
+        const FRA_FWMARK: u16 = 10;
+        let family = if is_ipv6 { AF_INET6 } else { AF_INET } as u8;
+        let rule = [family, 0, 0, 0, table, 0, 0, TO_TABLE, 0, 0, 0, 0];
+        let made = self.change(|request| {
+            request.message(libc::RTM_NEWRULE, CREATE, &rule, |attributes| {
+                attributes.u32(FRA_PRIORITY, u32::from(table));
+                attributes.u32(FRA_FWMARK, mark);
+            });
+        });
+        exists_already(made)?;
+        let route = [family, 0, 0, 0, table, RTPROT_BOOT, libc::RT_SCOPE_HOST, libc::RTN_LOCAL, 0, 0, 0, 0];
+        let made = self.change(|request| {
+            request.message(RTM_NEWROUTE, CREATE, &route, |attributes| attributes.u32(RTA_OIF, LOOPBACK));
+        });
+        exists_already(made)
+    }
+
     /// Deletes a link. It waits for an RCU grace period: 20 ms and more.
     pub fn delete_link(&mut self, link: u32) -> Result<(), Refusal> {
         self.change(|request| request.message(RTM_DELLINK, NLM_F_ACK, &link_header(link, false), |_| {}))
@@ -187,6 +210,13 @@ impl RouteSocket {
         let mut request = Request::new();
         messages(&mut request);
         self.0.exchange(&request).map(drop)
+    }
+}
+
+fn exists_already(result: Result<(), Refusal>) -> Result<(), Refusal> {
+    match result {
+        Err(refusal) if refusal.errno == nix::errno::Errno::EEXIST => Ok(()),
+        other => other,
     }
 }
 

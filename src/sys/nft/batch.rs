@@ -45,6 +45,8 @@ fn batch_limit(request: &mut Request, kind: i32) {
 pub enum Hook {
     /// Packets that came in, before connection tracking.
     RawPrerouting,
+    /// Packets that came in, with their connection known, before they are routed.
+    ManglePrerouting,
     /// Destination NAT of packets that came in.
     NatPrerouting,
     /// Destination NAT of the host's own packets.
@@ -60,6 +62,7 @@ impl Hook {
     const fn parts(self) -> (&'static str, i32, i32) {
         match self {
             Self::RawPrerouting => ("filter", NF_INET_PRE_ROUTING, libc::NF_IP_PRI_RAW),
+            Self::ManglePrerouting => ("filter", NF_INET_PRE_ROUTING, libc::NF_IP_PRI_MANGLE),
             Self::NatPrerouting => ("nat", NF_INET_PRE_ROUTING, libc::NF_IP_PRI_NAT_DST),
             Self::NatOutput => ("nat", NF_INET_LOCAL_OUT, libc::NF_IP_PRI_NAT_DST),
             Self::NatPostrouting => ("nat", NF_INET_POST_ROUTING, libc::NF_IP_PRI_NAT_SRC),

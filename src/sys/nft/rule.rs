@@ -146,8 +146,42 @@ impl Rule {
             .protocol(is_tcp)
             .then(load(NFT_PAYLOAD_TRANSPORT_HEADER, DESTINATION_PORT, 2, NFT_REG32_00))
             .then(Expression::Compare(NFT_CMP_EQ, from.port().to_be_bytes().to_vec()))
-            .then(Expression::Load(address_and_port(to)))
+            .then(Expression::Load(NFT_REG32_00, address_and_port(to)))
             .then(Expression::DestinationNat(octets(to.ip()).len()))
+    }
+
+    /// The machine has no route to where the packet goes, and is not there itself.
+    pub fn to_nowhere(self) -> Self {
+        self.then(Expression::DestinationLink).then(Expression::Compare(NFT_CMP_EQ, vec![0; 4]))
+    }
+
+    /// The packet is for a socket that has an address of others.
+    pub fn to_transparent_socket(self) -> Self {
+        self.then(Expression::IsTransparent).then(Expression::Compare(NFT_CMP_EQ, vec![1]))
+    }
+
+    /// Gives TCP or UDP packets, whatever their destination is, to a transparent socket of this machine.
+    pub fn to_proxy(self, is_tcp: bool, socket: SocketAddr) -> Self {
+        let address = octets(socket.ip());
+        let length = address.len();
+        self.family(socket.is_ipv6())
+            .protocol(is_tcp)
+            .then(Expression::Load(NFT_REG32_00, address))
+            .then(Expression::Load(NFT_REG32_00 + (length / 4) as i32, socket.port().to_be_bytes().to_vec()))
+            .then(Expression::TransparentProxy(length))
+    }
+
+    /// Sends TCP packets of a family to a port of this machine.
+    pub fn to_port(self, is_ipv6: bool, port: u16) -> Self {
+        self.family(is_ipv6)
+            .protocol(true)
+            .then(Expression::Load(NFT_REG32_00, port.to_be_bytes().to_vec()))
+            .then(Expression::Redirect)
+    }
+
+    /// Gives the packet a mark, which routing rules can ask for.
+    pub fn mark(self, mark: u32) -> Self {
+        self.then(Expression::Load(NFT_REG32_00, mark.to_ne_bytes().to_vec())).then(Expression::SetMark)
     }
 
     fn protocol(self, is_tcp: bool) -> Self {

@@ -1,5 +1,6 @@
 //! TCP: one connection to the container for each that comes in, bytes moved inside the kernel.
 
+use super::client::Target;
 use super::spawn;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, SpliceFFlags, splice};
@@ -13,18 +14,16 @@ use std::time::Duration;
 
 /// What a pipe takes at once, bytes (its default capacity).
 const PIPE: usize = 64 * 1024;
-/// A container that does not answer for so long is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// When descriptors or memory have run out, connections wait in the queue of the listener meanwhile.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
 
 /// Accepts connections and forwards each to `target`.
-pub fn serve(listener: &TcpListener, target: SocketAddr) -> io::Result<()> {
+pub fn serve(listener: &TcpListener, target: Target) -> io::Result<()> {
     // The monitor polls it and wants it non-blocking; here a thread waits.
     listener.set_nonblocking(false)?;
     loop {
         let forwarded = match listener.accept() {
-            Ok((client, _)) => spawn(move || forward(client, target)).map(drop),
+            Ok((client, from)) => spawn(move || forward(client, from, target)).map(drop),
             Err(error) => Err(error),
         };
         match forwarded.map_err(|error| error.raw_os_error().map(Errno::from_raw)) {
@@ -37,10 +36,15 @@ pub fn serve(listener: &TcpListener, target: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Moves bytes both ways until both sides have ended. A client whose container does not answer sees its
-/// connection closed.
-fn forward(client: TcpStream, target: SocketAddr) {
-    let Ok(server) = TcpStream::connect_timeout(&target, CONNECT_TIMEOUT) else { return };
+/// A client whose container does not answer sees its connection closed.
+fn forward(client: TcpStream, from: SocketAddr, target: Target) {
+    if let Ok(server) = target.connect(from) {
+        join(client, server);
+    }
+}
+
+/// Moves bytes both ways until both sides have ended.
+pub fn join(client: TcpStream, server: TcpStream) {
     let (client, server) = (Arc::new(client), Arc::new(server));
     let back = {
         let (client, server) = (Arc::clone(&client), Arc::clone(&server));

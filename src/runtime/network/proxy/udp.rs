@@ -1,9 +1,10 @@
 //! UDP: a socket of its own towards the container for each client, so that answers find their way back.
 
+use super::client::Target;
 use super::spawn;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const MOST_CLIENTS: usize = 1024;
 const DATAGRAM: usize = 65_535;
 
 /// Forwards datagrams to `target`, and its answers to whom they are for.
-pub fn serve(socket: &UdpSocket, target: SocketAddr) -> io::Result<()> {
+pub fn serve(socket: &UdpSocket, target: Target) -> io::Result<()> {
     socket.set_nonblocking(false)?;
     let socket = Arc::new(socket.try_clone()?);
     let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
@@ -49,10 +50,8 @@ pub fn serve(socket: &UdpSocket, target: SocketAddr) -> io::Result<()> {
 }
 
 /// Starts sending the container's answers to a client.
-fn answer(socket: &Arc<UdpSocket>, client: SocketAddr, target: SocketAddr) -> io::Result<Arc<UdpSocket>> {
-    let any = if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let server = Arc::new(UdpSocket::bind(SocketAddr::new(any, 0))?);
-    server.connect(target)?;
+fn answer(socket: &Arc<UdpSocket>, client: SocketAddr, target: Target) -> io::Result<Arc<UdpSocket>> {
+    let server = Arc::new(target.socket(client)?);
     server.set_read_timeout(Some(IDLE))?;
     let (socket, answering) = (Arc::clone(socket), Arc::clone(&server));
     spawn(move || {

@@ -12,7 +12,6 @@ mod answer;
 mod book;
 mod directory;
 mod forward;
-mod gate;
 pub mod names;
 mod plan;
 mod query;

@@ -3,8 +3,8 @@
 use super::answer::{Transport, Verdict, answer};
 use super::book::Book;
 use super::forward::Forwarder;
-use super::gate::Gate;
 use super::spawn;
+use crate::runtime::network::gate::Gate;
 use hickory_proto::op::ResponseCode;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};

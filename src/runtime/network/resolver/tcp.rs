@@ -1,10 +1,10 @@
 //! TCP: queries with their lengths before them, answered as soon as each can be, in any order (RFC 7766).
 
 use super::answer::Transport;
-use super::gate::Gate;
 use super::query::LARGEST_QUERY;
 use super::service::Service;
 use super::spawn;
+use crate::runtime::network::gate::Gate;
 use nix::errno::Errno;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,0 +1,169 @@
+//! The uplink's life: it makes the home, or takes it over, serves, and ends when nobody needs it.
+
+use super::rules::{self, Served};
+use super::start::READY;
+use super::udp::{self, Maker};
+use super::{pasta, spawn, tcp};
+use crate::error::{Error, IoContext, Result};
+use crate::privilege;
+use crate::runtime::network::gate::Gate;
+use crate::runtime::network::home::{self, Home};
+use crate::runtime::network::way_out::{self, Way, WayKind};
+use crate::sys::close_range::close_on_exec_from;
+use crate::sys::lock;
+use crate::sys::netns;
+use crate::sys::record_lock::RecordLock;
+use crate::sys::transparent;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{dup2_stdout, setsid};
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+
+/// Connections and flows at a time, and the descriptors that one needs: two sockets, and two pipes.
+const MOST: usize = 2048;
+const DESCRIPTORS: usize = 6;
+/// What else is open.
+const OTHERS: usize = 64;
+
+/// The role's whole life; returns the exit code.
+pub fn run() -> i32 {
+    let base = PathBuf::from(std::env::args_os().nth(1).unwrap_or_default());
+    match born(&base) {
+        Ok(lock) => {
+            say(READY);
+            live(&base, lock)
+        }
+        Err(error) => {
+            pasta::stop(&base);
+            say(&error.message());
+            1
+        }
+    }
+}
+
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    // Who started it waits for the end of what it says.
+    let _ = File::open("/dev/null").map(dup2_stdout);
+}
+
+/// Returns when nobody needs the home any more, who comes now being kept waiting until this process has ended.
+fn live(base: &Path, lock: RecordLock) -> i32 {
+    let alone = home::members(base).ok().and_then(|file| Flock::lock(file, FlockArg::LockExclusive).ok());
+    pasta::stop(base);
+    // Before the other one: who gets that finds no uplink.
+    drop(lock);
+    i32::from(alone.is_none())
+}
+
+fn born(base: &Path) -> Result<RecordLock> {
+    let doing = || "cannot set the uplink up";
+    close_on_exec_from(3).doing(doing)?;
+    setsid().doing(doing)?;
+    prctl::set_name(c"shanty-uplink").doing(doing)?;
+    umask(Mode::from_bits_truncate(0o077));
+    let _ = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    privilege::stay()?;
+    let lock = RecordLock::try_take(&base.join(home::UPLINK))?
+        .ok_or_else(|| Error::conflict("another process joins your networks with the outside already"))?;
+    // Those that serve are started before this thread moves, and stay in the machine's namespace.
+    let host = way_out::own_address();
+    let serve = wait_for_sockets()?;
+    let pasta_refused = way_out::pasta_is_usable();
+    match Home::read(base).and_then(|home| left_home(base, home.namespace)) {
+        Some(left) => netns::enter(left.as_fd())?,
+        None => netns::unshare_thread().map(drop)?,
+    }
+    rules::prepare()?;
+    let way = match pasta_refused.and_then(|()| pasta::start(base).map_err(|error| error.message())) {
+        Ok(way) => {
+            rules::install(Served::Nothing)?;
+            way
+        }
+        Err(reason) => Way { kind: forward(&serve)?, reason, host },
+    };
+    let namespace = fs::metadata("/proc/self/ns/net").doing(doing)?.ino();
+    Home { namespace, way }.write(base)?;
+    Ok(lock)
+}
+
+/// The home of an uplink that was killed, which its members keep open.
+fn left_home(base: &Path, namespace: u64) -> Option<File> {
+    let name = format!("net:[{namespace}]");
+    let of = |pid: i32| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+        let mut ours = descriptors.filter(|fd| fs::read_link(fd.path()).is_ok_and(|link| link.as_os_str() == &*name));
+        ours.find_map(|fd| File::open(fd.path()).ok())
+    };
+    lock::sharers(&base.join(home::MEMBERS)).into_iter().find_map(of)
+}
+
+/// What is made in the home, and served from outside of it.
+enum Sockets {
+    Tcp(TcpListener, bool),
+    Udp(UdpSocket, Maker),
+}
+
+/// Starts a thread that starts one for each socket that it is given.
+fn wait_for_sockets() -> Result<Sender<Sockets>> {
+    let (sender, sockets) = channel();
+    let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft as usize);
+    let most = (most.saturating_sub(OTHERS) / DESCRIPTORS).clamp(1, MOST) / 2;
+    let (connections, flows) = (Gate::new(most), Gate::new(most));
+    let work = move || {
+        for socket in sockets {
+            let (connections, flows) = (connections.clone(), flows.clone());
+            let _ = match socket {
+                Sockets::Tcp(listener, redirected) => spawn(move || tcp::serve(&listener, redirected, &connections)),
+                Sockets::Udp(socket, maker) => spawn(move || udp::serve(&socket, &maker, &flows)),
+            };
+        }
+    };
+    spawn(work).doing(|| "cannot start a thread")?;
+    Ok(sender)
+}
+
+/// Leads what leaves the networks to sockets of ours.
+fn forward(serve: &Sender<Sockets>) -> Result<WayKind> {
+    let doing = || "cannot make the sockets of the way out";
+    let hand_over = |sockets| serve.send(sockets).map_err(|_| Error::invalid("the thread that serves has ended"));
+    if rules::can_proxy() {
+        let maker = Maker::here().doing(doing)?;
+        let (mut tcp_ports, mut udp_ports) = ([0; 2], [0; 2]);
+        for (index, ip) in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into_iter().enumerate() {
+            let address = SocketAddr::new(ip, 0);
+            let sockets = transparent::listen_at(address).and_then(|tcp| Ok((tcp, transparent::receive_at(address)?)));
+            // A kernel may have no IPv6.
+            let (tcp, udp) = match sockets {
+                Err(_) if index == 1 => break,
+                sockets => sockets.doing(doing)?,
+            };
+            tcp_ports[index] = tcp.local_addr().doing(doing)?.port();
+            udp_ports[index] = udp.local_addr().doing(doing)?.port();
+            hand_over(Sockets::Tcp(tcp, false))?;
+            hand_over(Sockets::Udp(udp, maker.clone()))?;
+        }
+        rules::install(Served::Both { tcp: tcp_ports, udp: udp_ports })?;
+        return Ok(WayKind::Forwarding);
+    }
+    let mut ports = [0; 2];
+    for (index, ip) in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()].into_iter().enumerate() {
+        let listener = match transparent::listen_at(SocketAddr::new(ip, 0)) {
+            Err(_) if index == 1 => break,
+            listener => listener.doing(doing)?,
+        };
+        ports[index] = listener.local_addr().doing(doing)?.port();
+        hand_over(Sockets::Tcp(listener, true))?;
+    }
+    rules::install(Served::Connections { tcp: ports })?;
+    Ok(WayKind::Connections)
+}

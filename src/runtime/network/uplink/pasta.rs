@@ -1,0 +1,101 @@
+//! The way out by `pasta` (pasta(1)), in the way in which Podman runs it for its bridges.
+
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::runtime::network::way_out::{PASTA_HOST, Way, WayKind};
+use crate::sys::netlink::RouteSocket;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Where its process id is.
+fn pid_file(base: &Path) -> PathBuf {
+    base.join("network.pasta")
+}
+
+/// Starts it for the namespace of this process: it sets its device up there and goes to the background.
+pub fn start(base: &Path) -> Result<Way> {
+    if is_there()? {
+        // Of an uplink that was killed.
+        return Ok(way(Some(PASTA_HOST)));
+    }
+    let said = run(base, true)?;
+    if said.is_empty() {
+        return Ok(way(Some(PASTA_HOST)));
+    }
+    // Before August 2024 it does not have the option by which the machine itself is reached.
+    let again = if said.contains("map-guest-addr") || said.contains("unrecognized") { run(base, false)? } else { said };
+    if again.is_empty() {
+        return Ok(way(None));
+    }
+    Err(Error::new(ErrorKind::Io, format!("`pasta` failed: {again}")))
+}
+
+fn way(host: Option<Ipv4Addr>) -> Way {
+    Way { kind: WayKind::Pasta, reason: String::new(), host }
+}
+
+/// What it says when it fails; empty when it does not.
+fn run(base: &Path, maps_host: bool) -> Result<String> {
+    let output = Command::new("pasta")
+        .args(arguments(std::process::id(), &pid_file(base), maps_host))
+        .stdin(Stdio::null())
+        .output()
+        .doing(|| "cannot execute `pasta`")?;
+    if output.status.success() {
+        return Ok(String::new());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    Ok(last.map_or_else(|| output.status.to_string(), str::to_owned))
+}
+
+/// Nothing comes in by it, and the machine's loopback is not reached.
+fn arguments(pid: u32, pid_file: &Path, maps_host: bool) -> Vec<String> {
+    let mut arguments: Vec<String> = ["--config-net", "--quiet", "--no-map-gw"].map(str::to_owned).to_vec();
+    for forwarded in ["-t", "-u", "-T", "-U"] {
+        arguments.extend([forwarded.to_owned(), "none".to_owned()]);
+    }
+    arguments.extend(["--pid".to_owned(), pid_file.display().to_string()]);
+    if maps_host {
+        arguments.extend(["--map-guest-addr".to_owned(), PASTA_HOST.to_string()]);
+    }
+    arguments.extend(["--netns".to_owned(), format!("/proc/{pid}/ns/net")]);
+    arguments
+}
+
+/// Whether a default route is there, which only it makes.
+fn is_there() -> Result<bool> {
+    let routes = RouteSocket::open()?.routes().map_err(|refusal| refusal.doing("cannot list routes"))?;
+    Ok(routes.iter().any(|route| route.prefix == 0))
+}
+
+/// Ends it, where it was started.
+pub fn stop(base: &Path) {
+    let file = pid_file(base);
+    let Some(pid) = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<i32>().ok()) else { return };
+    // Whose number it was may have been given to another since. Builds for some processors have names of their own.
+    if fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("pasta")) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
+    let _ = fs::remove_file(file);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::arguments;
+    use std::path::Path;
+
+    #[test]
+    fn pasta_lets_nothing_in_and_does_not_lead_to_loopback() {
+        let all = arguments(7, Path::new("/run/p"), true).join(" ");
+        assert_eq!(
+            all,
+            "--config-net --quiet --no-map-gw -t none -u none -T none -U none --pid /run/p --map-guest-addr 169.254.1.2 \
+             --netns /proc/7/ns/net"
+        );
+        assert!(!arguments(7, Path::new("/run/p"), false).join(" ").contains("map-guest-addr"));
+    }
+}

@@ -1,0 +1,42 @@
+//! Starting the uplink.
+
+use super::ARGV0;
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::runtime::control::{keep_child, protected};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What it says when the home is there; anything else is why not.
+pub(super) const READY: &str = "ready";
+
+/// Starts it, waits until the home is there, and gives its process id. `base` is where its files are.
+pub fn start(base: &Path) -> Result<i32> {
+    let program = protected(base)?;
+    let mut command = Command::new(program.path());
+    command.arg0(ARGV0).arg(base).env_clear().current_dir("/");
+    for kept in ["PATH", "SHANTY_WAY_OUT"] {
+        if let Some(value) = std::env::var_os(kept) {
+            command.env(kept, value);
+        }
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .doing(|| "cannot execute the process that joins networks with the outside")?;
+    let mut said = String::new();
+    if let Some(mut out) = child.stdout.take() {
+        out.read_to_string(&mut said).doing(|| "cannot read what the uplink says")?;
+    }
+    let pid = child.id() as i32;
+    keep_child(child);
+    if said == READY {
+        return Ok(pid);
+    }
+    let reason = if said.is_empty() { "it ended at once" } else { &said };
+    Err(Error::new(ErrorKind::Io, format!("cannot make the networks' home: {reason}"))
+        .hint("containers without one work: `network: \"none\"`, or `\"host\"` for the machine's own network"))
+}

@@ -1,0 +1,156 @@
+//! How packets leave the home of an ordinary user's networks.
+
+use crate::error::{IoContext, Result};
+use crate::privilege::Privilege;
+use crate::sys::netns;
+use nix::ifaddrs::getifaddrs;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+/// What makes the device that pasta needs.
+const TUN: &str = "/dev/net/tun";
+/// Where pasta leads to the machine itself, as Podman has it.
+pub(super) const PASTA_HOST: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
+/// Keeps pasta from being used, for tests and for machines where it does not work.
+const OVERRIDE: &str = "SHANTY_WAY_OUT";
+
+/// Which way it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayKind {
+    /// The machine forwards, with its own address: for root.
+    Kernel,
+    /// `pasta`, by a tun device.
+    Pasta,
+    /// Our own process forwards connections and datagrams.
+    Forwarding,
+    /// The same for connections alone: this kernel cannot give away datagrams to other addresses.
+    Connections,
+}
+
+/// How the outside is reached, and why so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// Which way.
+    pub kind: WayKind,
+    /// Why it is not a better one; empty for the best.
+    pub reason: String,
+    /// The machine's own address as containers see it.
+    pub host: Option<Ipv4Addr>,
+}
+
+impl Way {
+    /// The kernel's own.
+    fn of_root() -> Self {
+        Self { kind: WayKind::Kernel, reason: String::new(), host: None }
+    }
+
+    /// What it is called: `kernel`, `pasta`, `forwarding`, `forwarding of TCP alone`.
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            WayKind::Kernel => "kernel",
+            WayKind::Pasta => "pasta",
+            WayKind::Forwarding => "forwarding",
+            WayKind::Connections => "forwarding of TCP alone",
+        }
+    }
+
+    /// What does not work, a sentence each.
+    pub fn limits(&self) -> Vec<&'static str> {
+        const ICMP: &str = "ICMP to the outside (`ping`) is not forwarded";
+        const REFUSED: &str = "a connection that the outside refuses is accepted first, and then reset";
+        const BROADCAST: &str = "broadcasts and multicasts do not leave the networks";
+        match self.kind {
+            WayKind::Kernel => Vec::new(),
+            WayKind::Pasta => vec![BROADCAST],
+            WayKind::Forwarding => vec![ICMP, REFUSED, BROADCAST],
+            WayKind::Connections => vec![ICMP, REFUSED, BROADCAST, "UDP to the outside is not forwarded"],
+        }
+    }
+}
+
+/// The way out of the networks of who asks: the one in use, or the one that would be taken.
+pub fn way_out() -> Way {
+    if !Privilege::current().is_rootless() {
+        return Way::of_root();
+    }
+    if super::home::is_there()
+        && let Some(home) = crate::privilege::run_base().ok().and_then(|base| super::home::Home::read(&base))
+    {
+        return home.way;
+    }
+    match pasta_is_usable() {
+        Ok(()) => Way { kind: WayKind::Pasta, reason: String::new(), host: Some(PASTA_HOST) },
+        Err(reason) => Way { kind: forwarding_kind(), reason, host: own_address() },
+    }
+}
+
+/// What our own forwarding can do on this kernel.
+pub(super) fn forwarding_kind() -> WayKind {
+    let tried = netns::alone(|| {
+        netns::unshare_thread()?;
+        Ok(super::uplink::rules::can_proxy())
+    });
+    if tried.unwrap_or(false) { WayKind::Forwarding } else { WayKind::Connections }
+}
+
+/// Why pasta is not used, where it is not.
+pub(super) fn pasta_is_usable() -> Result<(), String> {
+    let wanted = std::env::var(OVERRIDE).is_ok_and(|way| way == "forwarding");
+    let tun = || File::options().read(true).write(true).open(TUN).doing(|| format!("cannot open `{TUN}`"));
+    decide(wanted, is_installed("pasta"), || tun().map(drop).map_err(|error| error.message()))
+}
+
+fn decide(
+    forwarding_is_wanted: bool,
+    is_installed: bool,
+    tun: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    if forwarding_is_wanted {
+        return Err(format!("`{OVERRIDE}` asks for it"));
+    }
+    if !is_installed {
+        return Err("`pasta` is not installed (package `passt`)".to_owned());
+    }
+    tun()
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// An address of this thread's namespace that is not loopback: the one that packets to the outside have, else the first.
+pub fn own_address() -> Option<Ipv4Addr> {
+    let usable = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_unspecified() && !ip.is_link_local() => Some(ip),
+        _ => None,
+    };
+    // Connecting a UDP socket sends nothing: it looks for a route. The address is one of documentation.
+    let by_route = || -> Option<IpAddr> {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect(SocketAddr::from(([192, 0, 2, 1], 9))).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    by_route().and_then(usable).or_else(|| {
+        let addresses = getifaddrs().ok()?.filter_map(|entry| entry.address);
+        addresses
+            .filter_map(|address| address.as_sockaddr_in().map(|address| IpAddr::from(address.ip())))
+            .find_map(usable)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pasta_is_used_where_it_is_installed_and_its_device_opens() {
+        let no_device = || Err("cannot open `/dev/net/tun`: permission denied".to_owned());
+        assert_eq!(decide(false, true, || Ok(())), Ok(()));
+        assert!(decide(true, true, || Ok(())).unwrap_err().contains(OVERRIDE));
+        assert!(decide(false, false, || Ok(())).unwrap_err().contains("passt"));
+        assert!(decide(false, true, no_device).unwrap_err().contains("denied"));
+    }
+}

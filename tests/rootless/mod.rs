@@ -1,0 +1,103 @@
+//! What ordinary users do: each test is a user of its own, with a number that nobody has, in a network of its own.
+
+mod network;
+
+use crate::support::busybox::write_rootfs;
+use crate::support::fixtures::{Missing, program};
+use crate::support::netns::Netns;
+use crate::support::wait::wait_for;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The address of the machine that the user is on, beside loopback.
+pub const MACHINE: &str = "198.51.100.1";
+
+/// A user with a root, the image `busybox:1`, and a machine whose whole network is its own.
+pub struct Person {
+    uid: u32,
+    folder: TempDir,
+    /// The machine's network: loopback, and [`MACHINE`] on a link to nobody.
+    pub machine: Netns,
+}
+
+impl Person {
+    /// A user without ranges of ids.
+    pub fn new() -> Result<Self, Missing> {
+        let busybox = program("busybox")?;
+        // Each test is a process.
+        let uid = 400_000_000 + std::process::id();
+        let folder = TempDir::with_prefix("shanty-test-").unwrap();
+        let tar = folder.path().join("busybox.tar");
+        write_rootfs(&busybox, &tar);
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for path in [folder.path().to_owned(), tar.clone()] {
+            chown(&path, Some(uid), Some(uid)).unwrap();
+        }
+        let machine = Netns::new();
+        machine.sh(&format!(
+            "ip link set lo up; ip link add wire type bridge; ip addr add {MACHINE}/24 dev wire; ip link set wire up"
+        ));
+        let person = Self { uid, folder, machine };
+        let made = format!(
+            r#"from("scratch").layer_from("{}").env("PATH", "/bin").cmd(["sh"]).tag("busybox:1")"#,
+            tar.display()
+        );
+        person.eval(&made);
+        Ok(person)
+    }
+
+    /// Runs code, which must succeed: what it prints.
+    #[track_caller]
+    pub fn eval(&self, code: &str) -> String {
+        let output = self.try_eval(code);
+        assert!(output.status.success(), "`{code}`: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs code.
+    pub fn try_eval(&self, code: &str) -> Output {
+        self.machine.run(|| self.command().args(["eval", code]).output().unwrap())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        let uid = self.uid;
+        command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into()]);
+        command.arg(env!("CARGO_BIN_EXE_shanty")).env_clear().current_dir(self.folder.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.env("SHANTY_ROOT", self.folder.path().join("root")).env("SHANTY_WAY_OUT", "forwarding");
+        command
+    }
+
+    /// The folder of what need not survive a reboot.
+    pub fn base(&self) -> PathBuf {
+        PathBuf::from(format!("/tmp/shanty-{}", self.uid))
+    }
+
+    /// Processes of the user whose command line starts so.
+    pub fn processes(&self, name: &str) -> Vec<i32> {
+        let ids =
+            Command::new("pgrep").args(["-u", &self.uid.to_string(), "-f", &format!("^{name}")]).output().unwrap();
+        String::from_utf8(ids.stdout).unwrap().lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// Waits until no process of the user is left.
+    #[track_caller]
+    pub fn wait_for_nobody(&self) {
+        wait_for(Duration::from_secs(10), || self.processes("").is_empty().then_some(()));
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        for pid in self.processes("") {
+            // It may have ended meanwhile.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = fs::remove_dir_all(self.base());
+    }
+}

@@ -1,0 +1,138 @@
+//! Networks without root: the way out, published ports, names, and the process that joins them with the outside.
+
+use super::{MACHINE, Person};
+use crate::support::require;
+use crate::support::wait::wait_for;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+#[test]
+fn connections_go_out_but_not_to_the_machines_loopback() {
+    let person = require!(Person::new());
+    let _outside = person.machine.serve(MACHINE, 7001);
+    let _everywhere = person.machine.serve("0.0.0.0", 7002);
+    let _loopback = person.machine.serve("127.0.0.1", 7003);
+    let said = person.eval(&format!(
+        r#"print(image("busybox:1").exec(["sh", "-c", `
+            for to in '{MACHINE} 7001' 'host.docker.internal 7002' '{MACHINE} 7003' '127.0.0.1 7002' '127.0.0.2 7003' '0.0.0.0 7002'; do
+                echo "[$(nc -w 3 $to < /dev/null 2> /dev/null)]"
+            done`]).text)"#
+    ));
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    assert!(lines[0].starts_with(&format!("[{MACHINE}:")) && lines[1].starts_with(&format!("[{MACHINE}:")), "{said}");
+    assert_eq!(lines[2..], ["[]"; 4], "{said}");
+    person.wait_for_nobody();
+}
+
+#[test]
+fn datagrams_go_out_and_come_back_from_where_they_were_sent_to() {
+    let person = require!(Person::new());
+    let _outside = person.machine.serve(MACHINE, 7001);
+    let pid = start(&person, r#"#{ name: "sleeper" }"#, r#"["sleep", "1000"]"#);
+    let answer = inside(pid, || ask_udp(&format!("{MACHINE}:7001")));
+    assert!(answer.starts_with(&format!("{MACHINE}:")), "{answer}");
+    remove(&person, "sleeper");
+    person.wait_for_nobody();
+}
+
+#[test]
+fn names_of_others_are_asked_outside_and_those_of_containers_are_known() {
+    let person = require!(Person::new());
+    let server = person.machine.run(|| UdpSocket::bind((MACHINE, 53)).unwrap());
+    // Whatever is asked, the answer is that there is no such name.
+    let answering = std::thread::spawn(move || {
+        let mut message = [0; 512];
+        server.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let (length, client) = server.recv_from(&mut message).unwrap();
+        (message[2], message[3]) = (0x81, 0x83);
+        server.send_to(&message[..length], client).unwrap();
+    });
+    person.eval(&format!(
+        r#"let r = image("busybox:1").run(["nslookup", "out.example"], #{{ dns: ["{MACHINE}"] }}); r.wait();"#
+    ));
+    answering.join().unwrap();
+    let said = person.eval(
+        r#"create_network("backend");
+           image("busybox:1").run(["nc", "-ll", "-p", "80", "-e", "echo", "hello"], #{ name: "web", network: "backend" }).wait_for(#{ port: 80 });
+           print(image("busybox:1").exec(["sh", "-c", "nc -w 5 web 80 < /dev/null"], #{ network: "backend" }).text);
+           container("web").remove(#{ force: true });
+           network("backend").remove()"#,
+    );
+    assert_eq!(said.trim(), "hello");
+    person.wait_for_nobody();
+}
+
+#[test]
+fn published_ports_show_the_address_of_a_client_that_is_not_on_loopback() {
+    let person = require!(Person::new());
+    let pid = start(&person, r#"#{ name: "web", ports: ["18080:80", "18081:81/udp"] }"#, r#"["sleep", "1000"]"#);
+    let _servers = [80, 81].map(|port| inside_netns(pid).serve("0.0.0.0", port));
+    let gateway = person.eval(r#"print(container("web").inspect().NetworkSettings.Gateway)"#);
+    for (address, seen) in [(MACHINE, MACHINE), ("127.0.0.1", gateway.trim())] {
+        let tcp = person.machine.ask(&format!("{address}:18080")).unwrap();
+        let udp = person.machine.ask_udp(&format!("{address}:18081")).unwrap();
+        assert_eq!([tcp.to_string(), udp.to_string()], [seen, seen], "{address}");
+    }
+    let low = person.try_eval(r#"image("busybox:1").run(["true"], #{ ports: ["80:80"] })"#);
+    let low = String::from_utf8_lossy(&low.stderr);
+    assert!(low.contains("net.ipv4.ip_unprivileged_port_start=80"), "{low}");
+    remove(&person, "web");
+    person.wait_for_nobody();
+}
+
+#[test]
+fn an_uplink_that_is_killed_is_replaced_and_containers_keep_their_network() {
+    let person = require!(Person::new());
+    let _outside = person.machine.serve(MACHINE, 7001);
+    let first = start(&person, r#"#{ name: "first" }"#, r#"["sleep", "1000"]"#);
+    let uplink = person.processes("shanty-uplink");
+    kill(Pid::from_raw(uplink[0]), Signal::SIGKILL).unwrap();
+    wait_for(Duration::from_secs(10), || person.processes("shanty-uplink").is_empty().then_some(()));
+    let second = start(&person, r#"#{ name: "second" }"#, r#"["sleep", "1000"]"#);
+    for pid in [first, second] {
+        let seen = inside_netns(pid).ask(&format!("{MACHINE}:7001")).unwrap();
+        assert_eq!(seen.to_string(), MACHINE);
+    }
+    let _server = inside_netns(second).serve("0.0.0.0", 80);
+    let address = person.eval(r#"print(container("second").ip)"#);
+    inside_netns(first).ask(&format!("{}:80", address.trim())).unwrap();
+    remove(&person, "first");
+    assert_eq!(person.processes("shanty-uplink").len(), 1);
+    remove(&person, "second");
+    person.wait_for_nobody();
+}
+
+/// Starts a container and gives the process id of its program.
+fn start(person: &Person, options: &str, command: &str) -> i32 {
+    let said = person.eval(&format!(r#"print(image("busybox:1").run({command}, {options}).inspect().State.Pid)"#));
+    said.trim().parse().unwrap()
+}
+
+fn remove(person: &Person, name: &str) {
+    person.eval(&format!(r#"container("{name}").remove(#{{ force: true }})"#));
+}
+
+fn inside_netns(pid: i32) -> crate::support::netns::Netns {
+    crate::support::netns::Netns::of(pid)
+}
+
+fn inside<T: Send>(pid: i32, work: impl FnOnce() -> T + Send) -> T {
+    inside_netns(pid).run(work)
+}
+
+fn ask_udp(server: &str) -> String {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect(server).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = [0; 100];
+    let mut last = String::new();
+    // The first ones make the way, later ones take it.
+    for _ in 0..5 {
+        socket.send(b"who am I?").unwrap();
+        let length = socket.recv(&mut answer).unwrap();
+        last = String::from_utf8_lossy(&answer[..length]).into_owned();
+    }
+    last
+}
