@@ -52,6 +52,7 @@ pub fn main() -> ExitCode {
     {
         return fail(&error, THREW);
     }
+    crate::network::find_addresses();
     // The command's code is the process's: a thread with a large stack does the work.
     match Host::on_large_stack(|| dispatch(arguments)) {
         Ok(code) => ExitCode::from(code),

@@ -4,7 +4,7 @@ use super::rows::Network;
 use super::{address, link_prefix};
 use crate::error::Result;
 use crate::model::NetworkInfo;
-use crate::runtime::network::mac_address;
+use crate::runtime::network::{WayKind, mac_address, way_out};
 use crate::store::Store;
 use crate::store::rusqlite::OptionalExtension;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ pub fn inspect(store: &Store, network: &Network) -> Result<Value> {
     if let Some(mtu) = network.own_mtu {
         options.insert("com.docker.network.driver.mtu".to_owned(), mtu.to_string().into());
     }
-    Ok(json!({
+    let mut about = json!({
         "Name": network.name,
         "Id": network.id,
         "Created": network.created,
@@ -37,7 +37,12 @@ pub fn inspect(store: &Store, network: &Network) -> Result<Value> {
         "Options": options,
         "Labels": network.labels,
         "Bridge": network.bridge,
-    }))
+    });
+    let way = way_out();
+    if way.kind != WayKind::Kernel && !network.internal {
+        about["WayOut"] = json!({ "Kind": way.name(), "Reason": way.reason, "Limits": way.limits() });
+    }
+    Ok(about)
 }
 
 /// `host` and `none`, of which there is little to tell.

@@ -30,7 +30,7 @@ mod sweep;
 mod sysctl;
 mod teardown;
 
-pub use crate::runtime::network::{Way, WayKind, way_out};
+pub use crate::runtime::network::{Way, WayKind, find_addresses, way_out};
 pub use allocate::{Attachment, Member, allocate, extend, host_address, reduce, release, release_network};
 pub use create::{RESERVED, check_present, create, ensure_present, refuse_built_in};
 pub use etc_files::{HostsFile, ResolvConf, host_hosts, host_resolv_conf};

@@ -1,9 +1,9 @@
 //! Takes away what containers left that are gone, for example because their monitor was killed.
 
-use super::{address, names_dir, ports, table};
+use super::{address, host_lock, names_dir, ports, table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::network::resolver::names;
-use crate::runtime::network::{in_home, is_there};
+use crate::runtime::network::{in_home, is_severed, is_there, mend};
 use crate::store::Store;
 use crate::sys::nft::{Batch, Element, Map, NftSocket};
 use nix::errno::Errno;
@@ -20,6 +20,10 @@ pub fn sweep(store: &Store, is_live: impl Fn(&str) -> bool) -> Result<()> {
         store.write(|tx| gone.iter().try_for_each(|address| address::give_up_serial(tx, address.serial)))?;
     }
     sweep_names(store, &is_live)?;
+    if is_severed()? {
+        let _lock = host_lock::hold()?;
+        mend()?;
+    }
     if is_there() { in_home(|| remove_stale_elements(store)) } else { Ok(()) }
 }
 

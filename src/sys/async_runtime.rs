@@ -5,7 +5,10 @@
 
 use crate::context::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::{elsewhere, netns};
 use std::future::Future;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -19,13 +22,32 @@ const WORKERS: usize = 2;
 /// Fails with `cancelled` or `timeout`, or as the future does.
 pub fn block_on<T>(cancel: &CancelToken, future: impl Future<Output = Result<T>>) -> Result<T> {
     cancel.check()?;
-    handle()?.block_on(async {
-        tokio::select! {
-            biased;
-            result = future => result,
-            reason = cancel.cancelled() => Err(reason.error()),
-        }
+    handle()?.block_on(stoppable(cancel, future))
+}
+
+/// The same for a future that connects to an address, which may be reached from another network namespace
+/// ([`elsewhere`]): then it runs there, on a thread and a runtime of its own. `None`: a name.
+pub fn block_on_to<T: Send, F: Future<Output = Result<T>>>(
+    address: Option<IpAddr>,
+    cancel: &CancelToken,
+    future: impl FnOnce() -> F + Send,
+) -> Result<T> {
+    let Some(there) = address.and_then(elsewhere::namespace_of) else { return block_on(cancel, future()) };
+    cancel.check()?;
+    netns::alone(|| {
+        netns::enter(there.as_fd())?;
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::new(ErrorKind::Io, format!("cannot start a runtime: {error}")))?;
+        runtime.block_on(stoppable(cancel, future()))
     })
+}
+
+async fn stoppable<T>(cancel: &CancelToken, future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        biased;
+        result = future => result,
+        reason = cancel.cancelled() => Err(reason.error()),
+    }
 }
 
 /// The process's runtime, started now if nobody did before. Afterwards TLS clients can be built.

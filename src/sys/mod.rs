@@ -7,6 +7,7 @@ pub mod capability;
 pub mod clone;
 pub mod close_range;
 pub mod domain_name;
+pub mod elsewhere;
 pub mod erofs;
 pub mod fd_passing;
 pub mod file_capability;

@@ -104,6 +104,73 @@ fn an_uplink_that_is_killed_is_replaced_and_containers_keep_their_network() {
     person.wait_for_nobody();
 }
 
+#[test]
+fn an_uplink_that_is_killed_is_brought_back_by_the_next_command() {
+    let person = require!(Person::new());
+    let _outside = person.machine.serve(MACHINE, 7001);
+    let pid = start(&person, r#"#{ name: "web" }"#, r#"["nc", "-ll", "-p", "80", "-e", "echo", "hello"]"#);
+    kill(Pid::from_raw(person.processes("shanty-uplink")[0]), Signal::SIGKILL).unwrap();
+    wait_for(Duration::from_secs(10), || person.processes("shanty-uplink").is_empty().then_some(()));
+    person.eval("containers()");
+    inside_netns(pid).ask(&format!("{MACHINE}:7001")).unwrap();
+    remove(&person, "web");
+    person.wait_for_nobody();
+}
+
+#[test]
+fn scripts_reach_containers_by_their_addresses() {
+    let person = require!(Person::new());
+    let said = person.eval(
+        r#"let answer = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+           let c = image("busybox:1").run(["sh", "-c", `printf "${answer}" > /a; nc -ll -p 80 -e cat /a`], #{ name: "web" });
+           c.wait_for(#{ port: 80 });
+           print(http::get("http://" + c.ip + "/").text);
+           c.remove(#{ force: true })"#,
+    );
+    assert_eq!(said.trim(), "hi");
+    person.wait_for_nobody();
+}
+
+#[test]
+fn a_running_container_joins_and_leaves_networks_and_internal_ones_lead_nowhere() {
+    let person = require!(Person::new());
+    let _outside = person.machine.serve("0.0.0.0", 7001);
+    person.eval(r#"create_network("front", #{ ipv6: true }); create_network("back", #{ internal: true })"#);
+    let front = start(&person, r#"#{ name: "front1", network: "front" }"#, r#"["sleep", "1000"]"#);
+    let back =
+        start(&person, r#"#{ name: "back1", network: "back" }"#, r#"["nc", "-ll", "-p", "80", "-e", "echo", "hello"]"#);
+    let address = person.eval(r#"print(container("back1").ip)"#);
+    let address = format!("{}:80", address.trim());
+    assert!(inside_netns(front).cannot_reach(&address), "another network is reached");
+    assert!(inside_netns(back).cannot_reach(&format!("{MACHINE}:7001")), "an internal network leads out");
+    inside_netns(front).ask(&format!("{MACHINE}:7001")).unwrap();
+    let ask = r#"container("front1").exec(["sh", "-c", "nc -w 5 back1 80 < /dev/null"]).text"#;
+    assert_eq!(person.eval(&format!(r#"network("back").connect("front1"); print({ask})"#)).trim(), "hello");
+    person.eval(r#"network("back").disconnect("front1")"#);
+    assert!(inside_netns(front).cannot_reach(&address));
+    let about = person.eval(r#"print(network("front").inspect().WayOut.Kind)"#);
+    assert_eq!(about.trim(), "forwarding");
+    person.eval(
+        r#"for name in ["front1", "back1"] { container(name).remove(#{ force: true }) } network("front").remove(); network("back").remove()"#,
+    );
+    person.wait_for_nobody();
+}
+
+#[test]
+fn many_commands_at_once_share_one_home() {
+    let person = require!(Person::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    person.eval(r#"image("busybox:1").exec(["true"])"#);
+                }
+            });
+        }
+    });
+    person.wait_for_nobody();
+}
+
 /// Starts a container and gives the process id of its program.
 fn start(person: &Person, options: &str, command: &str) -> i32 {
     let said = person.eval(&format!(r#"print(image("busybox:1").run({command}, {options}).inspect().State.Pid)"#));

@@ -11,13 +11,15 @@ use super::way_out::{self, Way};
 use crate::context::CancelToken;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::privilege::{self, Privilege};
-use crate::sys::lock::{FileLock, LockMode};
+use crate::sys::elsewhere;
+use crate::sys::lock::{self, FileLock, LockMode};
+use crate::sys::netlink::RouteSocket;
 use crate::sys::netns;
 use crate::sys::record_lock;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -96,7 +98,7 @@ pub fn make() -> Result<()> {
         return Ok(());
     }
     let base = privilege::run_base()?;
-    let mut member = lock();
+    let mut member = member();
     let running = record_lock::holder(&base.join(UPLINK))?;
     if member.is_some() && running.is_some() {
         return Ok(());
@@ -119,7 +121,7 @@ pub fn join() -> Result<bool> {
         return Ok(true);
     }
     let base = privilege::run_base()?;
-    let mut member = lock();
+    let mut member = member();
     if member.is_some() {
         return Ok(true);
     }
@@ -134,12 +136,41 @@ pub fn join() -> Result<bool> {
 
 /// This process needs it no more. The caller holds the lock of the host's network.
 pub fn leave() {
-    *lock() = None;
+    *member() = None;
 }
 
 /// The home that this process keeps; `None` for root.
 pub fn kept() -> Option<Arc<File>> {
-    lock().as_ref().map(|member| Arc::clone(&member.netns))
+    member().as_ref().map(|member| Arc::clone(&member.netns))
+}
+
+/// Has those who connect to addresses of containers find the namespace in which they are reached.
+pub fn find_addresses() {
+    if Privilege::current().is_rootless() {
+        elsewhere::find_by(namespace_for);
+    }
+}
+
+fn namespace_for(ip: IpAddr) -> Option<Arc<File>> {
+    let home = if ip.is_loopback() { None } else { open().ok()? }?;
+    let routes = in_home(|| RouteSocket::open()?.routes().map_err(|refusal| refusal.doing("cannot list routes")));
+    routes.ok()?.iter().any(|route| route.prefix > 0 && route.contains(ip)).then_some(home)
+}
+
+/// Brings back the uplink of containers that run, when it was killed. The caller holds the lock of the host's network.
+pub fn mend() -> Result<()> {
+    if is_severed()? { make() } else { Ok(()) }
+}
+
+/// Whether containers have a home without an uplink: it was killed.
+pub fn is_severed() -> Result<bool> {
+    if !Privilege::current().is_rootless() {
+        return Ok(false);
+    }
+    let base = privilege::run_base()?;
+    // Looked up first: who is a member waits for the uplink that ends.
+    let is_needed = base.join(ABOUT).exists() && !lock::sharers(&base.join(MEMBERS)).is_empty();
+    Ok(is_needed && record_lock::holder(&base.join(UPLINK))?.is_none())
 }
 
 /// The machine's own address by which containers reach it: one that is not loopback. `None` for root, for whom it is the
@@ -151,7 +182,7 @@ pub fn host_address() -> Option<Ipv4Addr> {
     }
 }
 
-fn lock() -> MutexGuard<'static, Option<Member>> {
+fn member() -> MutexGuard<'static, Option<Member>> {
     MEMBER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -16,7 +16,7 @@ mod resolver_sockets;
 pub mod uplink;
 mod way_out;
 
-pub use home::{host_address, in_home, is_there, join, kept, leave, make};
+pub use home::{find_addresses, host_address, in_home, is_severed, is_there, join, kept, leave, make, mend};
 pub use link::mac_address;
 pub use plan::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, NetworkPlan};
 pub use published::{PortEntry, port_entries, publish};

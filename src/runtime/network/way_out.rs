@@ -75,9 +75,14 @@ pub fn way_out() -> Way {
     if !Privilege::current().is_rootless() {
         return Way::of_root();
     }
-    if super::home::is_there()
-        && let Some(home) = crate::privilege::run_base().ok().and_then(|base| super::home::Home::read(&base))
+    let is_severed = super::home::is_severed().unwrap_or(false);
+    if (is_severed || super::home::is_there())
+        && let Some(mut home) = crate::privilege::run_base().ok().and_then(|base| super::home::Home::read(&base))
     {
+        if is_severed {
+            home.way.reason =
+                "the process that did it was killed: the next container that starts brings it back".into();
+        }
         return home.way;
     }
     match pasta_is_usable() {

@@ -45,6 +45,19 @@ pub struct RouteEntry {
     pub mtu: Option<u32>,
 }
 
+impl RouteEntry {
+    /// Whether it is the route to a network that an address is in; the default route is to every address of its family.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let differs =
+            |difference: u128, bits: u32| difference.checked_shr(bits - u32::from(self.prefix)).unwrap_or(0) != 0;
+        match (self.destination, ip) {
+            (IpAddr::V4(network), IpAddr::V4(ip)) => !differs(u128::from(network.to_bits() ^ ip.to_bits()), 32),
+            (IpAddr::V6(network), IpAddr::V6(ip)) => !differs(network.to_bits() ^ ip.to_bits(), 128),
+            _ => false,
+        }
+    }
+}
+
 /// Reads and changes links, addresses and routes of the namespace it was opened in.
 pub struct RouteSocket(NetlinkSocket);
 
@@ -302,5 +315,28 @@ pub fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
         4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
         16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RouteEntry;
+
+    #[test]
+    fn an_address_is_in_its_network_alone() {
+        for (network, prefix, ip, expected) in [
+            ("10.1.0.0", 16, "10.1.2.3", true),
+            ("10.1.0.0", 16, "10.2.2.3", false),
+            ("10.1.2.3", 32, "10.1.2.3", true),
+            ("0.0.0.0", 0, "10.1.2.3", true),
+            ("fd00::", 8, "fd12::1", true),
+            ("fd00::", 64, "fd00:0:0:1::1", false),
+            ("::", 0, "fd12::1", true),
+            ("fd00::", 8, "10.1.2.3", false),
+        ] {
+            let destination = network.parse().unwrap();
+            let route = RouteEntry { destination, prefix, link: 1, priority: 0, mtu: None };
+            assert_eq!(route.contains(ip.parse().unwrap()), expected, "{ip} in {network}/{prefix}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::sys::async_runtime::{block_on, handle};
+use crate::sys::async_runtime::{block_on_to, handle};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub fn is_answered(cx: &Context, url: &str) -> Result<bool> {
             .hint("write it as `/health` or `http://127.0.0.1:8080/health`")
     })?;
     let client = client()?;
-    block_on(&cx.cancel, async {
+    block_on_to(super::super::http::address(&url), &cx.cancel, || async {
         let response = client.get(url).timeout(ATTEMPT).send().await;
         Ok(response.is_ok_and(|response| response.status().as_u16() < 400))
     })

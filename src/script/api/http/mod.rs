@@ -5,5 +5,5 @@ mod response;
 mod serve;
 mod stream;
 
-pub use request::client;
+pub use request::{address, client};
 pub use stream::stream;

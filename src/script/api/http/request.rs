@@ -3,10 +3,11 @@
 use super::response::{Answer, Response};
 use crate::error::{Error, ErrorKind, Result};
 use crate::script::binding::{Bytes, Call, Options, api, to_json};
-use crate::sys::async_runtime::{block_on, handle};
+use crate::sys::async_runtime::{block_on_to, handle};
 use reqwest::{Client, Method, header};
 use rhai::Dynamic;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -98,6 +99,7 @@ fn send(call: &Call<'_>, method: &Method, url: &str, options: RequestOptions) ->
     let target: url::Url = url.parse().map_err(|error| {
         Error::invalid(format!("`{url}` is not a URL: {error}")).hint("write it as `http://host:port/path`")
     })?;
+    let to = address(&target);
     let mut request = client()?.request(method.clone(), target);
     for (name, value) in &options.headers {
         request = request.header(name, value);
@@ -110,7 +112,7 @@ fn send(call: &Call<'_>, method: &Method, url: &str, options: RequestOptions) ->
     }
     let cx = call.context().with_timeout(Some(options.timeout.unwrap_or(TIMEOUT)));
     let failed = |error: &reqwest::Error| failure(method, url, error);
-    let answer = block_on(&cx.cancel, async {
+    let answer = block_on_to(to, &cx.cancel, || async {
         let mut response = request.send().await.map_err(|error| failed(&error))?;
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()));
@@ -132,6 +134,15 @@ fn send(call: &Call<'_>, method: &Method, url: &str, options: RequestOptions) ->
         return Err(Error::new(ErrorKind::Network, format!("{method} {url}: the answer is {}", answer.status)));
     }
     Ok(Response(std::sync::Arc::new(answer)))
+}
+
+/// The address that a URL names, when that is no name.
+pub fn address(url: &url::Url) -> Option<IpAddr> {
+    match url.host()? {
+        url::Host::Ipv4(ip) => Some(ip.into()),
+        url::Host::Ipv6(ip) => Some(ip.into()),
+        url::Host::Domain(_) => None,
+    }
 }
 
 pub(super) fn failure(method: &Method, url: &str, error: &reqwest::Error) -> Error {
