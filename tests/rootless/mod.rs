@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 /// The address of the machine that the user is on, beside loopback.
 pub const MACHINE: &str = "198.51.100.1";
+/// The same of IPv6.
+pub const MACHINE_6: &str = "2001:db8:1::1";
 
 /// A user with a root, the image `busybox:1`, and a machine whose whole network is its own.
 pub struct Person {
@@ -22,6 +24,7 @@ pub struct Person {
     folder: TempDir,
     /// The machine's network: loopback, and [`MACHINE`] on a link to nobody.
     pub machine: Netns,
+    way: &'static str,
 }
 
 impl Person {
@@ -39,15 +42,21 @@ impl Person {
         }
         let machine = Netns::new();
         machine.sh(&format!(
-            "ip link set lo up; ip link add wire type bridge; ip addr add {MACHINE}/24 dev wire; ip link set wire up"
+            "ip link set lo up; ip link add wire type bridge; ip addr add {MACHINE}/24 dev wire; ip addr add {MACHINE_6}/64 dev wire nodad; ip link set wire up"
         ));
-        let person = Self { uid, folder, machine };
+        let person = Self { uid, folder, machine, way: "forwarding" };
         let made = format!(
             r#"from("scratch").layer_from("{}").env("PATH", "/bin").cmd(["sh"]).tag("busybox:1")"#,
             tar.display()
         );
         person.eval(&made);
         Ok(person)
+    }
+
+    /// Has the way out be this one.
+    pub fn way(mut self, way: &'static str) -> Self {
+        self.way = way;
+        self
     }
 
     /// Runs code, which must succeed: what it prints.
@@ -69,7 +78,7 @@ impl Person {
         command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into()]);
         command.arg(env!("CARGO_BIN_EXE_shanty")).env_clear().current_dir(self.folder.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
-        command.env("SHANTY_ROOT", self.folder.path().join("root")).env("SHANTY_WAY_OUT", "forwarding");
+        command.env("SHANTY_ROOT", self.folder.path().join("root")).env("SHANTY_WAY_OUT", self.way);
         command
     }
 

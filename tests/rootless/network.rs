@@ -1,6 +1,6 @@
 //! Networks without root: the way out, published ports, names, and the process that joins them with the outside.
 
-use super::{MACHINE, Person};
+use super::{MACHINE, MACHINE_6, Person};
 use crate::support::require;
 use crate::support::wait::wait_for;
 use nix::sys::signal::{Signal, kill};
@@ -31,7 +31,7 @@ fn datagrams_go_out_and_come_back_from_where_they_were_sent_to() {
     let person = require!(Person::new());
     let _outside = person.machine.serve(MACHINE, 7001);
     let pid = start(&person, r#"#{ name: "sleeper" }"#, r#"["sleep", "1000"]"#);
-    let answer = inside(pid, || ask_udp(&format!("{MACHINE}:7001")));
+    let answer = inside(pid, || ask_udp("0.0.0.0:0", &format!("{MACHINE}:7001")));
     assert!(answer.starts_with(&format!("{MACHINE}:")), "{answer}");
     remove(&person, "sleeper");
     person.wait_for_nobody();
@@ -78,6 +78,43 @@ fn published_ports_show_the_address_of_a_client_that_is_not_on_loopback() {
     let low = person.try_eval(r#"image("busybox:1").run(["true"], #{ ports: ["80:80"] })"#);
     let low = String::from_utf8_lossy(&low.stderr);
     assert!(low.contains("net.ipv4.ip_unprivileged_port_start=80"), "{low}");
+    remove(&person, "web");
+    person.wait_for_nobody();
+}
+
+#[test]
+fn ipv6_goes_out_and_comes_in_with_the_clients_address() {
+    let person = require!(Person::new());
+    let _outside = person.machine.serve(MACHINE_6, 7001);
+    person.eval(r#"create_network("six", #{ ipv6: true })"#);
+    let options = r#"#{ name: "web", network: "six", ports: ["18080:80", "18081:81/udp"] }"#;
+    let pid = start(&person, options, r#"["sleep", "1000"]"#);
+    let seen = inside_netns(pid).ask(&format!("[{MACHINE_6}]:7001")).unwrap();
+    assert_eq!(seen.to_string(), MACHINE_6);
+    let answer = inside(pid, || ask_udp("[::]:0", &format!("[{MACHINE_6}]:7001")));
+    assert!(answer.starts_with(&format!("[{MACHINE_6}]:")), "{answer}");
+    let _servers = [80, 81].map(|port| inside_netns(pid).serve("::", port));
+    let tcp = person.machine.ask(&format!("[{MACHINE_6}]:18080")).unwrap();
+    let udp = person.machine.ask_udp(&format!("[{MACHINE_6}]:18081")).unwrap();
+    assert_eq!([tcp.to_string(), udp.to_string()], [MACHINE_6; 2]);
+    person.machine.ask("[::1]:18080").unwrap();
+    remove(&person, "web");
+    person.eval(r#"network("six").remove()"#);
+    person.wait_for_nobody();
+}
+
+#[test]
+fn where_packets_cannot_be_given_to_sockets_connections_go_out_alone() {
+    let person = require!(Person::new()).way("connections");
+    let _outside = person.machine.serve(MACHINE, 7001);
+    let _loopback = person.machine.serve("127.0.0.1", 7002);
+    let pid = start(&person, r#"#{ name: "web", ports: ["18080:80"] }"#, r#"["sleep", "1000"]"#);
+    assert_eq!(inside_netns(pid).ask(&format!("{MACHINE}:7001")).unwrap().to_string(), MACHINE);
+    assert!(inside_netns(pid).cannot_reach(&format!("{MACHINE}:7002")));
+    let _server = inside_netns(pid).serve("0.0.0.0", 80);
+    assert_eq!(person.machine.ask(&format!("{MACHINE}:18080")).unwrap().to_string(), MACHINE);
+    let limits = person.eval(r#"print(network("bridge").inspect().WayOut)"#);
+    assert!(limits.contains("UDP to the outside is not forwarded"), "{limits}");
     remove(&person, "web");
     person.wait_for_nobody();
 }
@@ -189,8 +226,8 @@ fn inside<T: Send>(pid: i32, work: impl FnOnce() -> T + Send) -> T {
     inside_netns(pid).run(work)
 }
 
-fn ask_udp(server: &str) -> String {
-    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+fn ask_udp(from: &str, server: &str) -> String {
+    let socket = UdpSocket::bind(from).unwrap();
     socket.connect(server).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut answer = [0; 100];

@@ -3,6 +3,7 @@
 use crate::container::connect::attachments;
 use crate::container::row::Row;
 use crate::model::{ContainerInfo, NetworkAttachment, PublishedPort, short_id};
+use crate::privilege::Privilege;
 use crate::runtime::network::{LinkAddress, LinkPlan, NetworkPlan, mac_address};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub fn network(row: &Row, info: &ContainerInfo) -> Value {
 fn forwarding(row: &Row) -> Option<&'static str> {
     match &row.plan.network {
         NetworkPlan::Bridge(plan) if plan.ports.is_empty() => None,
+        // The filter of an ordinary user's networks sees nothing of what comes to the machine.
+        NetworkPlan::Bridge(_) if Privilege::current().is_rootless() => Some("proxy"),
         NetworkPlan::Bridge(plan) => Some(if plan.table.is_some() { "nftables" } else { "proxy" }),
         _ => None,
     }

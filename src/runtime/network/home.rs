@@ -16,6 +16,7 @@ use crate::sys::lock::{self, FileLock, LockMode};
 use crate::sys::netlink::RouteSocket;
 use crate::sys::netns;
 use crate::sys::record_lock;
+use nix::net::if_::if_indextoname;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -30,6 +31,8 @@ use std::time::Duration;
 pub(super) const MEMBERS: &str = "network.members";
 /// Held by the uplink while it lives.
 pub(super) const UPLINK: &str = "network.uplink";
+/// What the names of the links of all roots start with.
+pub(super) const LINKS: &str = "sh";
 /// [`Home`], as text.
 const ABOUT: &str = "network.json";
 /// An uplink that ends lets go within milliseconds.
@@ -153,8 +156,14 @@ pub fn find_addresses() {
 
 fn namespace_for(ip: IpAddr) -> Option<Arc<File>> {
     let home = if ip.is_loopback() { None } else { open().ok()? }?;
-    let routes = in_home(|| RouteSocket::open()?.routes().map_err(|refusal| refusal.doing("cannot list routes")));
-    routes.ok()?.iter().any(|route| route.prefix > 0 && route.contains(ip)).then_some(home)
+    in_home(|| is_of_networks(ip)).ok()?.then_some(home)
+}
+
+/// Whether an address is one of the networks of this thread's namespace: the route to it leads over a bridge of ours.
+pub(super) fn is_of_networks(ip: IpAddr) -> Result<bool> {
+    let routes = RouteSocket::open()?.routes().map_err(|refusal| refusal.doing("cannot list routes"))?;
+    let is_bridge = |link| if_indextoname(link).is_ok_and(|name| name.to_bytes().starts_with(LINKS.as_bytes()));
+    Ok(routes.iter().any(|route| route.prefix > 0 && route.contains(ip) && is_bridge(route.link)))
 }
 
 /// Brings back the uplink of containers that run, when it was killed. The caller holds the lock of the host's network.

@@ -12,8 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 const TUN: &str = "/dev/net/tun";
 /// Where pasta leads to the machine itself, as Podman has it.
 pub(super) const PASTA_HOST: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
-/// Keeps pasta from being used, for tests and for machines where it does not work.
-const OVERRIDE: &str = "SHANTY_WAY_OUT";
+/// `forwarding`: no pasta, for machines where it does not work; `connections`: as on a kernel without `tproxy`.
+pub(super) const OVERRIDE: &str = "SHANTY_WAY_OUT";
+const CONNECTIONS: &str = "connections";
 
 /// Which way it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +94,9 @@ pub fn way_out() -> Way {
 
 /// What our own forwarding can do on this kernel.
 pub(super) fn forwarding_kind() -> WayKind {
+    if is_without_proxy() {
+        return WayKind::Connections;
+    }
     let tried = netns::alone(|| {
         netns::unshare_thread()?;
         Ok(super::uplink::rules::can_proxy())
@@ -100,9 +104,14 @@ pub(super) fn forwarding_kind() -> WayKind {
     if tried.unwrap_or(false) { WayKind::Forwarding } else { WayKind::Connections }
 }
 
+/// Whether transparent sockets are not to be used.
+pub(super) fn is_without_proxy() -> bool {
+    std::env::var(OVERRIDE).is_ok_and(|way| way == CONNECTIONS)
+}
+
 /// Why pasta is not used, where it is not.
 pub(super) fn pasta_is_usable() -> Result<(), String> {
-    let wanted = std::env::var(OVERRIDE).is_ok_and(|way| way == "forwarding");
+    let wanted = std::env::var(OVERRIDE).is_ok_and(|way| way == "forwarding" || way == CONNECTIONS);
     let tun = || File::options().read(true).write(true).open(TUN).doing(|| format!("cannot open `{TUN}`"));
     decide(wanted, is_installed("pasta"), || tun().map(drop).map_err(|error| error.message()))
 }

@@ -1,6 +1,6 @@
 //! From which address a container is connected to: the client's own, where answers to that come back to us.
 
-use crate::sys::netlink::RouteSocket;
+use crate::runtime::network::home;
 use crate::sys::transparent;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
@@ -51,7 +51,7 @@ impl Target {
             && ip.is_ipv4() == self.address.is_ipv4()
             && !ip.is_loopback()
             && !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
-            && !is_of_networks(ip)
+            && !home::is_of_networks(ip).unwrap_or(true)
     }
 }
 
@@ -59,13 +59,4 @@ impl Target {
 fn cannot_be_used(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied)
         || error.kind() == ErrorKind::NetworkUnreachable
-}
-
-fn is_of_networks(ip: IpAddr) -> bool {
-    let Ok(routes) =
-        RouteSocket::open().and_then(|mut links| links.routes().map_err(|refusal| refusal.doing("cannot list routes")))
-    else {
-        return true;
-    };
-    routes.iter().any(|route| route.prefix > 0 && route.contains(ip))
 }

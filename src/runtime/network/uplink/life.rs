@@ -136,7 +136,7 @@ fn wait_for_sockets() -> Result<Sender<Sockets>> {
 fn forward(serve: &Sender<Sockets>) -> Result<WayKind> {
     let doing = || "cannot make the sockets of the way out";
     let hand_over = |sockets| serve.send(sockets).map_err(|_| Error::invalid("the thread that serves has ended"));
-    if rules::can_proxy() {
+    if !way_out::is_without_proxy() && rules::can_proxy() {
         let maker = Maker::here().doing(doing)?;
         let (mut tcp_ports, mut udp_ports) = ([0; 2], [0; 2]);
         for (index, ip) in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! What the home's packet filter and routes lead to our sockets.
 
 use crate::error::Result;
+use crate::runtime::network::home::LINKS;
 use crate::sys::netlink::{LOOPBACK, RouteSocket};
 use crate::sys::nft::{Batch, Hook, Interface, NftSocket, Rule};
 use std::fs;
@@ -12,8 +13,8 @@ const CHAIN: &str = "prerouting";
 /// Packets for sockets with addresses of others have this mark, and are delivered by this table of routes.
 const MARK: u32 = 0x5348;
 const ROUTES: u8 = 100;
-/// What the names of bridges of all roots start with.
-const BRIDGES: Interface<'static> = Interface::StartsWith("sh");
+/// Those of all roots.
+const BRIDGES: Interface<'static> = Interface::StartsWith(LINKS);
 
 /// Which sockets serve what leaves the networks.
 #[derive(Clone, Copy, Debug)]
