@@ -7,7 +7,6 @@ use super::{bring_up, forward_policy, link_prefix, names_dir, ports, sockets, su
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::{NetworkAttachment, PortSpec, PublishedPort, short_id};
 use crate::privilege::Privilege;
-use crate::runtime;
 use crate::runtime::network::resolver::{ResolverNetwork, ResolverPlan};
 use crate::runtime::network::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, join, withdraw};
 use crate::store::Store;
@@ -352,10 +351,6 @@ pub fn host_address(plan: &BridgePlan) -> Option<Ipv4Addr> {
 }
 
 fn host_of(links: &[LinkPlan]) -> Option<Ipv4Addr> {
-    if Privilege::current().is_rootless() {
-        // The bridge is not the machine's, and the machine is outside.
-        return links.iter().find(|link| !link.internal).and_then(|_| runtime::network::host_address());
-    }
     match links.iter().find(|link| !link.internal).or(links.first())?.ipv4()?.gateway {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,

@@ -7,7 +7,7 @@
 //! The machine's namespace cannot be entered again by who has left it, so work in the home is done by threads that end.
 
 use super::uplink;
-use super::way_out::{self, Way};
+use super::way_out::Way;
 use crate::context::CancelToken;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::privilege::{self, Privilege};
@@ -20,7 +20,7 @@ use nix::net::if_::if_indextoname;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -180,15 +180,6 @@ pub fn is_severed() -> Result<bool> {
     // Looked up first: who is a member waits for the uplink that ends.
     let is_needed = base.join(ABOUT).exists() && !lock::sharers(&base.join(MEMBERS)).is_empty();
     Ok(is_needed && record_lock::holder(&base.join(UPLINK))?.is_none())
-}
-
-/// The machine's own address by which containers reach it: one that is not loopback. `None` for root, for whom it is the
-/// bridge's, and where the machine has none.
-pub fn host_address() -> Option<Ipv4Addr> {
-    match privilege::run_base().ok().and_then(|base| Home::read(&base)) {
-        Some(home) => home.way.host,
-        None => way_out::own_address(),
-    }
 }
 
 fn member() -> MutexGuard<'static, Option<Member>> {

@@ -16,12 +16,12 @@ mod resolver_sockets;
 pub mod uplink;
 mod way_out;
 
-pub use home::{find_addresses, host_address, in_home, is_severed, is_there, join, kept, leave, make, mend};
+pub use home::{find_addresses, in_home, is_severed, is_there, join, kept, leave, make, mend};
 pub use link::mac_address;
 pub use plan::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, NetworkPlan};
 pub use published::{PortEntry, port_entries, publish};
 pub use resolver_sockets::{ADDRESS as RESOLVER, open_resolver};
-pub use way_out::{Way, WayKind, own_address, way_out};
+pub use way_out::{Way, WayKind, way_out};
 
 use crate::error::Result;
 use crate::sys::netlink::{LOOPBACK, RouteSocket};

@@ -3,15 +3,11 @@
 use crate::error::{IoContext, Result};
 use crate::privilege::Privilege;
 use crate::sys::netns;
-use nix::ifaddrs::getifaddrs;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 /// What makes the device that pasta needs.
 const TUN: &str = "/dev/net/tun";
-/// Where pasta leads to the machine itself, as Podman has it.
-pub(super) const PASTA_HOST: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
 /// `forwarding`: no pasta, for machines where it does not work; `connections`: as on a kernel without `tproxy`.
 pub(super) const OVERRIDE: &str = "SHANTY_WAY_OUT";
 const CONNECTIONS: &str = "connections";
@@ -37,14 +33,12 @@ pub struct Way {
     pub kind: WayKind,
     /// Why it is not a better one; empty for the best.
     pub reason: String,
-    /// The machine's own address as containers see it.
-    pub host: Option<Ipv4Addr>,
 }
 
 impl Way {
     /// The kernel's own.
     fn of_root() -> Self {
-        Self { kind: WayKind::Kernel, reason: String::new(), host: None }
+        Self { kind: WayKind::Kernel, reason: String::new() }
     }
 
     /// What it is called: `kernel`, `pasta`, `forwarding`, `forwarding of TCP alone`.
@@ -87,8 +81,8 @@ pub fn way_out() -> Way {
         return home.way;
     }
     match pasta_is_usable() {
-        Ok(()) => Way { kind: WayKind::Pasta, reason: String::new(), host: Some(PASTA_HOST) },
-        Err(reason) => Way { kind: forwarding_kind(), reason, host: own_address() },
+        Ok(()) => Way { kind: WayKind::Pasta, reason: String::new() },
+        Err(reason) => Way { kind: forwarding_kind(), reason },
     }
 }
 
@@ -133,26 +127,6 @@ fn decide(
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
-/// An address of this thread's namespace that is not loopback: the one that packets to the outside have, else the first.
-pub fn own_address() -> Option<Ipv4Addr> {
-    let usable = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_unspecified() && !ip.is_link_local() => Some(ip),
-        _ => None,
-    };
-    // Connecting a UDP socket sends nothing: it looks for a route. The address is one of documentation.
-    let by_route = || -> Option<IpAddr> {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-        socket.connect(SocketAddr::from(([192, 0, 2, 1], 9))).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    };
-    by_route().and_then(usable).or_else(|| {
-        let addresses = getifaddrs().ok()?.filter_map(|entry| entry.address);
-        addresses
-            .filter_map(|address| address.as_sockaddr_in().map(|address| IpAddr::from(address.ip())))
-            .find_map(usable)
-    })
 }
 
 #[cfg(test)]

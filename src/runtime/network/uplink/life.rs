@@ -1,6 +1,7 @@
 //! The uplink's life: it makes the home, or takes it over, serves, and ends when nobody needs it.
 
-use super::rules::{self, Served};
+use super::destination::Wanted;
+use super::rules::{self, Served, Sockets};
 use super::start::READY;
 use super::udp::{self, Maker};
 use super::{pasta, spawn, tcp};
@@ -21,7 +22,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stdout, setsid};
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,6 @@ fn born(base: &Path) -> Result<RecordLock> {
     let lock = RecordLock::try_take(&base.join(home::UPLINK))?
         .ok_or_else(|| Error::conflict("another process joins your networks with the outside already"))?;
     // Those that serve are started before this thread moves, and stay in the machine's namespace.
-    let host = way_out::own_address();
     let serve = wait_for_sockets()?;
     let pasta_refused = way_out::pasta_is_usable();
     match Home::read(base).and_then(|home| left_home(base, home.namespace)) {
@@ -84,13 +84,11 @@ fn born(base: &Path) -> Result<RecordLock> {
         None => netns::unshare_thread().map(drop)?,
     }
     rules::prepare()?;
-    let way = match pasta_refused.and_then(|()| pasta::start(base).map_err(|error| error.message())) {
-        Ok(way) => {
-            rules::install(Served::Nothing)?;
-            way
-        }
-        Err(reason) => Way { kind: forward(&serve)?, reason, host },
-    };
+    let pasta = pasta_refused.and_then(|()| pasta::start(base).map_err(|error| error.message()));
+    let (machine, kind) = open_sockets(&serve, Wanted::Machine)?;
+    let outside = if pasta.is_ok() { None } else { Some(open_sockets(&serve, Wanted::Outside)?.0) };
+    rules::install(Served { outside, machine })?;
+    let way = pasta.unwrap_or_else(|reason| Way { kind, reason });
     let namespace = fs::metadata("/proc/self/ns/net").doing(doing)?.ino();
     Home { namespace, way }.write(base)?;
     Ok(lock)
@@ -108,23 +106,23 @@ fn left_home(base: &Path, namespace: u64) -> Option<File> {
 }
 
 /// What is made in the home, and served from outside of it.
-enum Sockets {
+enum Socket {
     Tcp(TcpListener, bool),
     Udp(UdpSocket, Maker),
 }
 
 /// Starts a thread that starts one for each socket that it is given.
-fn wait_for_sockets() -> Result<Sender<Sockets>> {
+fn wait_for_sockets() -> Result<Sender<(Socket, Wanted)>> {
     let (sender, sockets) = channel();
     let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft as usize);
-    let most = (most.saturating_sub(OTHERS) / DESCRIPTORS).clamp(1, MOST) / 2;
+    let most = (most.saturating_sub(OTHERS) / DESCRIPTORS).clamp(2, MOST) / 2;
     let (connections, flows) = (Gate::new(most), Gate::new(most));
     let work = move || {
-        for socket in sockets {
+        for (socket, to) in sockets {
             let (connections, flows) = (connections.clone(), flows.clone());
             let _ = match socket {
-                Sockets::Tcp(listener, redirected) => spawn(move || tcp::serve(&listener, redirected, &connections)),
-                Sockets::Udp(socket, maker) => spawn(move || udp::serve(&socket, &maker, &flows)),
+                Socket::Tcp(listener, redirected) => spawn(move || tcp::serve(&listener, to, redirected, &connections)),
+                Socket::Udp(socket, maker) => spawn(move || udp::serve(&socket, to, &maker, &flows)),
             };
         }
     };
@@ -132,38 +130,36 @@ fn wait_for_sockets() -> Result<Sender<Sockets>> {
     Ok(sender)
 }
 
-/// Leads what leaves the networks to sockets of ours.
-fn forward(serve: &Sender<Sockets>) -> Result<WayKind> {
+/// Makes the sockets of what is for some destination, and has them served.
+fn open_sockets(serve: &Sender<(Socket, Wanted)>, to: Wanted) -> Result<(Sockets, WayKind)> {
     let doing = || "cannot make the sockets of the way out";
-    let hand_over = |sockets| serve.send(sockets).map_err(|_| Error::invalid("the thread that serves has ended"));
-    if !way_out::is_without_proxy() && rules::can_proxy() {
-        let maker = Maker::here().doing(doing)?;
-        let (mut tcp_ports, mut udp_ports) = ([0; 2], [0; 2]);
-        for (index, ip) in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into_iter().enumerate() {
-            let address = SocketAddr::new(ip, 0);
-            let sockets = transparent::listen_at(address).and_then(|tcp| Ok((tcp, transparent::receive_at(address)?)));
+    let hand_over = |socket| serve.send((socket, to)).map_err(|_| Error::invalid("the thread that serves has ended"));
+    let is_transparent = !way_out::is_without_proxy() && rules::can_proxy();
+    let (mut tcp_ports, mut udp_ports) = ([0; 2], [0; 2]);
+    let addresses: [IpAddr; 2] = if is_transparent {
+        [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+    } else {
+        [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+    };
+    let maker = Maker::here().doing(doing)?;
+    for (index, ip) in addresses.into_iter().enumerate() {
+        let address = SocketAddr::new(ip, 0);
+        let tcp = match transparent::listen_at(address) {
             // A kernel may have no IPv6.
-            let (tcp, udp) = match sockets {
-                Err(_) if index == 1 => break,
-                sockets => sockets.doing(doing)?,
-            };
-            tcp_ports[index] = tcp.local_addr().doing(doing)?.port();
-            udp_ports[index] = udp.local_addr().doing(doing)?.port();
-            hand_over(Sockets::Tcp(tcp, false))?;
-            hand_over(Sockets::Udp(udp, maker.clone()))?;
-        }
-        rules::install(Served::Both { tcp: tcp_ports, udp: udp_ports })?;
-        return Ok(WayKind::Forwarding);
-    }
-    let mut ports = [0; 2];
-    for (index, ip) in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()].into_iter().enumerate() {
-        let listener = match transparent::listen_at(SocketAddr::new(ip, 0)) {
             Err(_) if index == 1 => break,
-            listener => listener.doing(doing)?,
+            tcp => tcp.doing(doing)?,
         };
-        ports[index] = listener.local_addr().doing(doing)?.port();
-        hand_over(Sockets::Tcp(listener, true))?;
+        tcp_ports[index] = tcp.local_addr().doing(doing)?.port();
+        hand_over(Socket::Tcp(tcp, !is_transparent))?;
+        if is_transparent {
+            let udp = transparent::receive_at(address).doing(doing)?;
+            udp_ports[index] = udp.local_addr().doing(doing)?.port();
+            hand_over(Socket::Udp(udp, maker.clone()))?;
+        }
     }
-    rules::install(Served::Connections { tcp: ports })?;
-    Ok(WayKind::Connections)
+    Ok(if is_transparent {
+        (Sockets::Both(tcp_ports, udp_ports), WayKind::Forwarding)
+    } else {
+        (Sockets::Connections(tcp_ports), WayKind::Connections)
+    })
 }

@@ -1,12 +1,11 @@
 //! The way out by `pasta` (pasta(1)), in the way in which Podman runs it for its bridges.
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::runtime::network::way_out::{PASTA_HOST, Way, WayKind};
+use crate::runtime::network::way_out::{Way, WayKind};
 use crate::sys::netlink::RouteSocket;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -17,30 +16,18 @@ fn pid_file(base: &Path) -> PathBuf {
 
 /// Starts it for the namespace of this process: it sets its device up there and goes to the background.
 pub fn start(base: &Path) -> Result<Way> {
-    if is_there()? {
-        // Of an uplink that was killed.
-        return Ok(way(Some(PASTA_HOST)));
+    // It may be there, of an uplink that was killed.
+    let failure = if is_there()? { String::new() } else { run(base)? };
+    if failure.is_empty() {
+        return Ok(Way { kind: WayKind::Pasta, reason: failure });
     }
-    let said = run(base, true)?;
-    if said.is_empty() {
-        return Ok(way(Some(PASTA_HOST)));
-    }
-    // Before August 2024 it does not have the option by which the machine itself is reached.
-    let again = if said.contains("map-guest-addr") || said.contains("unrecognized") { run(base, false)? } else { said };
-    if again.is_empty() {
-        return Ok(way(None));
-    }
-    Err(Error::new(ErrorKind::Io, format!("`pasta` failed: {again}")))
-}
-
-fn way(host: Option<Ipv4Addr>) -> Way {
-    Way { kind: WayKind::Pasta, reason: String::new(), host }
+    Err(Error::new(ErrorKind::Io, format!("`pasta` failed: {failure}")))
 }
 
 /// What it says when it fails; empty when it does not.
-fn run(base: &Path, maps_host: bool) -> Result<String> {
+fn run(base: &Path) -> Result<String> {
     let output = Command::new("pasta")
-        .args(arguments(std::process::id(), &pid_file(base), maps_host))
+        .args(arguments(std::process::id(), &pid_file(base)))
         .stdin(Stdio::null())
         .output()
         .doing(|| "cannot execute `pasta`")?;
@@ -52,16 +39,13 @@ fn run(base: &Path, maps_host: bool) -> Result<String> {
     Ok(last.map_or_else(|| output.status.to_string(), str::to_owned))
 }
 
-/// Nothing comes in by it, and the machine's loopback is not reached.
-fn arguments(pid: u32, pid_file: &Path, maps_host: bool) -> Vec<String> {
+/// Nothing comes in by it, and it does not lead to the machine itself: that is our business.
+fn arguments(pid: u32, pid_file: &Path) -> Vec<String> {
     let mut arguments: Vec<String> = ["--config-net", "--quiet", "--no-map-gw"].map(str::to_owned).to_vec();
     for forwarded in ["-t", "-u", "-T", "-U"] {
         arguments.extend([forwarded.to_owned(), "none".to_owned()]);
     }
     arguments.extend(["--pid".to_owned(), pid_file.display().to_string()]);
-    if maps_host {
-        arguments.extend(["--map-guest-addr".to_owned(), PASTA_HOST.to_string()]);
-    }
     arguments.extend(["--netns".to_owned(), format!("/proc/{pid}/ns/net")]);
     arguments
 }
@@ -90,12 +74,11 @@ mod tests {
 
     #[test]
     fn pasta_lets_nothing_in_and_does_not_lead_to_loopback() {
-        let all = arguments(7, Path::new("/run/p"), true).join(" ");
+        let all = arguments(7, Path::new("/run/p")).join(" ");
         assert_eq!(
             all,
-            "--config-net --quiet --no-map-gw -t none -u none -T none -U none --pid /run/p --map-guest-addr 169.254.1.2 \
+            "--config-net --quiet --no-map-gw -t none -u none -T none -U none --pid /run/p \
              --netns /proc/7/ns/net"
         );
-        assert!(!arguments(7, Path::new("/run/p"), false).join(" ").contains("map-guest-addr"));
     }
 }

@@ -10,29 +10,32 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 /// The table in the home.
 const TABLE: &str = "uplink";
 const CHAIN: &str = "prerouting";
+const NAT: &str = "redirect";
 /// Packets for sockets with addresses of others have this mark, and are delivered by this table of routes.
 const MARK: u32 = 0x5348;
 const ROUTES: u8 = 100;
 /// Those of all roots.
 const BRIDGES: Interface<'static> = Interface::StartsWith(LINKS);
 
-/// Which sockets serve what leaves the networks.
+/// Ports of sockets, of IPv4 and of IPv6; 0: there is none.
+pub type Ports = [u16; 2];
+
+/// Which sockets serve what comes from the networks for some destination.
 #[derive(Clone, Copy, Debug)]
-pub enum Served {
-    /// None: there is a route.
-    Nothing,
-    /// TCP and UDP, at these ports of loopback.
-    Both {
-        /// Of both families.
-        tcp: [u16; 2],
-        /// Of both families.
-        udp: [u16; 2],
-    },
-    /// TCP alone, by redirection to these ports of all addresses.
-    Connections {
-        /// Of both families.
-        tcp: [u16; 2],
-    },
+pub enum Sockets {
+    /// Transparent ones, for TCP and UDP, at ports of loopback.
+    Both(Ports, Ports),
+    /// Those at these ports of all addresses, for TCP, by redirection.
+    Connections(Ports),
+}
+
+/// What is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// What the home has no route for; `None`: it has one for everything.
+    pub outside: Option<Sockets>,
+    /// What is for addresses of the home.
+    pub machine: Sockets,
 }
 
 /// Brings loopback up, and has packets for sockets with addresses of others delivered.
@@ -54,7 +57,8 @@ pub fn prepare() -> Result<()> {
 
 /// Whether this kernel can give packets to a transparent socket.
 pub fn can_proxy() -> bool {
-    install(Served::Both { tcp: [1, 1], udp: [1, 1] }).is_ok()
+    let sockets = Sockets::Both([1, 1], [1, 1]);
+    install(Served { outside: Some(sockets), machine: sockets }).is_ok()
 }
 
 /// Makes the table, in place of one that is there.
@@ -76,44 +80,45 @@ fn install_with(served: Served, matches_sockets: bool) -> Result<()> {
     if matches_sockets {
         batch.append_rule(TABLE, CHAIN, &Rule::new().to_transparent_socket().mark(MARK).accept());
     }
-    match served {
-        Served::Nothing => {}
-        Served::Both { tcp, udp } => {
-            for rule in kept_inside() {
-                batch.append_rule(TABLE, CHAIN, &rule);
-            }
-            for (is_tcp, ports) in [(true, tcp), (false, udp)] {
-                for socket in loopback(ports) {
-                    let rule = Rule::new().input(BRIDGES).to_nowhere().to_proxy(is_tcp, socket).mark(MARK).accept();
-                    batch.append_rule(TABLE, CHAIN, &rule);
-                }
-            }
+    batch.add_chain(TABLE, NAT, Hook::NatPrerouting);
+    for chain in [CHAIN, NAT] {
+        for rule in kept_inside() {
+            batch.append_rule(TABLE, chain, &rule);
         }
-        Served::Connections { tcp } => {
-            const NAT: &str = "redirect";
-            batch.add_chain(TABLE, NAT, Hook::NatPrerouting);
-            for rule in kept_inside() {
-                batch.append_rule(TABLE, NAT, &rule);
-            }
-            for (is_ipv6, port) in [(false, tcp[0]), (true, tcp[1])] {
-                batch.append_rule(TABLE, NAT, &Rule::new().input(BRIDGES).to_nowhere().to_port(is_ipv6, port));
-            }
-        }
+    }
+    let from_networks = || Rule::new().input(BRIDGES);
+    serve(&mut batch, served.machine, || from_networks().to_this_host());
+    if let Some(sockets) = served.outside {
+        serve(&mut batch, sockets, || from_networks().to_nowhere());
     }
     nft.commit(batch).map_err(|refusal| refusal.doing(doing))
 }
 
-/// Packets to the home itself, and those that are for a whole link.
-fn kept_inside() -> [Rule; 5] {
+/// Leads what matches to sockets.
+fn serve(batch: &mut Batch, sockets: Sockets, matching: impl Fn() -> Rule) {
+    match sockets {
+        Sockets::Both(tcp, udp) => {
+            for (is_tcp, ports) in [(true, tcp), (false, udp)] {
+                for socket in loopback(ports) {
+                    // Of a connection that the home has itself the kernel finds the socket: that is not transparent, and the
+                    // rule does not match.
+                    batch.append_rule(TABLE, CHAIN, &matching().to_proxy(is_tcp, socket).mark(MARK).accept());
+                }
+            }
+        }
+        Sockets::Connections(ports) => {
+            for (is_ipv6, port) in [(false, ports[0]), (true, ports[1])].into_iter().filter(|(_, port)| *port != 0) {
+                batch.append_rule(TABLE, NAT, &matching().to_port(is_ipv6, port));
+            }
+        }
+    }
+}
+
+/// Packets that are for a whole link.
+fn kept_inside() -> [Rule; 4] {
     let to = |network: [u8; 4], prefix| Rule::new().to_network(Ipv4Addr::from(network).into(), prefix).accept();
     let to6 = |first, prefix| Rule::new().to_network(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0).into(), prefix).accept();
-    [
-        Rule::new().to_this_host().accept(),
-        to([224, 0, 0, 0], 4),
-        to([255, 255, 255, 255], 32),
-        to6(0xff00, 8),
-        to6(0xfe80, 10),
-    ]
+    [to([224, 0, 0, 0], 4), to([255, 255, 255, 255], 32), to6(0xff00, 8), to6(0xfe80, 10)]
 }
 
 fn loopback([v4, v6]: [u16; 2]) -> Vec<SocketAddr> {
@@ -131,13 +136,14 @@ mod tests {
         netns::alone(|| {
             netns::unshare_thread()?;
             prepare()?;
-            for served in [
-                Served::Nothing,
-                Served::Both { tcp: [1, 2], udp: [3, 4] },
-                Served::Both { tcp: [1, 0], udp: [3, 0] },
-                Served::Connections { tcp: [1, 2] },
+            let both = Sockets::Both([1, 2], [3, 4]);
+            for (outside, machine) in [
+                (None, both),
+                (Some(both), both),
+                (Some(Sockets::Both([1, 0], [3, 0])), both),
+                (Some(Sockets::Connections([1, 2])), Sockets::Connections([3, 4])),
             ] {
-                install_with(served, true)?;
+                install_with(Served { outside, machine }, true)?;
             }
             Ok(())
         })

@@ -1,6 +1,6 @@
 //! TCP to the outside: a connection of ours for each of a container's.
 
-use super::destination::is_outside;
+use super::destination::Wanted;
 use super::spawn;
 use crate::runtime::network::gate::Gate;
 use crate::runtime::network::proxy::join;
@@ -21,16 +21,14 @@ const QUIET: u32 = 300;
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
 
 /// Accepts connections and forwards each to where it was to go. `redirected`: the packet filter has changed where.
-pub fn serve(listener: &TcpListener, redirected: bool, gate: &Arc<Gate>) {
+pub fn serve(listener: &TcpListener, to: Wanted, redirected: bool, gate: &Arc<Gate>) {
     let own = listener.local_addr().map(|address| address.port()).unwrap_or_default();
     loop {
         let accepted = listener.accept().and_then(|(client, _)| {
             let wanted = if redirected { original_destination(&client) } else { client.local_addr() };
-            let Some(wanted) = wanted.ok().filter(|wanted| is_outside(*wanted)) else { return reset(&client) };
             // Who comes to our port itself was not on its way out.
-            if redirected && wanted.port() == own {
-                return reset(&client);
-            }
+            let wanted = wanted.ok().filter(|wanted| !redirected || wanted.port() != own);
+            let Some(wanted) = wanted.and_then(|wanted| to.resolve(wanted)) else { return reset(&client) };
             let Some(pass) = gate.enter() else { return reset(&client) };
             spawn(move || {
                 let _pass = pass;

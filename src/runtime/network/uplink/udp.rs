@@ -1,6 +1,6 @@
 //! UDP to the outside: a socket of ours for each pair of a container's socket and where it sends to.
 
-use super::destination::is_outside;
+use super::destination::Wanted;
 use super::spawn;
 use crate::runtime::network::gate::{Gate, Pass};
 use crate::sys::transparent;
@@ -49,32 +49,35 @@ impl Maker {
 }
 
 /// Forwards datagrams to where they were to go. All but the first ones of a flow come in on a socket of its own.
-pub fn serve(socket: &UdpSocket, maker: &Maker, gate: &Arc<Gate>) {
+pub fn serve(socket: &UdpSocket, to: Wanted, maker: &Maker, gate: &Arc<Gate>) {
     let mut flows: HashMap<(SocketAddr, SocketAddr), Weak<UdpSocket>> = HashMap::new();
     let mut datagram = vec![0; DATAGRAM];
     loop {
         // Whatever fails costs this datagram, as datagrams are lost.
         let Ok((length, client, wanted)) = transparent::receive(socket, &mut datagram) else { continue };
-        if !is_outside(wanted) {
-            continue;
-        }
         if let Some(outside) = flows.get(&(client, wanted)).and_then(Weak::upgrade) {
             let _ = outside.send(&datagram[..length]);
             continue;
         }
+        let Some(address) = to.resolve(wanted) else { continue };
         flows.retain(|_, flow| flow.strong_count() > 0);
         let Some(pass) = gate.enter() else { continue };
-        if let Ok(outside) = begin(client, wanted, maker, pass) {
+        if let Ok(outside) = begin((client, wanted), address, maker, pass) {
             let _ = outside.send(&datagram[..length]);
             flows.insert((client, wanted), Arc::downgrade(&outside));
         }
     }
 }
 
-fn begin(client: SocketAddr, wanted: SocketAddr, maker: &Maker, pass: Pass) -> io::Result<Arc<UdpSocket>> {
-    let any = if wanted.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+fn begin(
+    (client, wanted): (SocketAddr, SocketAddr),
+    address: SocketAddr,
+    maker: &Maker,
+    pass: Pass,
+) -> io::Result<Arc<UdpSocket>> {
+    let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let outside = UdpSocket::bind(SocketAddr::new(any, 0))?;
-    outside.connect(wanted)?;
+    outside.connect(address)?;
     let inside = maker.between(wanted, client)?;
     let outside = Arc::new(outside);
     let kept = Arc::clone(&outside);
