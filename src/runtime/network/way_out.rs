@@ -1,5 +1,6 @@
 //! How packets leave the home of an ordinary user's networks.
 
+use super::uplink::rules;
 use crate::error::{IoContext, Result};
 use crate::privilege::Privilege;
 use crate::sys::netns;
@@ -24,6 +25,8 @@ pub enum WayKind {
     Forwarding,
     /// The same for connections alone: this kernel cannot give away datagrams to other addresses.
     Connections,
+    /// None: this kernel gives ordinary users no packet filter either.
+    Nothing,
 }
 
 /// How the outside is reached, and why so.
@@ -41,13 +44,14 @@ impl Way {
         Self { kind: WayKind::Kernel, reason: String::new() }
     }
 
-    /// What it is called: `kernel`, `pasta`, `forwarding`, `forwarding of TCP alone`.
+    /// What it is called: `kernel`, `pasta`, `forwarding`, `forwarding of TCP alone`, `none`.
     pub fn name(&self) -> &'static str {
         match self.kind {
             WayKind::Kernel => "kernel",
             WayKind::Pasta => "pasta",
             WayKind::Forwarding => "forwarding",
             WayKind::Connections => "forwarding of TCP alone",
+            WayKind::Nothing => "none",
         }
     }
 
@@ -58,6 +62,7 @@ impl Way {
         const BROADCAST: &str = "broadcasts and multicasts do not leave the networks";
         match self.kind {
             WayKind::Kernel => Vec::new(),
+            WayKind::Nothing => vec!["containers do not reach the outside"],
             WayKind::Pasta => vec![BROADCAST],
             WayKind::Forwarding => vec![ICMP, REFUSED, BROADCAST],
             WayKind::Connections => vec![ICMP, REFUSED, BROADCAST, "UDP to the outside is not forwarded"],
@@ -88,14 +93,15 @@ pub fn way_out() -> Way {
 
 /// What our own forwarding can do on this kernel.
 pub(super) fn forwarding_kind() -> WayKind {
-    if is_without_proxy() {
-        return WayKind::Connections;
-    }
     let tried = netns::alone(|| {
         netns::unshare_thread()?;
-        Ok(super::uplink::rules::can_proxy())
+        Ok(match () {
+            () if !is_without_proxy() && rules::can_proxy() => WayKind::Forwarding,
+            () if rules::can_redirect() => WayKind::Connections,
+            () => WayKind::Nothing,
+        })
     });
-    if tried.unwrap_or(false) { WayKind::Forwarding } else { WayKind::Connections }
+    tried.unwrap_or(WayKind::Nothing)
 }
 
 /// Whether transparent sockets are not to be used.

@@ -2,6 +2,7 @@
 
 use super::destination::Wanted;
 use super::rules::{self, Served, Sockets};
+use super::shares::Shares;
 use super::start::READY;
 use super::udp::{self, Maker};
 use super::{pasta, spawn, tcp};
@@ -87,8 +88,13 @@ fn born(base: &Path) -> Result<RecordLock> {
     let pasta = pasta_refused.and_then(|()| pasta::start(base).map_err(|error| error.message()));
     let (machine, kind) = open_sockets(&serve, Wanted::Machine)?;
     let outside = if pasta.is_ok() { None } else { Some(open_sockets(&serve, Wanted::Outside)?.0) };
-    rules::install(Served { outside, machine })?;
-    let way = pasta.unwrap_or_else(|reason| Way { kind, reason });
+    let installed = rules::install(Served { outside, machine });
+    let way = match (pasta, installed) {
+        (Ok(way), _) => way,
+        (Err(reason), Ok(())) => Way { kind, reason },
+        // Containers reach each other still, and published ports are served.
+        (Err(reason), Err(error)) => Way { kind: WayKind::Nothing, reason: format!("{reason}; {}", error.message()) },
+    };
     let namespace = fs::metadata("/proc/self/ns/net").doing(doing)?.ino();
     Home { namespace, way }.write(base)?;
     Ok(lock)
@@ -119,10 +125,10 @@ fn wait_for_sockets() -> Result<Sender<(Socket, Wanted)>> {
     let (connections, flows) = (Gate::new(most), Gate::new(most));
     let work = move || {
         for (socket, to) in sockets {
-            let (connections, flows) = (connections.clone(), flows.clone());
+            let (connections, flows) = (Shares::of(&connections, most), Shares::of(&flows, most));
             let _ = match socket {
-                Socket::Tcp(listener, redirected) => spawn(move || tcp::serve(&listener, to, redirected, &connections)),
-                Socket::Udp(socket, maker) => spawn(move || udp::serve(&socket, to, &maker, &flows)),
+                Socket::Tcp(listener, redirected) => spawn(move || tcp::serve(&listener, to, redirected, connections)),
+                Socket::Udp(socket, maker) => spawn(move || udp::serve(&socket, to, &maker, flows)),
             };
         }
     };

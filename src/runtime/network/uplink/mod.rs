@@ -9,6 +9,7 @@ mod destination;
 mod life;
 mod pasta;
 pub(super) mod rules;
+mod shares;
 mod start;
 mod tcp;
 mod udp;

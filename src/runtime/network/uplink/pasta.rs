@@ -8,6 +8,12 @@ use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long it may take to end.
+const ENDING: Duration = Duration::from_secs(3);
+const STEP: Duration = Duration::from_millis(5);
 
 /// Where its process id is.
 fn pid_file(base: &Path) -> PathBuf {
@@ -16,8 +22,13 @@ fn pid_file(base: &Path) -> PathBuf {
 
 /// Starts it for the namespace of this process: it sets its device up there and goes to the background.
 pub fn start(base: &Path) -> Result<Way> {
-    // It may be there, of an uplink that was killed.
-    let failure = if is_there()? { String::new() } else { run(base)? };
+    // One of an uplink that was killed looks once a second whether that is there, and ends then: rather now.
+    let started = Instant::now();
+    while is_there()? && started.elapsed() < ENDING {
+        stop(base);
+        thread::sleep(STEP);
+    }
+    let failure = run(base)?;
     if failure.is_empty() {
         return Ok(Way { kind: WayKind::Pasta, reason: failure });
     }

@@ -61,6 +61,12 @@ pub fn can_proxy() -> bool {
     install(Served { outside: Some(sockets), machine: sockets }).is_ok()
 }
 
+/// Whether it can redirect packets.
+pub fn can_redirect() -> bool {
+    let sockets = Sockets::Connections([1, 1]);
+    install(Served { outside: Some(sockets), machine: sockets }).is_ok()
+}
+
 /// Makes the table, in place of one that is there.
 pub fn install(served: Served) -> Result<()> {
     // Answers to a published port's clients, whose addresses the proxy has, need a match that not every kernel has. Where

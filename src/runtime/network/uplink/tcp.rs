@@ -1,15 +1,14 @@
 //! TCP to the outside: a connection of ours for each of a container's.
 
 use super::destination::Wanted;
+use super::shares::Shares;
 use super::spawn;
-use crate::runtime::network::gate::Gate;
 use crate::runtime::network::proxy::join;
 use crate::sys::transparent::original_destination;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -21,15 +20,15 @@ const QUIET: u32 = 300;
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
 
 /// Accepts connections and forwards each to where it was to go. `redirected`: the packet filter has changed where.
-pub fn serve(listener: &TcpListener, to: Wanted, redirected: bool, gate: &Arc<Gate>) {
+pub fn serve(listener: &TcpListener, to: Wanted, redirected: bool, mut shares: Shares) {
     let own = listener.local_addr().map(|address| address.port()).unwrap_or_default();
     loop {
-        let accepted = listener.accept().and_then(|(client, _)| {
+        let accepted = listener.accept().and_then(|(client, from)| {
             let wanted = if redirected { original_destination(&client) } else { client.local_addr() };
             // Who comes to our port itself was not on its way out.
             let wanted = wanted.ok().filter(|wanted| !redirected || wanted.port() != own);
             let Some(wanted) = wanted.and_then(|wanted| to.resolve(wanted)) else { return reset(&client) };
-            let Some(pass) = gate.enter() else { return reset(&client) };
+            let Some(pass) = shares.enter(from.ip()) else { return reset(&client) };
             spawn(move || {
                 let _pass = pass;
                 forward(client, wanted);

@@ -1,8 +1,9 @@
 //! UDP to the outside: a socket of ours for each pair of a container's socket and where it sends to.
 
 use super::destination::Wanted;
+use super::shares::Shares;
 use super::spawn;
-use crate::runtime::network::gate::{Gate, Pass};
+use crate::runtime::network::gate::Pass;
 use crate::sys::transparent;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -49,7 +50,7 @@ impl Maker {
 }
 
 /// Forwards datagrams to where they were to go. All but the first ones of a flow come in on a socket of its own.
-pub fn serve(socket: &UdpSocket, to: Wanted, maker: &Maker, gate: &Arc<Gate>) {
+pub fn serve(socket: &UdpSocket, to: Wanted, maker: &Maker, mut shares: Shares) {
     let mut flows: HashMap<(SocketAddr, SocketAddr), Weak<UdpSocket>> = HashMap::new();
     let mut datagram = vec![0; DATAGRAM];
     loop {
@@ -61,7 +62,7 @@ pub fn serve(socket: &UdpSocket, to: Wanted, maker: &Maker, gate: &Arc<Gate>) {
         }
         let Some(address) = to.resolve(wanted) else { continue };
         flows.retain(|_, flow| flow.strong_count() > 0);
-        let Some(pass) = gate.enter() else { continue };
+        let Some(pass) = shares.enter(client.ip()) else { continue };
         if let Ok(outside) = begin((client, wanted), address, maker, pass) {
             let _ = outside.send(&datagram[..length]);
             flows.insert((client, wanted), Arc::downgrade(&outside));
@@ -73,7 +74,7 @@ fn begin(
     (client, wanted): (SocketAddr, SocketAddr),
     address: SocketAddr,
     maker: &Maker,
-    pass: Pass,
+    pass: [Pass; 2],
 ) -> io::Result<Arc<UdpSocket>> {
     let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let outside = UdpSocket::bind(SocketAddr::new(any, 0))?;
