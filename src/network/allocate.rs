@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::{NetworkAttachment, PortSpec, PublishedPort, short_id};
 use crate::privilege::Privilege;
 use crate::runtime::network::resolver::{ResolverNetwork, ResolverPlan};
-use crate::runtime::network::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, join, withdraw};
+use crate::runtime::network::{BridgePlan, LinkAddress, LinkPlan, NamesPlan, join, way_out, withdraw};
 use crate::store::Store;
 use crate::store::rusqlite::Transaction;
 use std::collections::BTreeMap;
@@ -302,8 +302,7 @@ fn resolver(member: Member<'_>, links: &[LinkPlan]) -> Option<ResolverPlan> {
         Some(ResolverNetwork { name: link.network_name.clone(), names })
     });
     let networks: Vec<_> = named.collect();
-    // An ordinary user's containers do not reach all servers that the machine asks.
-    if networks.is_empty() && !Privilege::current().is_rootless() {
+    if networks.is_empty() && asks_itself(member) {
         return None;
     }
     Some(ResolverPlan {
@@ -312,6 +311,12 @@ fn resolver(member: Member<'_>, links: &[LinkPlan]) -> Option<ResolverPlan> {
         forwards: links.iter().any(|link| !link.internal),
         hosts: host_of(links).map(|ip| (HOST.to_owned(), ip.into())).into_iter().collect(),
     })
+}
+
+/// Whether a container on the default network alone asks name servers itself. An ordinary user's container does not reach all
+/// that the machine asks; those that were chosen for it may be containers, which only containers reach.
+fn asks_itself(member: Member<'_>) -> bool {
+    !Privilege::current().is_rootless() || !member.dns.is_empty() && way_out().forwards_datagrams()
 }
 
 /// Published ports are looked up by the address that they lead to.

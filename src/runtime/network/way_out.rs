@@ -55,6 +55,11 @@ impl Way {
         }
     }
 
+    /// Whether UDP gets out.
+    pub fn forwards_datagrams(&self) -> bool {
+        matches!(self.kind, WayKind::Kernel | WayKind::Pasta | WayKind::Forwarding)
+    }
+
     /// What does not work, a sentence each.
     pub fn limits(&self) -> Vec<&'static str> {
         const ICMP: &str = "ICMP to the outside (`ping`) is not forwarded";
