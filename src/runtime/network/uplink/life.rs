@@ -75,8 +75,6 @@ fn born(base: &Path) -> Result<RecordLock> {
     umask(Mode::from_bits_truncate(0o077));
     let _ = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     privilege::stay()?;
-    let lock = RecordLock::try_take(&base.join(home::UPLINK))?
-        .ok_or_else(|| Error::conflict("another process joins your networks with the outside already"))?;
     // Those that serve are started before this thread moves, and stay in the machine's namespace.
     let serve = wait_for_sockets()?;
     let pasta_refused = way_out::pasta_is_usable();
@@ -95,6 +93,9 @@ fn born(base: &Path) -> Result<RecordLock> {
         // Containers reach each other still, and published ports are served.
         (Err(reason), Err(error)) => Way { kind: WayKind::Nothing, reason: format!("{reason}; {}", error.message()) },
     };
+    // Not before: who sees it takes the namespace of this process for the home.
+    let lock = RecordLock::try_take(&base.join(home::UPLINK))?
+        .ok_or_else(|| Error::conflict("another process joins your networks with the outside already"))?;
     let namespace = fs::metadata("/proc/self/ns/net").doing(doing)?.ino();
     Home { namespace, way }.write(base)?;
     Ok(lock)
