@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::ContainerStats;
 use crate::runtime::cgroup::{Group, Hierarchies, Usage, container_path};
+use crate::runtime::process_tree::ProcessTree;
 use crate::store::Store;
 use crate::sys::process::ProcessIdentity;
 use std::fs;
@@ -58,7 +59,11 @@ fn sample(store: &Store, row: &mut Row, group: Group<'_>) -> Result<Option<Sampl
     if !row.state.status.is_alive() {
         return Ok(None);
     }
-    let usage = match group.usage() {
+    let usage = match (group.exists(), &process) {
+        (false, Some(process)) if process.is_alive() => ProcessTree::of(process.pid).usage(),
+        _ => group.usage(),
+    };
+    let usage = match usage {
         Ok(usage) => usage,
         // It has ended since.
         Err(error) if error.is(ErrorKind::NotFound) => return Ok(None),

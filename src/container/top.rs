@@ -5,6 +5,7 @@ use super::state;
 use crate::error::{Error, IoContext, Result};
 use crate::model::ProcessInfo;
 use crate::runtime::cgroup::{Group, Hierarchies, container_path};
+use crate::runtime::process_tree::ProcessTree;
 use crate::store::Store;
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,12 +13,12 @@ use std::fs;
 /// Clock ticks a second in `/proc` (`USER_HZ`): 100 on every architecture that we build for.
 const TICKS: u64 = 100;
 
-/// All processes in the container's control group, by pid.
+/// All processes in the container's control group, or where it has none in its pid namespace, by pid.
 ///
 /// # Errors
 /// `conflict` when it does not run.
 pub fn top(store: &Store, mut row: Row) -> Result<Vec<ProcessInfo>> {
-    state::refresh(store, &mut row)?;
+    let process = state::refresh(store, &mut row)?.and_then(|state| state.process);
     if !row.state.status.is_alive() {
         return Err(Error::conflict(format!("container `{}` is not running", row.name))
             .hint(format!("start it: `container(\"{}\").start()`", row.name)));
@@ -27,7 +28,11 @@ pub fn top(store: &Store, mut row: Row) -> Result<Vec<ProcessInfo>> {
     let group = Group { hierarchies: &hierarchies, path: &path };
     let machine = Machine::look()?;
     // A process that ends while it is looked at is left out.
-    Ok(group.processes().into_iter().filter_map(|pid| machine.process(pid)).collect())
+    let pids = match process.filter(|process| !group.exists() && process.is_alive()) {
+        Some(process) => ProcessTree::of(process.pid).processes(),
+        None => group.processes(),
+    };
+    Ok(pids.into_iter().filter_map(|pid| machine.process(pid)).collect())
 }
 
 /// What the figures of `/proc` are relative to.

@@ -176,12 +176,12 @@ impl Remains {
         }
     }
 
-    /// To the hierarchies' roots, so that the last monitor of a root can remove the group of all.
+    /// To the hierarchies' roots, or back where it came from, so that the last monitor of a root can remove the group of all.
     fn leave_own_groups(&self) {
         let top = Group { hierarchies: &self.hierarchies, path: Path::new("") };
         let _ = top.enter_v1();
         if let Some(unified) = &self.hierarchies.unified {
-            let _ = enter_v2(&unified.mount_point);
+            let _ = enter_v2(unified.left_to());
         }
         remove_if_empty(&self.hierarchies, &self.monitors);
     }

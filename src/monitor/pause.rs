@@ -1,10 +1,11 @@
-//! Pausing the container and letting it go on, with the kernel's freezer.
+//! Pausing the container and letting it go on: with the kernel's freezer, else by stopping its processes.
 
 use super::stop::is_restarting;
 use super::timers::Timers;
 use super::watch::{Life, Monitor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::control::protocol::Event;
+use crate::runtime::process_tree::ProcessTree;
 use crate::runtime::state::Phase;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ impl Monitor {
     /// Begins to freeze; the answer comes when everything stands still. `holds`: only for as long as the client is there.
     pub fn pause(&mut self, index: usize, holds: bool) {
         let begun = match self.life {
-            Life::Running => self.remains.group().freeze(),
+            Life::Running => self.begin_freezing(),
             // Another caller wants the same at this moment.
             Life::Freezing(_) => Ok(()),
             Life::Paused => Err(Error::conflict("the container is paused already")),
@@ -73,7 +74,7 @@ impl Monitor {
 
     /// Lets it go on; who still waits for the pause is told that it does not come.
     pub fn thaw(&mut self) -> Result<()> {
-        self.remains.group().thaw()?;
+        self.let_go()?;
         if self.life == Life::Paused {
             self.happened("unpause", &[]);
         }
@@ -89,7 +90,7 @@ impl Monitor {
     /// Whether everything stands still by now.
     pub fn look_at_the_freezer(&mut self) {
         let Life::Freezing(freezing) = self.life else { return };
-        match self.remains.group().is_frozen() {
+        match self.stands_still() {
             Ok(true) => {
                 self.life = Life::Paused;
                 self.set_phase(Phase::Paused);
@@ -102,6 +103,24 @@ impl Monitor {
             }
             Err(error) => self.give_up_pausing(error),
         }
+    }
+
+    /// The processes to stop by signals, where nothing freezes them.
+    fn processes_to_stop(&self) -> Option<ProcessTree> {
+        let has_freezer = self.remains.group().has_freezer();
+        self.container.init.as_ref().filter(|_| !has_freezer).map(|init| ProcessTree::of(init.pid))
+    }
+
+    fn begin_freezing(&self) -> Result<()> {
+        self.processes_to_stop().map_or_else(|| self.remains.group().freeze(), ProcessTree::stop)
+    }
+
+    fn stands_still(&self) -> Result<bool> {
+        self.processes_to_stop().map_or_else(|| self.remains.group().is_frozen(), ProcessTree::is_still)
+    }
+
+    fn let_go(&self) -> Result<()> {
+        self.processes_to_stop().map_or_else(|| self.remains.group().thaw(), ProcessTree::go_on)
     }
 
     fn give_up_pausing(&mut self, error: Error) {

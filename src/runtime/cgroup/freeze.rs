@@ -34,6 +34,11 @@ impl Group<'_> {
         Ok(is_frozen)
     }
 
+    /// Whether this machine can freeze groups.
+    pub fn has_freezer(&self) -> bool {
+        self.freezer().is_ok()
+    }
+
     /// Whether somebody has frozen the group: looks, and changes nothing.
     pub fn is_paused(&self) -> bool {
         let Ok(hierarchy) = self.freezer() else { return false };

@@ -1,7 +1,8 @@
 //! Which hierarchies of control groups this machine has, and groups in them.
 
-use super::{make_dir, try_write};
+use super::{delegation, make_dir, try_write};
 use crate::error::{Error, IoContext, Result};
+use crate::privilege::Privilege;
 use nix::errno::Errno;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub struct Hierarchy {
     /// Its controllers: `memory`, `cpu`, … `name=systemd` is one without an effect.
     pub controllers: Vec<String>,
     v2: bool,
+    left_to: Option<PathBuf>,
 }
 
 /// All hierarchies.
@@ -31,12 +33,12 @@ pub struct Hierarchies {
 impl Hierarchies {
     /// Reads them from this process's mounts.
     pub fn discover() -> Result<Self> {
-        if crate::privilege::Privilege::current().is_rootless() {
-            return Ok(Self::default());
+        let read = |path: &str| std::fs::read_to_string(path).doing(|| format!("cannot read `{path}`"));
+        let mut found = Self::parse(&read("/proc/self/mountinfo")?);
+        if Privilege::current().is_rootless() {
+            let delegated = |unified| delegation::delegated(unified, &read("/proc/self/cgroup").unwrap_or_default());
+            found = Self { v1: Vec::new(), unified: found.unified.and_then(delegated) };
         }
-        let path = "/proc/self/mountinfo";
-        let text = std::fs::read_to_string(path).doing(|| format!("cannot read `{path}`"))?;
-        let mut found = Self::parse(&text);
         if let Some(unified) = &mut found.unified {
             let controllers = std::fs::read_to_string(unified.mount_point.join("cgroup.controllers"));
             unified.controllers = controllers.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
@@ -58,7 +60,12 @@ impl Hierarchies {
             let (root, mount_point) = (left.next().unwrap_or_default(), left.next().unwrap_or_default());
             let mount_point = PathBuf::from(unescape(mount_point));
             if kind == "cgroup2" {
-                found.unified.get_or_insert(Hierarchy { mount_point, controllers: Vec::new(), v2: true });
+                found.unified.get_or_insert(Hierarchy {
+                    mount_point,
+                    controllers: Vec::new(),
+                    v2: true,
+                    left_to: None,
+                });
                 continue;
             }
             let controllers: Vec<String> = right
@@ -71,7 +78,7 @@ impl Hierarchies {
             let again = found.v1.iter().any(|known| known.controllers == controllers);
             // A bind of a part of a hierarchy is not the hierarchy.
             if root == "/" && !again && !controllers.is_empty() {
-                found.v1.push(Hierarchy { mount_point, controllers, v2: false });
+                found.v1.push(Hierarchy { mount_point, controllers, v2: false, left_to: None });
             }
         }
         found
@@ -92,12 +99,28 @@ impl Hierarchy {
     /// A folder that stands for one.
     #[cfg(test)]
     pub(super) fn pretend(mount_point: PathBuf, controllers: &[&str], v2: bool) -> Self {
-        Self { mount_point, controllers: controllers.iter().map(|name| (*name).to_owned()).collect(), v2 }
+        Self {
+            mount_point,
+            controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
+            v2,
+            left_to: None,
+        }
+    }
+
+    /// The part of cgroup2 below a group, as if it were all of it; `own`: where this process is in it.
+    pub(super) fn below(self, group: PathBuf, own: PathBuf) -> Self {
+        Self { mount_point: group, left_to: Some(own), ..self }
     }
 
     /// Whether it is cgroup2.
     pub fn is_v2(&self) -> bool {
         self.v2
+    }
+
+    /// Where a process goes that leaves its group: to the root, which alone may hold processes beside groups, or where that is
+    /// not ours, to where this process came from.
+    pub fn left_to(&self) -> &Path {
+        self.left_to.as_deref().unwrap_or(&self.mount_point)
     }
 
     /// Directory of a group.
@@ -185,6 +208,9 @@ impl Hierarchy {
         let path = self.dir(group).join(name);
         if path.exists() {
             return Ok(path);
+        }
+        if let (true, Some(controller)) = (Privilege::current().is_rootless(), name.split('.').next()) {
+            return Err(super::limits::missing(controller, option));
         }
         Err(Error::unsupported(format!("`{option}` cannot be set: this kernel has no `{name}`"))
             .hint(format!("leave `{option}` out")))

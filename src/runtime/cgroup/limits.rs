@@ -2,6 +2,7 @@
 
 use super::{Group, Hierarchy, block_io, processor, rare_limits};
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::privilege::Privilege;
 use oci_spec::runtime::{LinuxMemory, LinuxResources};
 
 /// Sets all limits that were asked for. Gives warnings, of those that have no effect here as Docker has it.
@@ -183,6 +184,14 @@ pub(super) fn controller<'a>(group: &Group<'a>, name: &str, option: &str) -> Res
 }
 
 pub(super) fn missing(controller: &str, option: &str) -> Error {
+    if Privilege::current().is_rootless() {
+        return Error::unsupported(format!(
+            "`{option}` cannot be limited: no control group with the `{controller}` controller is yours"
+        ))
+        .hint(format!(
+            "leave `{option}` out, or run in a control group that was delegated to you: `shanty doctor` says how"
+        ));
+    }
     Error::unsupported(format!("`{option}` cannot be limited: this machine has no `{controller}` controller"))
         .hint(format!("leave `{option}` out, or mount the `{controller}` control group hierarchy"))
 }

@@ -1,9 +1,11 @@
 //! Control groups of containers: v1, v2 and both side by side.
 //!
 //! A container has the group `shanty/<id8>/<container>` in every hierarchy, counted from the
-//! hierarchy's root: below the caller's group, stopping a systemd unit would kill every container.
+//! hierarchy's root: below the caller's group, stopping a systemd unit would kill every container. For an ordinary user
+//! the part of cgroup2 that is delegated to it is the hierarchy; where nothing is, containers have no groups.
 
 mod block_io;
+mod delegation;
 mod devices;
 mod freeze;
 mod hierarchy;

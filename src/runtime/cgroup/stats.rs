@@ -89,13 +89,17 @@ pub struct PidsUsage {
 }
 
 impl Group<'_> {
+    /// Whether it is there. A container that an ordinary user started may have none.
+    pub fn exists(&self) -> bool {
+        self.hierarchies.all().any(|hierarchy| hierarchy.dir(self.path).is_dir())
+    }
+
     /// What the group uses.
     ///
     /// # Errors
     /// `not_found` when there is no such group: the container has ended.
     pub fn usage(&self) -> Result<Usage> {
-        let exists = self.hierarchies.all().any(|hierarchy| hierarchy.dir(self.path).is_dir());
-        if !exists {
+        if !self.exists() {
             return Err(Error::not_found(format!("there is no control group `{}`", self.path.display())));
         }
         Ok(Usage { cpu: self.cpu(), memory: self.memory(), block: self.block(), pids: self.pids() })

@@ -1,0 +1,220 @@
+//! The processes of a container where no control group holds them: found in `/proc`, stopped with signals, counted one
+//! by one.
+
+use super::cgroup::{CpuUsage, MemoryUsage, PidsUsage, Usage};
+use crate::error::{Error, IoContext, Result};
+use crate::sys::pidfd;
+use nix::errno::Errno;
+use nix::unistd::{SysconfVar, sysconf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// Nanoseconds of a tick in `/proc` (`USER_HZ` is 100 on every architecture that we build for).
+const TICK: u64 = 10_000_000;
+
+/// The processes that belong to a first process: those in the pid namespace that it is process 1 of, and all their
+/// descendants. Where it has no such namespace of its own, its descendants alone.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessTree {
+    init: i32,
+}
+
+impl ProcessTree {
+    /// Of a container's first process.
+    pub fn of(init: i32) -> Self {
+        Self { init }
+    }
+
+    /// Their pids, as far as they are there now, zombies too. Empty when the first one has ended.
+    pub fn processes(self) -> Vec<i32> {
+        self.look().into_keys().collect()
+    }
+
+    /// Stops those that run. Whoever was born meanwhile is found by [`Self::is_still`].
+    ///
+    /// # Errors
+    /// `denied` when a process is not ours to stop.
+    pub fn stop(self) -> Result<()> {
+        self.signal(libc::SIGSTOP, |stat| !stat.is_still())
+    }
+
+    /// Lets all of them go on.
+    ///
+    /// # Errors
+    /// `denied` when a process is not ours.
+    pub fn go_on(self) -> Result<()> {
+        self.signal(libc::SIGCONT, |_| true)
+    }
+
+    /// Whether all of them stand still; those that do not are stopped once more.
+    ///
+    /// # Errors
+    /// Those of [`Self::stop`].
+    pub fn is_still(self) -> Result<bool> {
+        // Twice: what a process forked before it stopped may have a pid that the first look had passed.
+        if (0..2).all(|_| self.look().values().all(Stat::is_still)) {
+            return Ok(true);
+        }
+        self.stop()?;
+        Ok(false)
+    }
+
+    /// What they use: the time of those that have ended and were waited for is counted, memory that they share is counted
+    /// for each. What `/proc` does not tell is 0.
+    ///
+    /// # Errors
+    /// `not_found` when the container has ended.
+    pub fn usage(self) -> Result<Usage> {
+        let processes = self.look();
+        if processes.is_empty() {
+            return Err(Error::not_found("the container has no processes"));
+        }
+        let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok());
+        let sum = |of: fn(&Stat) -> u64| processes.values().map(of).sum::<u64>();
+        let (user, system) = (sum(|stat| stat.user) * TICK, sum(|stat| stat.system) * TICK);
+        Ok(Usage {
+            cpu: CpuUsage { total: user + system, user, system, ..CpuUsage::default() },
+            memory: MemoryUsage { usage: sum(|stat| stat.pages) * page.unwrap_or(4096), ..MemoryUsage::default() },
+            block: Vec::new(),
+            pids: PidsUsage { current: sum(|stat| stat.threads), limit: None },
+        })
+    }
+
+    fn signal(self, signal: i32, whom: impl Fn(&Stat) -> bool) -> Result<()> {
+        let held: Vec<(i32, OwnedFd)> =
+            self.look().keys().filter_map(|pid| Some((*pid, pidfd::open(*pid).ok()?))).collect();
+        // Looked at again, now that they are held: a pid may have gone to a process that is not the container's.
+        let now = self.look();
+        for (pid, process) in held.iter().filter(|(pid, _)| now.get(pid).is_some_and(&whom)) {
+            match pidfd::send_signal(process, signal) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(errno).doing(|| format!("cannot send signal {signal} to process {pid}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn look(self) -> BTreeMap<i32, Stat> {
+        let mut all = BTreeMap::new();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            if let Some(stat) = fs::read_to_string(entry.path().join("stat")).ok().and_then(|text| Stat::parse(&text)) {
+                all.insert(pid, stat);
+            }
+        }
+        let mut seeds = BTreeSet::from([self.init]);
+        if is_first(self.init)
+            && let Some(namespace) = pid_namespace(self.init)
+        {
+            seeds.extend(all.keys().filter(|pid| pid_namespace(**pid).as_ref() == Some(&namespace)));
+        }
+        let members = with_descendants(seeds, &all);
+        all.retain(|pid, _| members.contains(pid));
+        all
+    }
+}
+
+/// The processes and all that descend from them.
+fn with_descendants(mut members: BTreeSet<i32>, all: &BTreeMap<i32, Stat>) -> BTreeSet<i32> {
+    loop {
+        let before = members.len();
+        let children = all.iter().filter(|(_, stat)| members.contains(&stat.parent)).map(|(pid, _)| *pid);
+        let children: Vec<i32> = children.collect();
+        members.extend(children);
+        if members.len() == before {
+            return members;
+        }
+    }
+}
+
+fn pid_namespace(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
+}
+
+/// Whether it is process 1 of a namespace below ours: the last of its pids in `NSpid` (proc(5)).
+fn is_first(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    pids.split_ascii_whitespace().skip(1).last() == Some("1")
+}
+
+/// Fields of `/proc/PID/stat` (proc(5)); times with those of children that were waited for, in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    parent: i32,
+    user: u64,
+    system: u64,
+    threads: u64,
+    pages: u64,
+}
+
+impl Stat {
+    fn parse(text: &str) -> Option<Self> {
+        // The second field is the program's name in parentheses, and may hold spaces and parentheses.
+        let (_, rest) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        // Counted from field 3.
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        Some(Self {
+            state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
+            user: number(14)? + number(16)?,
+            system: number(15)? + number(17)?,
+            threads: number(20)?,
+            pages: number(24)?,
+        })
+    }
+
+    /// Stopped, by a signal or a debugger, or ended.
+    fn is_still(&self) -> bool {
+        matches!(self.state, 'T' | 't' | 'Z' | 'X')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clone::spawn;
+    use nix::sched::CloneFlags;
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    use nix::unistd::{Pid, pause};
+
+    #[test]
+    fn the_fields_of_proc_are_read() {
+        let text = "12 (a) b) S 7 12 12 0 -1 4194560 200 0 0 0 150 50 7 3 20 0 4 0 4242 9000 55 18446744073709551615";
+        let expected = Stat { state: 'S', parent: 7, user: 157, system: 53, threads: 4, pages: 55 };
+        assert_eq!(Stat::parse(text), Some(expected));
+        assert_eq!(Stat::parse("12 (a) S 7"), None);
+        assert!(!expected.is_still() && Stat { state: 'T', ..expected }.is_still());
+    }
+
+    #[test]
+    fn descendants_are_found_in_any_order_of_pids() {
+        let child_of = |parent| Stat { state: 'S', parent, user: 0, system: 0, threads: 1, pages: 0 };
+        let all = BTreeMap::from([(1, child_of(0)), (5, child_of(9)), (7, child_of(1)), (9, child_of(7))]);
+        assert_eq!(with_descendants(BTreeSet::from([7]), &all), BTreeSet::from([5, 7, 9]));
+    }
+
+    #[test]
+    fn processes_stop_and_go_on() {
+        let child = spawn(CloneFlags::empty(), None, || {
+            pause();
+            0
+        })
+        .unwrap();
+        let (tree, pid) = (ProcessTree::of(child.pid), Pid::from_raw(child.pid));
+        assert_eq!(tree.processes(), [child.pid]);
+        tree.stop().unwrap();
+        assert!(matches!(waitpid(pid, Some(WaitPidFlag::WUNTRACED)), Ok(WaitStatus::Stopped(..))));
+        assert!(tree.is_still().unwrap());
+        tree.go_on().unwrap();
+        assert!(matches!(waitpid(pid, Some(WaitPidFlag::WCONTINUED)), Ok(WaitStatus::Continued(_))));
+        assert_eq!(tree.usage().unwrap().pids.current, 1);
+        pidfd::send_signal(&child.pidfd, libc::SIGKILL).unwrap();
+        waitpid(pid, None).unwrap();
+        assert!(tree.usage().is_err() && tree.processes().is_empty());
+    }
+}
