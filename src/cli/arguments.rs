@@ -19,7 +19,7 @@ pub struct Arguments {
 impl Arguments {
     /// Whether it may come to containers: a script may, whatever it holds.
     pub fn needs_engine(&self) -> bool {
-        !matches!(self.command, Some(Command::Check { .. } | Command::Doc { .. }))
+        !matches!(self.command, Some(Command::Check { .. } | Command::Doc { .. } | Command::Doctor))
     }
 }
 
@@ -73,6 +73,8 @@ pub enum Command {
         /// A function, type or module: `run`, `Container`, `fs::read`.
         name: Option<String>,
     },
+    /// Say whether this machine runs containers for you, and what would mend it. Exits with 1 when something stops them.
+    Doctor,
     /// A script, or the name of a command that is one.
     #[command(external_subcommand)]
     Script(Vec<String>),

@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod cleaner;
+mod doctor;
 mod engine;
 mod named;
 pub mod progress;
@@ -81,6 +82,7 @@ fn dispatch(arguments: Arguments) -> u8 {
         },
         Some(Command::Check { files }) => return check::check(options, &files),
         Some(Command::Doc { name }) => return doc(name.as_deref()),
+        Some(Command::Doctor) => return doctor::doctor(options),
         None => {
             if std::io::stdin().is_terminal() {
                 return prompt(options);
@@ -204,7 +206,7 @@ fn named_script(word: &str) -> Result<Script> {
         return read_script(path);
     }
     let names = named::names();
-    let built_in = ["run", "eval", "check", "doc"];
+    let built_in = ["run", "eval", "check", "doc", "doctor"];
     let known = names.iter().map(String::as_str).chain(built_in);
     let error = Error::not_found(format!("there is neither a command nor a file `{word}`"));
     Err(match nearest(word, known) {

@@ -4,6 +4,9 @@ use super::NativeEngine;
 use crate::context::Context;
 use crate::error::{IoContext, Result};
 use crate::model::{ContainerFilter, ImageFilter};
+use crate::privilege::Privilege;
+use crate::runtime::cgroup::Hierarchies;
+use crate::runtime::network::way_out;
 use crate::{container, image};
 use serde_json::{Value, json};
 
@@ -12,6 +15,7 @@ impl NativeEngine {
         let kernel = nix::sys::utsname::uname().doing(|| "cannot ask for the kernel's version")?;
         let all = ContainerFilter { all: true, ..ContainerFilter::default() };
         let containers = container::list(&self.store, &all)?;
+        let (privilege, way) = (Privilege::current(), way_out());
         Ok(json!({
             "engine": "native",
             "version": env!("CARGO_PKG_VERSION"),
@@ -21,9 +25,44 @@ impl NativeEngine {
             "kernel": kernel.release().to_string_lossy(),
             "architecture": kernel.machine().to_string_lossy(),
             "storage": "overlay",
+            "rootless": privilege.is_rootless(),
+            "ids": privilege.ids(),
+            "way_out": { "name": way.name(), "reason": way.reason, "limits": way.limits() },
+            "control_groups": control_groups(&Hierarchies::discover()?, privilege.is_rootless()),
             "images": image::list(&self.store, &ImageFilter::default())?.len(),
             "containers": containers.len(),
             "running": containers.iter().filter(|container| container.status.is_alive()).count(),
         }))
+    }
+}
+
+/// Which control groups containers have: `kind` (`v1`, `v2`, `hybrid`, `delegated`, `none`), the controllers, and why not
+/// more.
+fn control_groups(hierarchies: &Hierarchies, is_rootless: bool) -> Value {
+    let (kind, reason) = match (hierarchies.v1.is_empty(), &hierarchies.unified) {
+        (true, None) if is_rootless => {
+            ("none", "no control group is yours: `shanty doctor` says what would change that")
+        }
+        (true, None) => ("none", "no control groups are mounted"),
+        (true, Some(_)) if is_rootless => ("delegated", ""),
+        (true, Some(_)) => ("v2", ""),
+        (false, None) => ("v1", ""),
+        (false, Some(_)) => ("hybrid", ""),
+    };
+    let mut controllers: Vec<&String> = hierarchies.all().flat_map(|hierarchy| &hierarchy.controllers).collect();
+    controllers.sort();
+    json!({ "kind": kind, "controllers": controllers, "reason": reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_groups_is_said_with_what_would_change_it() {
+        let none = Hierarchies::default();
+        let told = control_groups(&none, true);
+        assert!(told["kind"] == "none" && told["reason"].as_str().unwrap().contains("shanty doctor"));
+        assert_eq!(control_groups(&none, false)["reason"], "no control groups are mounted");
     }
 }

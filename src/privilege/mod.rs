@@ -40,6 +40,13 @@ pub struct Privilege {
     gid: u32,
 }
 
+/// The user and the group who called us, outside of the user namespace; known before [`enter`] as well.
+pub fn caller() -> (u32, u32) {
+    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    let current = Privilege::current();
+    if uid == 0 { (current.uid(), current.gid()) } else { (uid, gid) }
+}
+
 impl Privilege {
     /// Those of this process, which do not change once [`enter`] has returned.
     pub fn current() -> Self {

@@ -1,6 +1,8 @@
 //! What ordinary users do: each test is a user of its own, with a number that nobody has, in a network of its own.
 
+mod doctor;
 mod network;
+mod resources;
 
 use crate::support::busybox::write_rootfs;
 use crate::support::fixtures::{Missing, program};

@@ -18,7 +18,8 @@ pub fn version() -> Map {
     ])
 }
 
-/// What the engine is and runs on: its root, the kernel, and the numbers of images and containers.
+/// What the engine is and runs on: its root, the kernel, the numbers of images and containers; and which ways are in use,
+/// and why: `rootless`, `ids` (`all`, `ranges`, `single`), `way_out`, `control_groups`.
 ///
 /// # Example (engine)
 /// print(info());
