@@ -12,6 +12,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -33,8 +34,9 @@ impl Person {
     /// A user without ranges of ids.
     pub fn new() -> Result<Self, Missing> {
         let busybox = program("busybox")?;
-        // Each test is a process.
-        let uid = 400_000_000 + std::process::id();
+        // Each test is a process, but in the virtual machine a thread.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let uid = 400_000_000 + std::process::id() * 16 + NEXT.fetch_add(1, Ordering::Relaxed) % 16;
         let folder = TempDir::with_prefix("shanty-test-").unwrap();
         let tar = folder.path().join("busybox.tar");
         write_rootfs(&busybox, &tar);

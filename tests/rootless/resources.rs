@@ -46,6 +46,11 @@ fn a_container_in_a_delegated_group_is_paused_counted_and_listed() {
     delegated.give(person.uid);
     let eval = |code: &str| delegated.eval(&person, code);
     assert_eq!(eval("print(info().control_groups.kind)").trim(), "delegated");
+    // Where cgroup2 is alone it has the controllers.
+    if fs::read_to_string(delegated.0.join("cgroup.controllers")).unwrap().contains("memory") {
+        let limit = r#"print(image("busybox:1").exec(["cat", "/sys/fs/cgroup/memory.max"], #{ memory: "64m", cpus: 0.5 }).text)"#;
+        assert_eq!(eval(limit).trim(), "67108864");
+    }
     is_paused_counted_and_listed(&person, |code| {
         let said = eval(code);
         let exists = person.processes("sleep 1001").first().map(|pid| {
@@ -97,6 +102,10 @@ impl Delegated {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let unified = mounts.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));
         let unified = unified.ok_or_else(|| crate::support::fixtures::Missing("no cgroup2".into()))?;
+        // One that is used by v1 is refused.
+        for controller in ["+cpu", "+memory", "+pids"] {
+            let _ = fs::write(Path::new(unified).join("cgroup.subtree_control"), controller);
+        }
         let folder = Path::new(unified).join(format!("shanty-test-{}", std::process::id()));
         fs::create_dir(&folder).map_err(|error| crate::support::fixtures::Missing(format!("cgroup2: {error}")))?;
         fs::create_dir(folder.join("commands")).unwrap();
