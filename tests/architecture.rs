@@ -37,7 +37,7 @@ fn layer(module: &str) -> Option<usize> {
 }
 
 fn allowed(from: &str, to: &str) -> bool {
-    let base = ["sys", "context", "model", "error"];
+    let base = ["privilege", "sys", "context", "model", "error"];
     match from {
         _ if from == to => true,
         // The trait that scripts talk to knows nothing of who implements it, nor of this machine.

@@ -176,7 +176,7 @@ fn mount(store: &Store, row: &Row, spec: &MountSpec) -> Result<Mount> {
                 mount = spec::with_subpath(mount, below);
             }
             // Its files keep the ids that they have, as layers do: every container sees the same owners.
-            let is_mapped = row.spec.userns != UsernsSpec::Host;
+            let is_mapped = !matches!(row.spec.userns, UsernsSpec::Host | UsernsSpec::KeepId);
             Ok(if is_mapped { spec::with_mapped_ids(mount) } else { mount })
         }
     }

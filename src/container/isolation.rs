@@ -1,9 +1,10 @@
 //! Whose namespaces a container is in, and which options do not go together.
 
 use super::row::Row;
-use super::{ids, lookup, monitor, oci_runtime, state};
+use super::{ids, keep_id, lookup, monitor, oci_runtime, state};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ContainerSpec, IdMaps, NamespaceMode, NetworkAttachment, Status, UsernsSpec, sysctl};
+use crate::privilege::Privilege;
 use crate::runtime::capability;
 use crate::runtime::network::NetworkPlan;
 use crate::runtime::spec::{self, Namespace, Shm};
@@ -49,6 +50,7 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
         .hint("leave one of `subpath` and `runtime` out"));
     }
     if spec.userns != UsernsSpec::Host {
+        check_whose_ids(spec)?;
         check_with_userns(spec)?;
     } else if let Some(mount) = spec.mounts.iter().find(|mount| mount.idmap) {
         let target = mount.target.display();
@@ -74,6 +76,23 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
             .hint(format!("set `{name}` on that container"))),
         None => Ok(()),
     }
+}
+
+/// Which ids can be mapped by whom: layers and volumes are shown with other owners through mounts that only the machine's
+/// root makes of its file systems (mount_setattr(2), "ID-mapped mounts").
+fn check_whose_ids(spec: &ContainerSpec) -> Result<()> {
+    let rootless = Privilege::current().is_rootless();
+    if spec.userns == UsernsSpec::KeepId && !rootless {
+        return Err(Error::invalid("`userns: \"keep-id\"` is for ordinary users: root's own number is 0")
+            .hint("leave it out, or choose `auto`"));
+    }
+    let idmap = spec.mounts.iter().find(|mount| mount.idmap);
+    if !rootless || spec.userns == UsernsSpec::KeepId && idmap.is_none() {
+        return Ok(());
+    }
+    let what = idmap.map_or("`userns` with other ids", |_| "`idmap`");
+    Err(Error::unsupported(format!("{what} needs root: the kernel maps owners of a disk's files for nobody else"))
+        .hint("`userns: \"keep-id\"` gives you your own number in the container; or run as root"))
 }
 
 /// Docker's list of what is incompatible with user namespaces, and what this version cannot do in one.
@@ -106,6 +125,7 @@ pub fn id_maps(store: &Store, row: &Row) -> Result<(Option<IdMaps>, Option<FileL
     match &row.spec.userns {
         UsernsSpec::Host => Ok((None, None)),
         UsernsSpec::Maps(maps) => Ok((Some(maps.clone()), None)),
+        UsernsSpec::KeepId => Ok((Some(keep_id::maps(Privilege::current())), None)),
         UsernsSpec::Auto => {
             let (range, lock) = ids::choose(store.run_dir().parent().unwrap_or(store.run_dir()), &row.id)?;
             Ok((Some(IdMaps { uid: vec![range], gid: vec![range] }), Some(lock)))

@@ -23,6 +23,7 @@ mod input;
 mod inspect;
 mod isolation;
 mod keep;
+mod keep_id;
 mod launch;
 mod list;
 mod lock;

@@ -1,9 +1,10 @@
 //! What a spec comes to with its image: decided once at creation, so that starting needs no image.
 
 use super::base::Base;
-use super::health;
+use super::{health, keep_id};
 use crate::error::{Error, Result};
-use crate::model::{ContainerSpec, Id};
+use crate::model::{ContainerSpec, Id, UsernsSpec};
+use crate::privilege::Privilege;
 use crate::runtime::health::HealthPlan;
 use crate::runtime::network::NetworkPlan;
 use oci_spec::runtime::Mount;
@@ -73,11 +74,14 @@ impl Plan {
         let pick = |own: &Option<String>, image: &Option<String>| {
             own.clone().or_else(|| image.clone()).filter(|text| !text.is_empty())
         };
+        // Who asks for its own number wants to be that user.
+        let keeps_id = spec.userns == UsernsSpec::KeepId;
         Ok(Self {
             argv,
             env: environment(spec, config.env().as_deref().unwrap_or_default()),
             workdir: pick(&spec.workdir, config.working_dir()).unwrap_or_else(|| "/".into()),
-            user: pick(&spec.user, config.user()).unwrap_or_default(),
+            user: pick(&spec.user, if keeps_id { &None } else { config.user() })
+                .unwrap_or_else(|| if keeps_id { keep_id::user(Privilege::current()) } else { String::new() }),
             hostname,
             labels,
             stop_signal: pick(&spec.stop_signal, config.stop_signal()).unwrap_or_else(|| "TERM".into()),

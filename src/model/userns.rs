@@ -13,18 +13,22 @@ pub enum UsernsSpec {
     Host,
     /// Its own, with ids of the host that nobody else has.
     Auto,
+    /// Its own, in which the user who calls has its own number: for ordinary users.
+    KeepId,
     /// Its own, with these ids.
     Maps(IdMaps),
 }
 
 impl UsernsSpec {
-    /// `host`, `auto` or `private`.
+    /// `host`, `auto`, `private` or `keep-id`.
     pub fn named(text: &str) -> Result<Self> {
         match text {
             "" | "host" => Ok(Self::Host),
             "auto" | "private" => Ok(Self::Auto),
-            _ => Err(Error::invalid(format!("`{text}` is not a user namespace"))
-                .hint("it is `host`, `auto`, or maps: `#{ uid: [\"0:100000:65536\"], gid: [\"0:100000:65536\"] }`")),
+            "keep-id" => Ok(Self::KeepId),
+            _ => Err(Error::invalid(format!("`{text}` is not a user namespace")).hint(
+                "it is `host`, `auto`, `keep-id`, or maps: `#{ uid: [\"0:100000:65536\"], gid: [\"0:100000:65536\"] }`",
+            )),
         }
     }
 }

@@ -7,11 +7,13 @@
 mod enter;
 mod members;
 mod newidmap;
+mod outside;
 mod places;
 mod ranges;
 
 pub use enter::enter;
 pub use members::stay;
+pub use outside::program;
 pub use places::{default_root, run_base};
 
 use nix::unistd::{getegid, geteuid};
@@ -38,6 +40,8 @@ pub struct Privilege {
     /// The user outside of the user namespace: the numbers of who called us.
     uid: u32,
     gid: u32,
+    /// How many users and groups there are.
+    counts: (u32, u32),
 }
 
 /// The user and the group who called us, outside of the user namespace; known before [`enter`] as well.
@@ -59,14 +63,14 @@ impl Privilege {
 
     fn of_maps(uids: &str, gids: &str) -> Self {
         let (uid, count) = ranges::root_of_map(uids).unwrap_or((geteuid().as_raw(), 1));
-        let (gid, _) = ranges::root_of_map(gids).unwrap_or((getegid().as_raw(), 1));
+        let (gid, groups) = ranges::root_of_map(gids).unwrap_or((getegid().as_raw(), 1));
         let ids = match count {
             _ if !geteuid().is_root() => Ids::Single,
             u32::MAX => Ids::All,
             1 => Ids::Single,
             _ => Ids::Ranges,
         };
-        Self { ids, uid, gid }
+        Self { ids, uid, gid, counts: (count, groups) }
     }
 
     /// Whose ids it can give away.
@@ -82,6 +86,16 @@ impl Privilege {
     /// The number of that user's group.
     pub fn gid(self) -> u32 {
         self.gid
+    }
+
+    /// How many users it has numbers for: 0 is the first.
+    pub fn uid_count(self) -> u32 {
+        self.counts.0
+    }
+
+    /// How many groups.
+    pub fn gid_count(self) -> u32 {
+        self.counts.1
     }
 
     /// Whether it works in a user namespace: without the machine's devices, control groups, and network.

@@ -2,9 +2,10 @@
 
 use super::credentials::{Credential, Secret};
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::privilege;
 use serde::Deserialize;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// The user of an entry that holds an identity token.
 const TOKEN_USER: &str = "<token>";
@@ -56,7 +57,7 @@ impl Helper<'_> {
             return Err(Error::invalid(format!("`{}` is not the name of a credential helper", self.0.escape_debug())));
         }
         let program = format!("docker-credential-{}", self.0);
-        let mut command = Command::new(&program);
+        let mut command = privilege::program(&program);
         command.arg(action).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = match command.spawn() {
             Ok(child) => child,

@@ -11,6 +11,7 @@ use super::rootfs::is_kind;
 use super::spec;
 use crate::error::{Error, IoContext, Result};
 use crate::model::{IdMaps, IdRange, Owner};
+use crate::privilege::Privilege;
 use crate::sys::clone;
 use crate::sys::file_owner::FileOwner;
 use crate::sys::mount::{FsContext, MountAttrs, attach, clone_tree, set_id_map};
@@ -158,8 +159,11 @@ pub fn become_root() -> Result<()> {
         Err(errno) => return Err(errno).doing(doing),
     }
     let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
-    setresgid(gid, gid, gid).doing(doing)?;
-    setresuid(uid, uid, uid).doing(doing)
+    // In a namespace with one id that is not root's it stays who it is, with all rights in it.
+    match setresgid(gid, gid, gid).and_then(|()| setresuid(uid, uid, uid)) {
+        Err(Errno::EINVAL) if !Privilege::current().has_many_ids() => Ok(()),
+        other => other.doing(doing),
+    }
 }
 
 /// Mounts the root, attached nowhere, and goes to where it is to be attached: in the mount namespace of the new root
@@ -175,7 +179,10 @@ pub fn mount_root(rootfs: Rootfs<'_>, spec: &Spec, user: BorrowedFd<'_>) -> Resu
             let all = plan.layers.iter().map(std::path::PathBuf::as_path).chain([plan.upper.as_path(), &plan.work]);
             // Folders of layers together: the order of a set has what is above first.
             let mut mapped: Vec<&Path> = Vec::new();
-            for folder in all.filter_map(mount_of).collect::<BTreeSet<_>>() {
+            // Nobody else than root maps the owners of a disk's files: its containers have those that are there.
+            let folders =
+                if Privilege::current().is_rootless() { BTreeSet::new() } else { all.filter_map(mount_of).collect() };
+            for folder in folders {
                 if !mapped.iter().any(|above| folder.starts_with(above)) {
                     map_over_itself(folder, user)?;
                     mapped.push(folder);
@@ -198,6 +205,10 @@ pub fn mount_root(rootfs: Rootfs<'_>, spec: &Spec, user: BorrowedFd<'_>) -> Resu
     attach(&memory, &place).doing(doing)?;
     let devices = spec.linux().as_ref().and_then(|linux| linux.devices().as_deref()).unwrap_or_default();
     let maps = maps_of(spec);
+    if Privilege::current().is_rootless() {
+        fchdir(&place).doing(doing)?;
+        return Ok((tree, device_nodes::of_host(devices)?));
+    }
     let nodes = device_nodes::make_ahead(&memory, devices, |(uid, gid)| {
         let known = maps.on_host((uid, gid)).or(maps.on_host((uid, 0))).or(maps.on_host((0, gid)));
         known.unwrap_or(root_of(&maps))

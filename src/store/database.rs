@@ -1,8 +1,9 @@
 //! The SQLite database of a root: how it is opened, changed, migrated, and kept from waiting for the disk.
 
-use super::reserve;
+use super::{made_with, reserve};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::Id;
+use crate::privilege::Privilege;
 use crate::sys::process;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
@@ -179,6 +180,7 @@ fn migrate(connection: &Connection) -> Result<()> {
         // There is nothing yet that another boot could have left.
         tx.execute("INSERT INTO meta VALUES ('boot_id', ?1)", [process::boot_id()?])?;
         tx.execute("INSERT INTO meta VALUES ('swept', unixepoch())", [])?;
+        tx.execute("INSERT INTO meta VALUES ('ids', ?1)", [made_with::name(Privilege::current().ids())])?;
     }
     tx.commit()?;
     connection.pragma_update(None, "synchronous", "normal")?;

@@ -14,6 +14,7 @@ mod folder_size;
 mod garbage;
 mod layers;
 mod layout;
+mod made_with;
 mod mounts;
 mod orphans;
 mod parked;
@@ -61,6 +62,7 @@ impl Store {
             Some(database) => database,
             None => layout::create(&root)?,
         };
+        made_with::check(&database, &root)?;
         let root_id = database.root_id()?;
         let run_dir = layout::create_run_dir(&root_id[..8])?;
         Ok(Self { root, root_id, run_dir, database })

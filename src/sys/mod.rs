@@ -4,6 +4,7 @@ pub mod allocator;
 pub mod async_runtime;
 pub mod bpf;
 pub mod capability;
+pub mod child_identity;
 pub mod clone;
 pub mod close_range;
 pub mod domain_name;

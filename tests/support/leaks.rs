@@ -2,6 +2,7 @@
 //!
 //! Everything on the host that belongs to a root carries the first eight digits of its id, or its path.
 
+use super::caller::{program, run_base};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ fn table(id8: &str) -> String {
 }
 
 fn run_dir(id8: &str) -> PathBuf {
-    Path::new("/run/shanty").join(id8)
+    run_base().join(id8)
 }
 
 fn mounts(root: &Path, id8: &str) -> Vec<PathBuf> {
@@ -118,7 +119,7 @@ fn processes(root: &Path, id8: &str) -> Vec<(i32, String)> {
 
 /// Whether a process of our program has a file of the root open.
 fn has_open(process: &Path, root: &Path) -> bool {
-    fs::read_link(process.join("exe")).is_ok_and(|program| program == Path::new(env!("CARGO_BIN_EXE_shanty")))
+    fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program())
         && entries(&process.join("fd")).iter().any(|fd| fs::read_link(fd).is_ok_and(|file| file.starts_with(root)))
 }
 

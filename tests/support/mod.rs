@@ -12,6 +12,7 @@
 
 pub mod busybox;
 pub mod call;
+pub mod caller;
 pub mod deadly;
 pub mod docker;
 pub mod elsewhere;

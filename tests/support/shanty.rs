@@ -1,6 +1,7 @@
 //! A `shanty` of one test: its own root, its own environment, and nothing left behind.
 
 use super::call::{Call, Output};
+use super::caller::{caller, program};
 use super::leaks::{leaks, sweep};
 use super::wait::patience;
 use serde_json::Value;
@@ -8,9 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// The program under test.
-const SHANTY: &str = env!("CARGO_BIN_EXE_shanty");
 
 /// The program under test with a root of its own.
 ///
@@ -26,6 +24,10 @@ impl Shanty {
         let folder = TempDir::with_prefix("shanty-test-").unwrap();
         for name in ["root", "home", "work"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        if let Some(caller) = caller() {
+            let folders = ["", "root", "home", "work"].map(|name| folder.path().join(name));
+            caller.takes(folders.iter().map(PathBuf::as_path));
         }
         Self { folder }
     }
@@ -67,7 +69,7 @@ impl Shanty {
 
     /// Calls the program with these arguments.
     pub fn call(&self, args: &[&str]) -> Call {
-        Call::new(self.command(Path::new(SHANTY))).args(args)
+        Call::new(self.command(&program())).args(args)
     }
 
     /// `shanty eval CODE`.
@@ -108,6 +110,9 @@ impl Shanty {
                 command.env(kept, value);
             }
         }
+        if let Some(caller) = caller() {
+            caller.calls(&mut command);
+        }
         command.env("SHANTY_ROOT", self.root()).env("HOME", self.home()).env("LANG", "C.UTF-8").env("TZ", "UTC");
         command
     }
@@ -130,12 +135,17 @@ impl Shanty {
 
 impl Drop for Shanty {
     fn drop(&mut self) {
-        let Some(id8) = self.id8() else { return };
-        if std::thread::panicking() {
+        let id8 = self.id8();
+        let removal = (id8.is_some() && !std::thread::panicking()).then(|| self.remove_containers());
+        // What ranges of ids own only root removes.
+        if let Some(caller) = caller() {
+            caller.is_done();
+        }
+        let Some(id8) = id8 else { return };
+        let Some(removal) = removal else {
             sweep(&self.root(), &id8);
             return;
-        }
-        let removal = self.remove_containers();
+        };
         let left = self.wait_for_no_leaks();
         sweep(&self.root(), &id8);
         assert_eq!(removal.code, 0, "removing the test's containers; {removal}");

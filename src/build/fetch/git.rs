@@ -2,9 +2,10 @@
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::privilege;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// A repository as a source names it: `https://host/team/app.git#v1.2:docs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +96,7 @@ pub fn fetch(
 }
 
 fn run(checkout: &Path, arguments: &[&str], repository: &Repository, cx: &Context) -> Result<String> {
-    let mut command = Command::new("git");
+    let mut command = privilege::program("git");
     command
         // A repository of the network does not reach files of this machine, nor run its own programs.
         .args(["-c", "protocol.file.allow=never", "-c", "protocol.ext.allow=never", "-c", "core.hooksPath=/dev/null"])

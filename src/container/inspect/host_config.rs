@@ -90,6 +90,7 @@ fn isolation(spec: &ContainerSpec) -> Value {
         "UsernsMode": match &spec.userns {
             UsernsSpec::Host => "",
             UsernsSpec::Auto => "auto",
+            UsernsSpec::KeepId => "keep-id",
             UsernsSpec::Maps(_) => "private",
         },
         "Privileged": spec.privileged,

@@ -7,6 +7,7 @@ use super::values::{CommandLine, Environment};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result, errno_text};
 use crate::model::{ExecIo, RunOutput};
+use crate::privilege;
 use crate::script::binding::{Bytes, Call, Callback, Options, api};
 use crate::sys::{pidfd, pump};
 use nix::sys::signal::{Signal, killpg};
@@ -49,7 +50,7 @@ pub fn host(call: &Call, cmd: CommandLine, options: HostOptions, on_line: Option
     let Some((program, arguments)) = argv.split_first() else {
         return Err(Error::invalid("the command is empty"));
     };
-    let mut command = Command::new(program);
+    let mut command = privilege::program(program);
     command.args(arguments).envs(options.env.0).process_group(0);
     if let Some(workdir) = &options.workdir {
         if !workdir.is_dir() {

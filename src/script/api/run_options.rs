@@ -118,7 +118,7 @@ pub struct RunOptions {
     pub seccomp: Option<String>,
     /// Programs cannot gain privileges, as by setuid.
     pub no_new_privileges: bool,
-    /// User namespace: `host`, `auto`, or maps of ids.
+    /// User namespace: `host`, `auto`, `keep-id` (your own number inside, without root), or maps of ids.
     #[option(alias = "userns_mode")]
     pub userns: Userns,
     /// Namespace of processes: `host`, `container:NAME`.

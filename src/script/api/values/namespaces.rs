@@ -30,13 +30,13 @@ fn read_ipc(value: Dynamic) -> Result<IpcMode, Refusal> {
     Ok(IpcMode(NamespaceMode::ipc(&string_or_refuse(&value, "\"host\" or \"container:NAME\"")?)?))
 }
 
-/// `host`, `auto`, or maps.
+/// `host`, `auto`, `keep-id`, or maps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Userns(pub UsernsSpec);
 
 script_value!(
     Userns,
-    "\"host\", \"auto\" or #{uid: [\"0:100000:65536\"], gid: […]}",
+    "\"host\", \"auto\", \"keep-id\" or #{uid: [\"0:100000:65536\"], gid: […]}",
     |value| value.is_string() || value.is_map(),
     read_userns
 );
@@ -57,5 +57,5 @@ fn read_userns(value: Dynamic) -> Result<Userns, Refusal> {
         let maps: Maps = options_from_map(value)?;
         return Ok(Userns(UsernsSpec::Maps(IdMaps::parse(&maps.uid.0, &maps.gid.0)?)));
     }
-    Ok(Userns(UsernsSpec::named(&string_or_refuse(&value, "\"host\", \"auto\" or a map")?)?))
+    Ok(Userns(UsernsSpec::named(&string_or_refuse(&value, "\"host\", \"auto\", \"keep-id\" or a map")?)?))
 }

@@ -3,12 +3,13 @@
 use super::Host;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::privilege;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
 use std::thread::{self, JoinHandle};
 
 /// More of what it says in an error helps nobody, bytes.
@@ -28,7 +29,7 @@ pub struct Session {
 impl Session {
     /// Starts a script of the POSIX shell on the other side, with arguments `$1` and so on.
     pub fn start(host: &Host, script: &str, arguments: &[&str], doing: &str, stdin: Stdio) -> Result<Self> {
-        let mut command = Command::new("ssh");
+        let mut command = privilege::program("ssh");
         // Nobody may be there to answer questions.
         command.args(["-T", "-o", "BatchMode=yes"]).args(&host.arguments);
         if let Some(port) = host.port {
@@ -141,6 +142,7 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::process::Command;
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]

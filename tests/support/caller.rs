@@ -1,0 +1,75 @@
+//! Who calls the program under test: root, or with `SHANTY_TEST_AS` an ordinary user, which `tests/run` makes.
+//!
+//! The test itself stays root: what it looks at and makes on the machine is the same. Files that it makes for the program
+//! belong to the user, as if the user had made them.
+
+use nix::unistd::{Gid, Uid, User, chown, setfsgid, setfsuid};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// Its name.
+const NAME: &str = "shanty-test";
+
+/// The ordinary user that calls the program.
+#[derive(Debug)]
+pub struct Caller {
+    uid: Uid,
+    gid: Gid,
+    /// Without its ranges of ids.
+    single: bool,
+    /// Where it can execute the program.
+    program: PathBuf,
+}
+
+/// The user who calls the program under test; `None`: root.
+pub fn caller() -> Option<&'static Caller> {
+    static CALLER: LazyLock<Option<Caller>> = LazyLock::new(|| {
+        let kind = std::env::var("SHANTY_TEST_AS").ok()?;
+        let single = match kind.as_str() {
+            "ranges" => false,
+            "single" => true,
+            other => panic!("SHANTY_TEST_AS is `ranges` or `single`, not `{other}`"),
+        };
+        let user = User::from_name(NAME).unwrap().expect("tests/run makes the user");
+        let program = std::env::var_os("SHANTY_TEST_PROGRAM").expect("tests/run copies the program").into();
+        Some(Caller { uid: user.uid, gid: user.gid, single, program })
+    });
+    CALLER.as_ref()
+}
+
+/// The program under test, where its caller can execute it.
+pub fn program() -> PathBuf {
+    caller().map_or_else(|| env!("CARGO_BIN_EXE_shanty").into(), |caller| caller.program.clone())
+}
+
+/// Where the run-time folders of the caller's roots are.
+pub fn run_base() -> PathBuf {
+    caller().map_or_else(|| "/run/shanty".into(), |caller| format!("/tmp/shanty-{}", caller.uid).into())
+}
+
+impl Caller {
+    /// Has the command run as this user.
+    pub fn calls(&self, command: &mut Command) {
+        command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
+        if self.single {
+            command.env("SHANTY_SINGLE_ID", "1");
+        }
+    }
+
+    /// Gives files to this user, and has this thread make those that follow as this user.
+    pub fn takes<'a>(&self, files: impl IntoIterator<Item = &'a Path>) {
+        for file in files {
+            chown(file, Some(self.uid), Some(self.gid)).unwrap();
+        }
+        setfsgid(self.gid);
+        setfsuid(self.uid);
+    }
+
+    /// This thread is root again.
+    pub fn is_done(&self) {
+        setfsuid(Uid::from_raw(0));
+        setfsgid(Gid::from_raw(0));
+    }
+}
