@@ -288,7 +288,7 @@ fn no_such_id(what: &str, id: u32, errno: Errno) -> Error {
             error.hint("give yourself more numbers in `/etc/subuid` and `/etc/subgid`, or choose a lower one")
         }
         Ids::Single => Error::unsupported(format!("there is no {what} {id}: without ranges of ids all is root's"))
-            .hint("`shanty doctor` says how to get ranges of ids; or run the container with `user: \"0:0\"`"),
+            .hint("`shanty doctor` says how to get ranges of ids; or choose the one that there is: `user: \"0:0\"`, with `keep-id` your own"),
     }
 }
 

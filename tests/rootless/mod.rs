@@ -1,6 +1,7 @@
 //! What ordinary users do: each test is a user of its own, with a number that nobody has, in a network of its own.
 
 mod doctor;
+mod files;
 mod network;
 mod resources;
 
@@ -10,7 +11,7 @@ use crate::support::netns::Netns;
 use crate::support::wait::wait_for;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -74,6 +75,11 @@ impl Person {
     /// Runs code.
     pub fn try_eval(&self, code: &str) -> Output {
         self.machine.run(|| self.command().args(["eval", code]).output().unwrap())
+    }
+
+    /// Runs code on another root.
+    pub fn try_eval_at(&self, root: &Path, code: &str) -> Output {
+        self.machine.run(|| self.command().env("SHANTY_ROOT", root).args(["eval", code]).output().unwrap())
     }
 
     fn command(&self) -> Command {
