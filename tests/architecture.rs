@@ -127,6 +127,19 @@ fn unsafe_code_is_in_sys_only() {
     assert!(offenders.is_empty(), "unsafe code outside src/sys: {offenders:?}");
 }
 
+/// What differs for others than root is said by `privilege`.
+#[test]
+fn nothing_else_asks_whether_it_is_root() {
+    let questions = ["geteuid", "Uid::effective", "is_root()", "issetugid"];
+    let offenders: Vec<_> = sources()
+        .into_iter()
+        .filter(|source| source.module.first().is_none_or(|module| module != "privilege"))
+        .filter(|source| questions.iter().any(|question| source.code.contains(question)))
+        .map(|source| source.path)
+        .collect();
+    assert!(offenders.is_empty(), "who asks `privilege` instead: {offenders:?}");
+}
+
 /// Clippy finds every `unwrap()` outside tests; here is only made sure that nobody told it not to look.
 #[test]
 fn nobody_switches_off_the_lint_on_unwrap() {

@@ -2,7 +2,7 @@
 
 use super::Privilege;
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use nix::unistd::{Uid, User};
+use nix::unistd::{Uid, User, geteuid};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -47,12 +47,12 @@ pub fn run_base() -> Result<PathBuf> {
 /// The same for a user who may not have entered its namespace yet.
 pub(super) fn base_of_user(uid: u32) -> Result<PathBuf> {
     let login = PathBuf::from(format!("/run/user/{uid}"));
-    let base = if is_ours(&login, uid) { login.join("shanty") } else { format!("/tmp/shanty-{uid}").into() };
+    let base = if is_ours(&login) { login.join("shanty") } else { format!("/tmp/shanty-{uid}").into() };
     match DirBuilder::new().mode(0o700).create(&base) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         other => other.doing(|| format!("cannot make `{}`", base.display()))?,
     }
-    if is_ours(&base, uid) {
+    if is_ours(&base) {
         return Ok(base);
     }
     Err(Error::new(ErrorKind::Denied, format!("`{}` is not a folder that only you can enter", base.display()))
@@ -60,12 +60,10 @@ pub(super) fn base_of_user(uid: u32) -> Result<PathBuf> {
 }
 
 /// Whether this is a folder, not a link, that belongs to us and that nobody else enters.
-fn is_ours(folder: &Path, uid: u32) -> bool {
+fn is_ours(folder: &Path) -> bool {
     let Ok(metadata) = fs::symlink_metadata(folder) else { return false };
-    // In the namespace our own number is 0.
-    let ours = metadata.uid() == uid
-        || (Privilege::current().is_rootless() && metadata.uid() == nix::unistd::geteuid().as_raw());
-    metadata.is_dir() && ours && metadata.permissions().mode().trailing_zeros() >= 6
+    // In the namespace our own number is 0, and what is ours outside has it, too.
+    metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.permissions().mode().trailing_zeros() >= 6
 }
 
 #[cfg(test)]
@@ -89,9 +87,8 @@ mod tests {
         let (own, link) = (folder.path().join("own"), folder.path().join("link"));
         DirBuilder::new().mode(0o700).create(&own).unwrap();
         std::os::unix::fs::symlink(&own, &link).unwrap();
-        let uid = fs::metadata(&own).unwrap().uid();
-        assert!(is_ours(&own, uid) && !is_ours(&link, uid) && !is_ours(&folder.path().join("none"), uid));
+        assert!(is_ours(&own) && !is_ours(&link) && !is_ours(&folder.path().join("none")));
         fs::set_permissions(&own, fs::Permissions::from_mode(0o750)).unwrap();
-        assert!(!is_ours(&own, uid));
+        assert!(!is_ours(&own));
     }
 }

@@ -9,6 +9,7 @@ use crate::archive::{Limits, MAX_DEPTH};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::model::Owner;
+use crate::privilege::Privilege;
 use crate::runtime::rootfs::Root;
 use crate::sys::file_capability;
 use crate::sys::node::{Node, NodeKind};
@@ -270,7 +271,7 @@ fn is_kept(name: &[u8]) -> bool {
 /// Without the right to give files away they are the caller's.
 pub fn own(result: nix::Result<()>) -> nix::Result<()> {
     match result {
-        Err(Errno::EPERM) if !nix::unistd::geteuid().is_root() => Ok(()),
+        Err(Errno::EPERM) if Privilege::current().is_rootless() => Ok(()),
         other => other,
     }
 }
