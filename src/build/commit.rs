@@ -33,7 +33,8 @@ pub fn commit(store: &Store, cx: &Context, row: &Row, spec: &CommitSpec) -> Resu
     }
     state.set_creation(&created, spec.author.as_deref());
     let excluded = changes::hidden();
-    let options = PackOptions { whiteouts: true, excluded: &excluded, ..PackOptions::default() };
+    let ids = row.plan.mapped.as_ref().map(|mapped| &mapped.maps);
+    let options = PackOptions { whiteouts: true, excluded: &excluded, ids, ..PackOptions::default() };
     let hold = if spec.pause { hold(store, cx, row)? } else { None };
     let upper = changes::upper(store, row)?;
     let upper = upper.ok_or_else(|| Error::not_found(format!("container `{}` was removed", row.name)))?;

@@ -15,15 +15,16 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// Writes the bundle and what is mounted from it, as the row says; gives what its monitor is to be sent.
-pub fn write(store: &Store, row: &Row, stdio: StdioPlan) -> Result<Launch> {
+/// Writes the bundle and what is mounted from it, as the row says; gives what its monitor is to be sent. `layers` are those
+/// that it is made of.
+pub fn write(store: &Store, row: &Row, layers: Vec<PathBuf>, stdio: StdioPlan) -> Result<Launch> {
     let container_dir = store.container_dir(row.id.as_str());
     let (upper, work) = match &row.plan.changes {
         Some(changes) => changes.clone(),
         None => (container_dir.join(folder::UPPER), container_dir.join(folder::WORK)),
     };
     let rootfs = RootfsPlan {
-        layers: row.plan.layers.clone(),
+        layers,
         upper,
         work,
         merged: container_dir.join(folder::MERGED),
@@ -176,7 +177,8 @@ fn mount(store: &Store, row: &Row, spec: &MountSpec) -> Result<Mount> {
                 mount = spec::with_subpath(mount, below);
             }
             // Its files keep the ids that they have, as layers do: every container sees the same owners.
-            let is_mapped = !matches!(row.spec.userns, UsernsSpec::Host | UsernsSpec::KeepId);
+            let is_mapped =
+                !matches!(row.spec.userns, UsernsSpec::Host | UsernsSpec::KeepId) && row.plan.mapped.is_none();
             Ok(if is_mapped { spec::with_mapped_ids(mount) } else { mount })
         }
     }

@@ -20,7 +20,7 @@ pub fn clone_volume(store: &Store, cx: &Context, from: &str, to: &str) -> Result
     let draft = Draft::make(store)?;
     let read = volume::open(store, &source.name)?;
     let root = Root::new(read.open_folder().doing(|| format!("cannot open volume `{from}`"))?);
-    files::fill(cx, &root, Path::new("/"), &draft.data())
+    files::fill(cx, &root, Path::new("/"), &draft.data(), None)
         .map_err(|error| store.explain_full_disk(error, 0))
         .map_err(|error: Error| error.context(format!("copying volume `{from}`")))?;
     volume::check_there(store, &source.name, &read)?;

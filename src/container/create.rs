@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::remove::Removal;
 use super::row::{self, FoldedState, Row};
 use super::volumes::{self, Volumes};
-use super::{connect, events, folder, input, isolation, remove, resources};
+use super::{connect, events, folder, input, isolation, mapped, remove, resources};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image;
@@ -53,8 +53,9 @@ pub fn make(
         state: FoldedState { status, ..FoldedState::created() },
         id,
     };
+    let _ids = mapped::decide(store, cx, &mut row)?;
     let lock = folder::make(store, &row.id)?;
-    let made = input::write(store, &row.id, spec).and_then(|()| {
+    let made = input::write(store, &row.id, spec).and_then(|()| mapped::give_folders(store, &row)).and_then(|()| {
         let volumes = Volumes::make(store, cx, &row)?;
         insert(store, &mut row, base, &volumes).map(|()| volumes)
     });

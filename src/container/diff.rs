@@ -6,10 +6,12 @@ use crate::archive::member::Path as Inside;
 use crate::archive::{Limits, MAX_DEPTH, Seen, View, whiteout};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::model::{ChangeKind, FileChange};
+use crate::model::{ChangeKind, FileChange, IdMaps};
 use crate::store::Store;
 use crate::sys::node::{Node, NodeKind};
+use crate::sys::{ownership, xattr};
 use nix::errno::Errno;
+use std::ffi::CString;
 use std::os::unix::fs::MetadataExt;
 
 /// The changes, in the order of paths. A folder is changed when something in it is; of a folder that was deleted only
@@ -17,7 +19,13 @@ use std::os::unix::fs::MetadataExt;
 pub fn diff(store: &Store, cx: &Context, row: &Row) -> Result<Vec<FileChange>> {
     let Some(upper) = changes::upper(store, row)? else { return Err(lookup::not_found(&row.name, &[])) };
     let _layers = store.use_layers(&row.plan.layers)?;
-    let mut diff = Diff { cx, below: View::new(row.plan.layers.clone()), hidden: changes::hidden(), found: Vec::new() };
+    let mut diff = Diff {
+        cx,
+        below: View::new(row.plan.layers.clone()),
+        hidden: changes::hidden(),
+        maps: row.plan.mapped.as_ref().map(|mapped| &mapped.maps),
+        found: Vec::new(),
+    };
     diff.folder(&upper, &Inside::default(), false, 0)?;
     let mut changes: Vec<FileChange> = diff.found;
     changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -28,6 +36,8 @@ struct Diff<'a> {
     cx: &'a Context,
     below: View,
     hidden: Vec<Inside>,
+    /// Whose ids its changes have; `None`: their own.
+    maps: Option<&'a IdMaps>,
     found: Vec<FileChange>,
 }
 
@@ -90,7 +100,7 @@ impl Diff<'_> {
             let kind = if self.below_has(path, hides)? { ChangeKind::Changed } else { ChangeKind::Added };
             return Ok(!is_ours && self.add(path, kind));
         };
-        if content.changed || replaced || is_changed(node, &below, content.hidden) {
+        if content.changed || replaced || self.is_changed(node, &attributes, &below, content.hidden)? {
             return Ok(self.add(path, ChangeKind::Changed));
         }
         Ok(false)
@@ -116,11 +126,18 @@ impl Diff<'_> {
         self.found.push(FileChange { path: format!("/{path}"), kind });
         true
     }
+
+    /// Whether a folder itself differs: owner, mode, and, unless the runtime made something in it, its time.
+    fn is_changed(&self, node: &Node, attributes: &Attributes, below: &Seen, ignore_time: bool) -> Result<bool> {
+        let (now, before) = (node.stat(), &below.metadata);
+        let kept = (now.st_uid, now.st_gid);
+        let owner =
+            ownership::recorded(attributes).unwrap_or_else(|| self.maps.map_or(kept, |maps| maps.in_container(kept)));
+        let attributes = xattr::list(&below.host).doing(|| format!("cannot read `{}`", below.host.display()))?;
+        let owner_before = ownership::recorded(&attributes).unwrap_or((before.uid(), before.gid()));
+        Ok((owner, now.st_mode) != (owner_before, before.mode())
+            || !ignore_time && (now.st_mtime, now.st_mtime_nsec) != (before.mtime(), before.mtime_nsec()))
+    }
 }
 
-/// Whether a folder itself differs: owner, mode, and, unless the runtime made something in it, its time.
-fn is_changed(node: &Node, below: &Seen, ignore_time: bool) -> bool {
-    let (now, before) = (node.stat(), &below.metadata);
-    (now.st_uid, now.st_gid, now.st_mode) != (before.uid(), before.gid(), before.mode())
-        || !ignore_time && (now.st_mtime, now.st_mtime_nsec) != (before.mtime(), before.mtime_nsec())
-}
+type Attributes = [(CString, Vec<u8>)];

@@ -3,7 +3,7 @@
 use super::row::Row;
 use super::{ids, keep_id, lookup, monitor, oci_runtime, state};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerSpec, IdMaps, NamespaceMode, NetworkAttachment, Status, UsernsSpec, sysctl};
+use crate::model::{ContainerSpec, IdMaps, IdRange, NamespaceMode, NetworkAttachment, Status, UsernsSpec, sysctl};
 use crate::privilege::Privilege;
 use crate::runtime::capability;
 use crate::runtime::network::NetworkPlan;
@@ -78,21 +78,50 @@ pub fn check(spec: &ContainerSpec) -> Result<()> {
     }
 }
 
-/// Which ids can be mapped by whom: layers and volumes are shown with other owners through mounts that only the machine's
-/// root makes of its file systems (mount_setattr(2), "ID-mapped mounts").
+/// Which ids can be mapped by whom. Files are shown with other owners through mounts that only the machine's root makes of
+/// its file systems (mount_setattr(2), "ID-mapped mounts"): for others layers are copied.
 fn check_whose_ids(spec: &ContainerSpec) -> Result<()> {
-    let rootless = Privilege::current().is_rootless();
-    if spec.userns == UsernsSpec::KeepId && !rootless {
-        return Err(Error::invalid("`userns: \"keep-id\"` is for ordinary users: root's own number is 0")
-            .hint("leave it out, or choose `auto`"));
+    let privilege = Privilege::current();
+    if !privilege.is_rootless() {
+        return match spec.userns {
+            UsernsSpec::KeepId => {
+                Err(Error::invalid("`userns: \"keep-id\"` is for ordinary users: root's own number is 0")
+                    .hint("leave it out, or choose `auto`"))
+            }
+            _ => Ok(()),
+        };
     }
-    let idmap = spec.mounts.iter().find(|mount| mount.idmap);
-    if !rootless || spec.userns == UsernsSpec::KeepId && idmap.is_none() {
-        return Ok(());
+    if spec.mounts.iter().any(|mount| mount.idmap) {
+        return Err(Error::unsupported("`idmap` needs root: the kernel maps owners of a disk's files for nobody else")
+            .hint("`userns: \"keep-id\"` gives you your own number in the container; or run as root"));
     }
-    let what = idmap.map_or("`userns` with other ids", |_| "`idmap`");
-    Err(Error::unsupported(format!("{what} needs root: the kernel maps owners of a disk's files for nobody else"))
-        .hint("`userns: \"keep-id\"` gives you your own number in the container; or run as root"))
+    match &spec.userns {
+        UsernsSpec::Host | UsernsSpec::KeepId => Ok(()),
+        _ if !privilege.has_many_ids() => {
+            Err(Error::unsupported("`userns` with other ids needs more ids than your own").hint(
+                "have root give you some: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME`; \
+                 `userns: \"keep-id\"` needs none",
+            ))
+        }
+        UsernsSpec::Auto => Ok(()),
+        UsernsSpec::Maps(maps) => {
+            check_outside("uid", &maps.uid, privilege.uid_count())?;
+            check_outside("gid", &maps.gid, privilege.gid_count())
+        }
+    }
+}
+
+/// Whether ids outside are of the user's namespace.
+fn check_outside(option: &str, ranges: &[IdRange], count: u32) -> Result<()> {
+    match ranges.iter().find(|range| range.outside.checked_add(range.count).is_none_or(|end| end > count)) {
+        Some(range) => Err(Error::invalid(format!(
+            "you have no `{option}` {} to {}",
+            range.outside,
+            u64::from(range.outside) + u64::from(range.count) - 1
+        ))
+        .hint(format!("the ids outside are those of your own namespace: 0 is you, 1 to {} your ranges", count - 1))),
+        None => Ok(()),
+    }
 }
 
 /// Docker's list of what is incompatible with user namespaces, and what this version cannot do in one.
@@ -122,6 +151,9 @@ fn check_with_userns(spec: &ContainerSpec) -> Result<()> {
 
 /// Ids of a container with a user namespace of its own, and the lock to be held until its bundle is written.
 pub fn id_maps(store: &Store, row: &Row) -> Result<(Option<IdMaps>, Option<FileLock>)> {
+    if let Some(mapped) = &row.plan.mapped {
+        return Ok((Some(mapped.maps.clone()), None));
+    }
     match &row.spec.userns {
         UsernsSpec::Host => Ok((None, None)),
         UsernsSpec::Maps(maps) => Ok((Some(maps.clone()), None)),

@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::connect::connect;
 use super::row::{self, Row};
-use super::{bundle, create, lock, lookup, remove, state};
+use super::{bundle, create, lock, lookup, mapped, remove, state};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, Id, Secret, Status, WindowSize};
@@ -116,6 +116,7 @@ fn launch(
 ) -> Result<Started> {
     // Until its overlay holds them.
     let _layers = store.use_layers(&row.plan.layers)?;
+    let layers = mapped::layers(store, cx, row)?;
     let (plan, sockets) = connect(store, row)?;
     if plan.bridge().is_some_and(|plan| plan.table.is_none()) {
         cx.progress.warn(WITHOUT_FILTER);
@@ -132,7 +133,7 @@ fn launch(
     let launch = Launch {
         is_restart: cause == Cause::Restart,
         secret_env: secret_env.to_vec(),
-        ..bundle::write(store, row, stdio_plan)?
+        ..bundle::write(store, row, layers, stdio_plan)?
     };
     let started = monitor.prepare(cx, &launch, descriptors, sockets)?.go(cx)?;
     for warning in &started.warnings {

@@ -29,6 +29,7 @@ mod list;
 mod lock;
 pub mod logs;
 mod lookup;
+mod mapped;
 mod monitor;
 mod oci_runtime;
 mod pause;

@@ -1,6 +1,7 @@
 //! What a spec comes to with its image: decided once at creation, so that starting needs no image.
 
 use super::base::Base;
+use super::mapped::Mapped;
 use super::{health, keep_id};
 use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, Id, UsernsSpec};
@@ -37,6 +38,9 @@ pub struct Plan {
     pub stop_timeout: Duration,
     /// Unpacked layers, the topmost first.
     pub layers: Vec<PathBuf>,
+    /// Whose ids its files have on the disk; `None`: their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapped: Option<Mapped>,
     /// Where changes go, and the work folder beside it; `None`: into the container's folder.
     #[serde(default)]
     pub changes: Option<(PathBuf, PathBuf)>,
@@ -87,6 +91,7 @@ impl Plan {
             stop_signal: pick(&spec.stop_signal, config.stop_signal()).unwrap_or_else(|| "TERM".into()),
             stop_timeout: spec.stop_timeout.unwrap_or(STOP_TIMEOUT),
             layers: base.layers.to_vec(),
+            mapped: None,
             changes: base.changes.map(|(upper, work)| (upper.to_owned(), work.to_owned())),
             mounts: base.mounts.to_vec(),
             health: health::plan(spec, base.health),

@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerInfo, ContainerSpec, Id, NetworkAttachment, Status};
+use crate::model::{ContainerInfo, ContainerSpec, Id, IdMaps, NetworkAttachment, Status};
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -117,6 +117,23 @@ pub fn all(conn: &Connection) -> Result<Vec<Listed>> {
         });
     }
     Ok(result)
+}
+
+/// The ids that containers keep as long as they are there.
+pub fn kept_ids(conn: &Connection) -> Result<Vec<IdMaps>> {
+    let mut statement = conn.prepare(
+        "SELECT json_extract(plan, '$.mapped.maps') FROM containers
+         WHERE json_extract(plan, '$.mapped.maps') IS NOT NULL",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut kept = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        kept.push(
+            serde_json::from_str(&text).map_err(|error| Error::corrupt(format!("the ids of a container: {error}")))?,
+        );
+    }
+    Ok(kept)
 }
 
 /// Whether there is a row with this id.

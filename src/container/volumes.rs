@@ -2,6 +2,7 @@
 
 use super::base::Base;
 use super::files;
+use super::mapped;
 use super::row::Row;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
@@ -57,6 +58,7 @@ impl<'a> Volumes<'a> {
                 if !mount.nocopy {
                     fill(store, cx, row, &mut image, mount, &draft.data())?;
                 }
+                mapped::give_volume(row, name, &draft.data(), false)?;
                 volumes.own.push((name.clone(), draft));
                 continue;
             }
@@ -68,6 +70,10 @@ impl<'a> Volumes<'a> {
             {
                 fill(store, cx, row, &mut image, mount, filling.data())?;
                 filling.done()?;
+            }
+            if row.plan.mapped.is_some() {
+                let is_shared = !volume::users(store, name)?.is_empty();
+                mapped::give_volume(row, name, &volume::data(store, name)?, is_shared)?;
             }
             volumes.named.push(name.clone());
         }
@@ -106,10 +112,10 @@ fn fill(
 ) -> Result<()> {
     let root = match image {
         Some(root) => root,
-        None => image.insert(Root::new(files::mount_bare(store, row)?)),
+        None => image.insert(Root::new(files::mount_bare(store, cx, row)?)),
     };
     let name = &mount.target.display();
-    files::fill(cx, root, &mount.target, data)
+    files::fill(cx, root, &mount.target, data, row.plan.mapped.as_ref().map(|mapped| &mapped.maps))
         .map_err(|error| error.context(format!("filling the volume at `{name}` from the image")))
 }
 

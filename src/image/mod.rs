@@ -13,6 +13,7 @@ mod list;
 mod load;
 mod lookup;
 mod manifest;
+pub mod mapped;
 mod prepare;
 pub mod prune;
 mod pull;

@@ -2,6 +2,7 @@
 
 use super::holdings::Holdings;
 use super::info::familiar;
+use super::mapped;
 use crate::error::Result;
 use crate::model::{DiskUsage, ImageUsage, Usage};
 use crate::store::Store;
@@ -29,11 +30,13 @@ pub fn usage(store: &Store, usage: &mut DiskUsage) -> Result<()> {
     items.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
     let unused: Vec<usize> =
         (0..holdings.images.len()).filter(|index| holdings.images[*index].containers.is_empty()).collect();
+    let (mapped, unused_mapped) = mapped::usage(store)?;
+    usage.layers_size += mapped;
     usage.images = Usage {
         count: items.len(),
         active: items.len() - unused.len(),
         size: usage.layers_size + usage.blobs_size,
-        reclaimable: unused.into_iter().map(|index| holdings.take(index)).sum(),
+        reclaimable: unused.into_iter().map(|index| holdings.take(index)).sum::<u64>() + unused_mapped,
         items,
     };
     Ok(())

@@ -13,7 +13,7 @@ pub struct DiskUsage {
     pub volumes: Usage<VolumeUsage>,
     /// What builds keep to be faster.
     pub build_cache: Usage<CacheUsage>,
-    /// Bytes of the layers of images, unpacked.
+    /// Bytes of the layers of images, unpacked, and of their copies for containers with other ids.
     pub layers_size: u64,
     /// Bytes of the blobs of images.
     pub blobs_size: u64,

@@ -68,6 +68,8 @@ pub enum PruneKind {
     BuildCache,
     /// A volume that no container has.
     Volume,
+    /// A copy of a layer for other ids that no container has.
+    MappedLayer,
 }
 
 impl PruneKind {
@@ -79,6 +81,7 @@ impl PruneKind {
             Self::Network => "network",
             Self::BuildCache => "build_cache",
             Self::Volume => "volume",
+            Self::MappedLayer => "mapped_layer",
         }
     }
 }
@@ -88,7 +91,7 @@ impl PruneKind {
 pub struct PruneItem {
     /// What it is.
     pub kind: PruneKind,
-    /// Its id; of a step of a build its key, of a volume its name.
+    /// Its id; of a step of a build its key, of a volume its name, of a copied layer the digest and the maps'.
     pub id: String,
     /// Its names; of a step of a build what it did.
     pub names: Vec<String>,

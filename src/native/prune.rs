@@ -6,7 +6,7 @@ use crate::container::prune as containers;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::events::{self, Occurrence};
-use crate::image::{self, prune as images};
+use crate::image::{self, mapped, prune as images};
 use crate::model::{DiskUsage, PruneItem, PruneKind, PrunePlan, PruneSpec};
 use crate::network::prune as networks;
 use crate::volume as volumes;
@@ -40,6 +40,7 @@ impl NativeEngine {
             plan.add(volumes::prune::plan(&self.store, spec, which, &gone)?);
         }
         if let Some(which) = &spec.images {
+            plan.add(mapped::plan(&self.store, spec, &gone)?);
             plan.add(images::plan(&self.store, spec, which, &gone)?);
         }
         if spec.build_cache {
@@ -59,6 +60,7 @@ impl NativeEngine {
             (PruneKind::Network, "network"),
             (PruneKind::Volume, "volume"),
             (PruneKind::BuildCache, "builder"),
+            (PruneKind::MappedLayer, "image"),
             (PruneKind::Image, "image"),
         ] {
             let items: Vec<&PruneItem> = plan.items.iter().filter(|item| item.kind == kind).collect();
@@ -71,6 +73,7 @@ impl NativeEngine {
                 PruneKind::Network => networks::carry_out(&self.store, cx, &items, &mut done)?,
                 PruneKind::Volume => volumes::prune::carry_out(&self.store, cx, &items, &mut done)?,
                 PruneKind::BuildCache => cache_space::carry_out(&self.store, &items, &mut done)?,
+                PruneKind::MappedLayer => mapped::carry_out(&self.store, cx, &items, &mut done)?,
                 PruneKind::Image => images::carry_out(&self.store, cx, &items, &mut done)?,
             }
             events::record(self.store.root(), &[Occurrence::prune(event, done.freed - before)]);

@@ -80,7 +80,7 @@ struct Note {
     info: UnpackedInfo,
 }
 
-const FILES: &str = "fs";
+pub(super) const FILES: &str = "fs";
 const NOTE: &str = "layer.json";
 pub(super) const TAR: &str = "layer.tar";
 pub(super) const INDEX: &str = "layer.erofs";

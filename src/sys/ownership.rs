@@ -20,7 +20,7 @@ pub fn give_at(folder: impl AsFd, name: &[u8], (uid, gid): (u32, u32)) -> nix::R
     match fchownat(folder, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::AT_SYMLINK_NOFOLLOW) {
         Err(Errno::EINVAL) => {
             let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
-            record(|value| xattr::set_at(folder, &name, ATTRIBUTE, value), (uid, gid))
+            record_by(|value| xattr::set_at(folder, &name, ATTRIBUTE, value), (uid, gid))
         }
         other => other,
     }
@@ -30,12 +30,17 @@ pub fn give_at(folder: impl AsFd, name: &[u8], (uid, gid): (u32, u32)) -> nix::R
 pub fn give(file: impl AsFd, (uid, gid): (u32, u32)) -> nix::Result<()> {
     let file: BorrowedFd<'_> = file.as_fd();
     match fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))) {
-        Err(Errno::EINVAL) => record(|value| xattr::set_open(file, ATTRIBUTE, value), (uid, gid)),
+        Err(Errno::EINVAL) => record(file, (uid, gid)),
         other => other,
     }
 }
 
-fn record(set: impl FnOnce(&[u8]) -> std::io::Result<()>, (uid, gid): (u32, u32)) -> nix::Result<()> {
+/// Records an owner beside a file, which stays whose it is.
+pub fn record(file: impl AsFd, owner: (u32, u32)) -> nix::Result<()> {
+    record_by(|value| xattr::set_open(file.as_fd(), ATTRIBUTE, value), owner)
+}
+
+fn record_by(set: impl FnOnce(&[u8]) -> std::io::Result<()>, (uid, gid): (u32, u32)) -> nix::Result<()> {
     match set(format!("{uid}:{gid}").as_bytes()) {
         // Of a link or a node, or on a file system without attributes.
         Err(error) if xattr::is_unsupported(&error) || error.raw_os_error() == Some(libc::EPERM) => Ok(()),
@@ -60,7 +65,7 @@ mod tests {
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         std::fs::write(folder.path().join("file"), "").unwrap();
         let open = std::fs::File::open(folder.path()).unwrap();
-        record(|value| xattr::set_at(open.as_fd(), c"file", ATTRIBUTE, value), (33, 34)).unwrap();
+        record_by(|value| xattr::set_at(open.as_fd(), c"file", ATTRIBUTE, value), (33, 34)).unwrap();
         assert_eq!(recorded(&xattr::list(&folder.path().join("file")).unwrap()), Some((33, 34)));
         for bad in [&b"33"[..], b"33:", b"x:1", b"1:2:3", b"\xff"] {
             assert_eq!(recorded(&[(ATTRIBUTE.to_owned(), bad.to_vec())]), None);

@@ -39,8 +39,8 @@ fn ids_that_nobody_has_are_refused_in_words() {
     let person = require!(Person::new());
     for (option, words) in [
         (r#"user: "1000""#, "there is no group"),
-        (r#"userns: "auto""#, "needs root"),
-        (r#"userns: #{ uid: ["0:1000:1"] }"#, "needs root"),
+        (r#"userns: "auto""#, "needs more ids"),
+        (r#"userns: #{ uid: ["0:1000:1"] }"#, "needs more ids"),
     ] {
         let output =
             person.try_eval(&format!(r#"image("busybox:1").exec(["true"], #{{ network: "none", {option} }})"#));

@@ -2,9 +2,12 @@
 
 mod doctor;
 mod files;
+mod maps;
 mod network;
+mod ranges;
 mod resources;
 
+use self::ranges::Ranges;
 use crate::support::busybox::write_rootfs;
 use crate::support::fixtures::{Missing, program};
 use crate::support::netns::Netns;
@@ -29,11 +32,22 @@ pub struct Person {
     /// The machine's network: loopback, and [`MACHINE`] on a link to nobody.
     pub machine: Netns,
     way: &'static str,
+    /// The user namespace with ranges.
+    ranges: Option<Ranges>,
 }
 
 impl Person {
     /// A user without ranges of ids.
     pub fn new() -> Result<Self, Missing> {
+        Self::with(|_| None)
+    }
+
+    /// A user with 65,536 ids.
+    pub fn with_ranges() -> Result<Self, Missing> {
+        Self::with(|uid| Some(Ranges::of(uid)))
+    }
+
+    fn with(ranges: impl FnOnce(u32) -> Option<Ranges>) -> Result<Self, Missing> {
         let busybox = program("busybox")?;
         // Each test is a process, but in the virtual machine a thread.
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -49,7 +63,7 @@ impl Person {
         machine.sh(&format!(
             "ip link set lo up; ip link add wire type bridge; ip addr add {MACHINE}/24 dev wire; ip addr add {MACHINE_6}/64 dev wire nodad; ip link set wire up"
         ));
-        let person = Self { uid, folder, machine, way: "forwarding" };
+        let person = Self { uid, folder, machine, way: "forwarding", ranges: ranges(uid) };
         let made = format!(
             r#"from("scratch").layer_from("{}").env("PATH", "/bin").cmd(["sh"]).tag("busybox:1")"#,
             tar.display()
@@ -83,9 +97,15 @@ impl Person {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("setpriv");
         let uid = self.uid;
-        command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into()]);
+        let mut command = self.ranges.as_ref().map_or_else(
+            || {
+                let mut command = Command::new("setpriv");
+                command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into()]);
+                command
+            },
+            Ranges::command,
+        );
         command.arg(env!("CARGO_BIN_EXE_shanty")).env_clear().current_dir(self.folder.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
         command.env("SHANTY_ROOT", self.folder.path().join("root")).env("SHANTY_WAY_OUT", self.way);

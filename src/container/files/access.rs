@@ -30,7 +30,7 @@ pub struct Access {
     pub root: Root,
     /// Its first process, when it runs.
     process: Option<ProcessIdentity>,
-    /// Whose ids its files have while it runs in a user namespace of its own; `None`: their own.
+    /// Whose ids its files have: of one that runs in a user namespace of its own, or has them on the disk; `None`: their own.
     ids: Option<IdMaps>,
     // In this order: unmounted before the container may be started.
     _mounted: Option<Mounted>,
@@ -64,7 +64,13 @@ impl Access {
             // One that was never started has no places for its mounts yet: they are made, as Docker does.
             let new = row.state.started.is_none() && !row.spec.mounts.is_empty();
             let (mounted, root) = stopped::mount(store, cx, &row, if new { Purpose::Write } else { purpose })?;
-            return Ok(Self { root, process: None, ids: None, _mounted: Some(mounted), _lock: Some(lock) });
+            return Ok(Self {
+                root,
+                process: None,
+                ids: ids_of_stopped(&row),
+                _mounted: Some(mounted),
+                _lock: Some(lock),
+            });
         }
     }
 }
@@ -118,7 +124,8 @@ pub fn bare_root(store: &Store, cx: &Context, mut row: Row) -> Result<BareRoot> 
                 }
             }
             Settled::Stopped(lock) => {
-                return Ok(BareRoot { root: stopped::mount_bare(store, &row)?, ids: None, lock: Some(lock) });
+                let root = stopped::mount_bare(store, cx, &row)?;
+                return Ok(BareRoot { root, ids: ids_of_stopped(&row), lock: Some(lock) });
             }
         }
     }
@@ -138,6 +145,11 @@ fn ids_of_running(store: &Store, row: &Row) -> Result<Option<IdMaps>> {
         return Ok(None);
     }
     bundle::read(&monitor::run_dir(store, &row.id)).map(|spec| Some(userns::maps_of(&spec)))
+}
+
+/// Those that its files have on the disk.
+fn ids_of_stopped(row: &Row) -> Option<IdMaps> {
+    row.plan.mapped.as_ref().map(|mapped| mapped.maps.clone())
 }
 
 /// Waits until a container runs, or does not and will not.

@@ -4,6 +4,7 @@ use super::copier::Copier;
 use super::place::Side;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
+use crate::model::IdMaps;
 use crate::runtime::rootfs::Root;
 use crate::sys::node::{Node, NodeKind};
 use nix::errno::Errno;
@@ -13,7 +14,9 @@ use std::path::Path;
 
 /// Copies all that is in the image's folder into `folder`, which gets its owner, mode, attributes and times, too. Links on
 /// the way there are followed inside the image. Nothing is copied when the image has nothing there.
-pub fn fill(cx: &Context, image: &Root, target: &Path, folder: &Path) -> Result<()> {
+///
+/// `ids`: whose both have; `None`: their own.
+pub fn fill(cx: &Context, image: &Root, target: &Path, folder: &Path, ids: Option<&IdMaps>) -> Result<()> {
     let doing = || format!("cannot open `{}` of the image", target.display());
     let source = match image.open(target, OFlag::O_PATH) {
         // The way there may also lead through a file: mounting says so.
@@ -28,7 +31,7 @@ pub fn fill(cx: &Context, image: &Root, target: &Path, folder: &Path) -> Result<
     let opened = Node::of(opened.into()).doing(doing)?;
     // Only its descriptors are used: nothing is looked up below the root of this side.
     let root = Root::new(opened.open_folder().doing(doing)?);
-    let from = Side { root: image, place: "in the image", ids: None };
-    let to = Side { root: &root, place: "in the volume", ids: None };
+    let from = Side { root: image, place: "in the image", ids };
+    let to = Side { root: &root, place: "in the volume", ids };
     Copier::new(cx, (&from, &to), &opened, None, None)?.copy_whole(&source, &opened)
 }

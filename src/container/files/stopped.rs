@@ -1,8 +1,8 @@
 //! The files of a container that does not run: its layers and volumes, mounted where nobody else sees them.
 
 use super::access::Purpose;
-use crate::container::folder;
 use crate::container::row::Row;
+use crate::container::{folder, mapped};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::{MountKind, MountSpec};
@@ -54,7 +54,7 @@ struct Plan {
 pub fn mount(store: &Store, cx: &Context, row: &Row, purpose: Purpose) -> Result<(Mounted, Root)> {
     // Until the overlay holds them.
     let _layers = store.use_layers(&row.plan.layers)?;
-    let plan = Plan { mounts: mounts(store, row)?, ..plan(store, row, purpose) };
+    let plan = Plan { mounts: mounts(store, row)?, ..plan(store, cx, row, purpose)? };
     let (release, released) = channel::<()>();
     let (report, reported) = channel();
     let thread = std::thread::Builder::new()
@@ -70,17 +70,17 @@ pub fn mount(store: &Store, cx: &Context, row: &Row, purpose: Purpose) -> Result
 }
 
 /// The root file system alone, to be read, mounted nowhere. The caller holds the container's lock.
-pub fn mount_bare(store: &Store, row: &Row) -> Result<OwnedFd> {
+pub fn mount_bare(store: &Store, cx: &Context, row: &Row) -> Result<OwnedFd> {
     let _layers = store.use_layers(&row.plan.layers)?;
-    let plan = plan(store, row, Purpose::Read);
+    let plan = plan(store, cx, row, Purpose::Read)?;
     on_own_thread(move || own_namespace().and_then(|()| plan.overlay()))
 }
 
-fn plan(store: &Store, row: &Row, purpose: Purpose) -> Plan {
+fn plan(store: &Store, cx: &Context, row: &Row, purpose: Purpose) -> Result<Plan> {
     let file = |name| folder::file(store, &row.id, name);
     let (upper, work) = row.plan.changes.clone().unwrap_or_else(|| (file(folder::UPPER), file(folder::WORK)));
-    let (layers, read_only) = (row.plan.layers.clone(), row.spec.read_only);
-    Plan { layers, upper, work, merged: file(folder::MERGED), mounts: Vec::new(), read_only, purpose }
+    let (layers, read_only) = (mapped::layers(store, cx, row)?, row.spec.read_only);
+    Ok(Plan { layers, upper, work, merged: file(folder::MERGED), mounts: Vec::new(), read_only, purpose })
 }
 
 /// Folders of the host and volumes, which have become such folders.

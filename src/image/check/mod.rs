@@ -3,6 +3,7 @@
 
 mod blobs;
 mod layers;
+mod mapped;
 mod rows;
 
 use crate::context::Context;
@@ -21,6 +22,7 @@ pub fn check_store(store: &Store, repair: bool, pull: Pull<'_>, cx: &Context) ->
     check.rows()?;
     check.blobs()?;
     check.layers()?;
+    check.mapped_layers()?;
     check.orphans()?;
     Ok(check.result)
 }

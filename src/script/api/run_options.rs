@@ -118,7 +118,8 @@ pub struct RunOptions {
     pub seccomp: Option<String>,
     /// Programs cannot gain privileges, as by setuid.
     pub no_new_privileges: bool,
-    /// User namespace: `host`, `auto`, `keep-id` (your own number inside, without root), or maps of ids.
+    /// User namespace: `host`, `auto`, `keep-id` (your own number inside, without root), or maps of ids. Without root, `auto`
+    /// and maps need ranges of ids (`/etc/subuid`), and what is outside are ids of your own: 0 is you, 1 and more your ranges.
     #[option(alias = "userns_mode")]
     pub userns: Userns,
     /// Namespace of processes: `host`, `container:NAME`.

@@ -18,7 +18,7 @@ pub struct PruneItem(model::PruneItem);
 
 #[api]
 impl PruneItem {
-    /// `container`, `volume`, `image` or `build_cache`.
+    /// `container`, `network`, `volume`, `image`, `build_cache`, or `mapped_layer`: a copy of a layer for a user namespace.
     #[get(column)]
     pub fn kind(&self) -> String {
         self.0.kind.name().to_owned()
