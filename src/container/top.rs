@@ -7,11 +7,9 @@ use crate::model::ProcessInfo;
 use crate::runtime::cgroup::{Group, Hierarchies, container_path};
 use crate::runtime::process_tree::ProcessTree;
 use crate::store::Store;
+use crate::sys::process_stat::{ProcessStat, TICKS};
 use std::collections::BTreeMap;
 use std::fs;
-
-/// Clock ticks a second in `/proc` (`USER_HZ`): 100 on every architecture that we build for.
-const TICKS: u64 = 100;
 
 /// All processes in the container's control group, or where it has none in its pid namespace, by pid.
 ///
@@ -56,49 +54,22 @@ impl Machine {
     fn process(&self, pid: i32) -> Option<ProcessInfo> {
         let folder = format!("/proc/{pid}");
         let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&folder).ok()?);
-        let stat = Stat::parse(&fs::read_to_string(format!("{folder}/stat")).ok()?)?;
+        let stat = ProcessStat::of(pid).ok()?;
         let command = fs::read(format!("{folder}/cmdline")).ok()?;
-        let started = stat.start_ticks as f64 / TICKS as f64;
+        let started = stat.start_time as f64 / TICKS as f64;
         let lived = (self.up - started).max(0.0);
-        let used = stat.cpu_ticks as f64 / TICKS as f64;
+        let ticks = stat.user + stat.system;
+        let used = ticks as f64 / TICKS as f64;
         let started = self.booted as f64 + started;
         Some(ProcessInfo {
             user: self.users.get(&uid).cloned().unwrap_or_else(|| uid.to_string()),
             pid,
-            ppid: stat.ppid,
+            ppid: stat.parent,
             cpu_percent: if lived > 0.0 { (used / lived * 100.0) as u64 } else { 0 },
             started: jiff::Timestamp::from_millisecond((started * 1000.0) as i64).unwrap_or_default(),
-            tty: tty(stat.tty),
-            cpu_seconds: stat.cpu_ticks / TICKS,
+            tty: tty(stat.terminal),
+            cpu_seconds: ticks / TICKS,
             command: command_line(&command, &stat.name),
-        })
-    }
-}
-
-/// Fields of `/proc/PID/stat` (proc(5)).
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    name: String,
-    ppid: i32,
-    tty: u64,
-    cpu_ticks: u64,
-    start_ticks: u64,
-}
-
-impl Stat {
-    fn parse(text: &str) -> Option<Self> {
-        // The second field is the program's name in parentheses, and may hold spaces and parentheses.
-        let (head, rest) = text.rsplit_once(')')?;
-        let name = head.split_once('(')?.1.to_owned();
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        // Counted from field 3.
-        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-        Some(Self {
-            name,
-            ppid: fields.get(1)?.parse().ok()?,
-            tty: fields.get(4)?.parse::<i64>().ok()?.cast_unsigned(),
-            cpu_ticks: number(14)? + number(15)?,
-            start_ticks: number(22)?,
         })
     }
 }
@@ -138,11 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fields_of_proc_are_read() {
-        let text = "12 (a) b) S 7 12 12 34816 12 4194560 200 0 0 0 150 50 0 0 20 0 1 0 4242 1 2 3";
-        let expected = Stat { name: "a) b".into(), ppid: 7, tty: 34816, cpu_ticks: 200, start_ticks: 4242 };
-        assert_eq!(Stat::parse(text), Some(expected));
-        assert_eq!(Stat::parse("12 (a) S 7"), None);
+    fn terminals_commands_and_users_are_named() {
         for (number, name) in [(0, "?"), (34816, "pts/0"), (34821, "pts/5"), (1025, "tty1"), (1088, "ttyS0")] {
             assert_eq!(tty(number), name);
         }

@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Gid, Pid, Uid, getegid, geteuid, pause, setresgid, setresuid};
 use std::fs::{self, File};
+use std::path::Path;
 
 /// Moves this process into its user's namespace, and has it be root there; nothing to do for root, of this machine or of
 /// a user namespace. It stays in the mount, network and other namespaces that it is in.
@@ -25,11 +26,12 @@ pub fn enter() -> Result<()> {
     if uid == 0 {
         return Ok(());
     }
-    let base = places::base_of_user(uid)?;
+    let ranges = Subordinate::of(uid);
+    let base = places::base_of_user(uid, ranges.is_some())?;
     let making = members::hold_making(&base)?;
-    match members::pids(&base).into_iter().find_map(namespace_of) {
+    match members::pids(&base).into_iter().find_map(|pid| namespace_of(&base, pid)) {
         Some(there) => join(&there)?,
-        None => make(uid, gid)?,
+        None => make(uid, gid, ranges.as_ref())?,
     }
     members::register(&base)?;
     drop(making);
@@ -37,14 +39,16 @@ pub fn enter() -> Result<()> {
 }
 
 /// The user namespace of a member; `None` when it has ended, or is not in one yet.
-fn namespace_of(pid: i32) -> Option<File> {
+fn namespace_of(base: &Path, pid: i32) -> Option<File> {
     let own = fs::read_link("/proc/self/ns/user").ok()?;
     let path = format!("/proc/{pid}/ns/user");
-    (fs::read_link(&path).ok()? != own).then(|| File::open(path).ok())?
+    let there = (fs::read_link(&path).ok()? != own).then(|| File::open(path).ok())??;
+    // Until it was opened, the number may have been given to somebody else.
+    members::pids(base).contains(&pid).then_some(there)
 }
 
 /// A child that makes the namespace, and lives until this process is in it: the maps are written from outside.
-fn make(uid: u32, gid: u32) -> Result<()> {
+fn make(uid: u32, gid: u32, ranges: Option<&Subordinate>) -> Result<()> {
     let holder = clone::spawn(CloneFlags::CLONE_NEWUSER, None, || {
         let _ = prctl::set_pdeathsig(Signal::SIGKILL);
         pause();
@@ -57,8 +61,7 @@ fn make(uid: u32, gid: u32) -> Result<()> {
         }
         _ => Error::new(ErrorKind::Io, format!("cannot make a user namespace: {}", errno.desc())),
     })?;
-    let ranges = Subordinate::of(uid);
-    let result = newidmap::write(holder.pid, uid, gid, ranges.as_ref()).and_then(|()| {
+    let result = newidmap::write(holder.pid, uid, gid, ranges).and_then(|()| {
         join(&File::open(format!("/proc/{}/ns/user", holder.pid)).doing(|| "cannot open the user namespace")?)
     });
     let _ = pidfd::send_signal(&holder.pidfd, libc::SIGKILL);

@@ -30,9 +30,10 @@ fn root_of_user(data: Option<OsString>, home: Option<OsString>, entry: impl FnOn
 }
 
 /// Where what need not survive a reboot is, made when it is not there: `/run/shanty`, and for everybody but root
-/// `/run/user/<uid>/shanty` or, where that is not, `/tmp/shanty-<uid>`.
+/// `/run/user/<uid>/shanty` or, where that is not, `/tmp/shanty-<uid>`; with a single id, the same and `-single`.
 ///
-/// It depends on nothing but who we are, so that all processes of a user find each other, whatever their environment is.
+/// It depends on nothing but who we are and with what ids, so that all processes in a user's namespace find each other,
+/// whatever their environment is.
 ///
 /// # Errors
 /// `denied` when somebody else has made it.
@@ -41,13 +42,15 @@ pub fn run_base() -> Result<PathBuf> {
     if !privilege.is_rootless() {
         return Ok(PathBuf::from("/run/shanty"));
     }
-    base_of_user(privilege.uid())
+    base_of_user(privilege.uid(), privilege.has_many_ids())
 }
 
 /// The same for a user who may not have entered its namespace yet.
-pub(super) fn base_of_user(uid: u32) -> Result<PathBuf> {
+pub(super) fn base_of_user(uid: u32, has_many_ids: bool) -> Result<PathBuf> {
     let login = PathBuf::from(format!("/run/user/{uid}"));
-    let base = if is_ours(&login) { login.join("shanty") } else { format!("/tmp/shanty-{uid}").into() };
+    // A namespace of its own for each: what is in one is nobody's in the other.
+    let kind = if has_many_ids { "" } else { "-single" };
+    let base = if is_ours(&login) { login.join(format!("shanty{kind}")) } else { format!("/tmp/shanty-{uid}{kind}").into() };
     match DirBuilder::new().mode(0o700).create(&base) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         other => other.doing(|| format!("cannot make `{}`", base.display()))?,

@@ -4,6 +4,7 @@
 use super::cgroup::{CpuUsage, MemoryUsage, PidsUsage, Usage};
 use crate::error::{Error, IoContext, Result};
 use crate::sys::pidfd;
+use crate::sys::process_stat::{ProcessStat, TICKS};
 use nix::errno::Errno;
 use nix::unistd::{SysconfVar, sysconf};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +12,8 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-/// Nanoseconds of a tick in `/proc` (`USER_HZ` is 100 on every architecture that we build for).
-const TICK: u64 = 10_000_000;
+/// Nanoseconds of a tick.
+const TICK: u64 = 1_000_000_000 / TICKS;
 
 /// The processes that belong to a first process: those in the pid namespace that it is process 1 of, and all their
 /// descendants. Where it has no such namespace of its own, its descendants alone.
@@ -54,7 +55,7 @@ impl ProcessTree {
     /// Those of [`Self::stop`].
     pub fn is_still(self) -> Result<bool> {
         // Twice: what a process forked before it stopped may have a pid that the first look had passed.
-        if (0..2).all(|_| self.look().values().all(Stat::is_still)) {
+        if (0..2).all(|_| self.look().values().all(ProcessStat::is_still)) {
             return Ok(true);
         }
         self.stop()?;
@@ -72,8 +73,8 @@ impl ProcessTree {
             return Err(Error::not_found("the container has no processes"));
         }
         let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok());
-        let sum = |of: fn(&Stat) -> u64| processes.values().map(of).sum::<u64>();
-        let (user, system) = (sum(|stat| stat.user) * TICK, sum(|stat| stat.system) * TICK);
+        let sum = |of: fn(&ProcessStat) -> u64| processes.values().map(of).sum::<u64>();
+        let (user, system) = (sum(|stat| stat.user + stat.children_user) * TICK, sum(|stat| stat.system + stat.children_system) * TICK);
         Ok(Usage {
             cpu: CpuUsage { total: user + system, user, system, ..CpuUsage::default() },
             memory: MemoryUsage { usage: sum(|stat| stat.pages) * page.unwrap_or(4096), ..MemoryUsage::default() },
@@ -82,7 +83,7 @@ impl ProcessTree {
         })
     }
 
-    fn signal(self, signal: i32, whom: impl Fn(&Stat) -> bool) -> Result<()> {
+    fn signal(self, signal: i32, whom: impl Fn(&ProcessStat) -> bool) -> Result<()> {
         let held: Vec<(i32, OwnedFd)> =
             self.look().keys().filter_map(|pid| Some((*pid, pidfd::open(*pid).ok()?))).collect();
         // Looked at again, now that they are held: a pid may have gone to a process that is not the container's.
@@ -96,11 +97,11 @@ impl ProcessTree {
         Ok(())
     }
 
-    fn look(self) -> BTreeMap<i32, Stat> {
+    fn look(self) -> BTreeMap<i32, ProcessStat> {
         let mut all = BTreeMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-            if let Some(stat) = fs::read_to_string(entry.path().join("stat")).ok().and_then(|text| Stat::parse(&text)) {
+            if let Ok(stat) = ProcessStat::of(pid) {
                 all.insert(pid, stat);
             }
         }
@@ -110,17 +111,17 @@ impl ProcessTree {
         {
             seeds.extend(all.keys().filter(|pid| pid_namespace(**pid).as_ref() == Some(&namespace)));
         }
-        let members = with_descendants(seeds, &all);
+        let members = with_descendants(seeds, &all.iter().map(|(pid, stat)| (*pid, stat.parent)).collect());
         all.retain(|pid, _| members.contains(pid));
         all
     }
 }
 
 /// The processes and all that descend from them.
-fn with_descendants(mut members: BTreeSet<i32>, all: &BTreeMap<i32, Stat>) -> BTreeSet<i32> {
+fn with_descendants(mut members: BTreeSet<i32>, parents: &BTreeMap<i32, i32>) -> BTreeSet<i32> {
     loop {
         let before = members.len();
-        let children = all.iter().filter(|(_, stat)| members.contains(&stat.parent)).map(|(pid, _)| *pid);
+        let children = parents.iter().filter(|(_, parent)| members.contains(parent)).map(|(pid, _)| *pid);
         let children: Vec<i32> = children.collect();
         members.extend(children);
         if members.len() == before {
@@ -140,40 +141,6 @@ fn is_first(pid: i32) -> bool {
     pids.split_ascii_whitespace().skip(1).last() == Some("1")
 }
 
-/// Fields of `/proc/PID/stat` (proc(5)); times with those of children that were waited for, in ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stat {
-    state: char,
-    parent: i32,
-    user: u64,
-    system: u64,
-    threads: u64,
-    pages: u64,
-}
-
-impl Stat {
-    fn parse(text: &str) -> Option<Self> {
-        // The second field is the program's name in parentheses, and may hold spaces and parentheses.
-        let (_, rest) = text.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        // Counted from field 3.
-        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-        Some(Self {
-            state: fields.first()?.chars().next()?,
-            parent: fields.get(1)?.parse().ok()?,
-            user: number(14)? + number(16)?,
-            system: number(15)? + number(17)?,
-            threads: number(20)?,
-            pages: number(24)?,
-        })
-    }
-
-    /// Stopped, by a signal or a debugger, or ended.
-    fn is_still(&self) -> bool {
-        matches!(self.state, 'T' | 't' | 'Z' | 'X')
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,19 +150,9 @@ mod tests {
     use nix::unistd::{Pid, pause};
 
     #[test]
-    fn the_fields_of_proc_are_read() {
-        let text = "12 (a) b) S 7 12 12 0 -1 4194560 200 0 0 0 150 50 7 3 20 0 4 0 4242 9000 55 18446744073709551615";
-        let expected = Stat { state: 'S', parent: 7, user: 157, system: 53, threads: 4, pages: 55 };
-        assert_eq!(Stat::parse(text), Some(expected));
-        assert_eq!(Stat::parse("12 (a) S 7"), None);
-        assert!(!expected.is_still() && Stat { state: 'T', ..expected }.is_still());
-    }
-
-    #[test]
     fn descendants_are_found_in_any_order_of_pids() {
-        let child_of = |parent| Stat { state: 'S', parent, user: 0, system: 0, threads: 1, pages: 0 };
-        let all = BTreeMap::from([(1, child_of(0)), (5, child_of(9)), (7, child_of(1)), (9, child_of(7))]);
-        assert_eq!(with_descendants(BTreeSet::from([7]), &all), BTreeSet::from([5, 7, 9]));
+        let parents = BTreeMap::from([(1, 0), (5, 9), (7, 1), (9, 7)]);
+        assert_eq!(with_descendants(BTreeSet::from([7]), &parents), BTreeSet::from([5, 7, 9]));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod ownership;
 pub mod pidfd;
 pub mod pipe;
 pub mod process;
+pub mod process_stat;
 pub mod pty;
 pub mod pump;
 pub mod record_lock;

@@ -1,5 +1,6 @@
 //! Which process it is: a pid alone is reused, a pid with its start time and the boot is not.
 
+use super::process_stat::ProcessStat;
 use crate::error::{IoContext, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
@@ -25,13 +26,13 @@ impl ProcessIdentity {
     /// Whether it still runs. A zombie does not.
     pub fn is_alive(&self) -> bool {
         boot_id().is_ok_and(|boot_id| boot_id == self.boot_id)
-            && stat(self.pid).is_ok_and(|stat| stat.start_time == self.start_time && !matches!(stat.state, 'Z' | 'X'))
+            && ProcessStat::of(self.pid).is_ok_and(|stat| stat.start_time == self.start_time && !stat.has_ended())
     }
 }
 
 /// Clock ticks from boot to the start of this process.
 pub fn start_time(pid: i32) -> Result<u64> {
-    Ok(stat(pid)?.start_time)
+    Ok(ProcessStat::of(pid).doing(|| format!("cannot look at process {pid}"))?.start_time)
 }
 
 /// The id that the kernel gave this boot.
@@ -43,22 +44,6 @@ pub fn boot_id() -> Result<&'static str> {
     let path = "/proc/sys/kernel/random/boot_id";
     let text = std::fs::read_to_string(path).doing(|| format!("cannot read `{path}`"))?;
     Ok(BOOT_ID.get_or_init(|| text.trim().to_owned()))
-}
-
-struct Stat {
-    state: char,
-    start_time: u64,
-}
-
-fn stat(pid: i32) -> Result<Stat> {
-    let path = format!("/proc/{pid}/stat");
-    let text = std::fs::read_to_string(&path).doing(|| format!("cannot read `{path}`"))?;
-    // The second field is the program's name in parentheses, and may hold spaces and parentheses.
-    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next().and_then(|field| field.chars().next()).unwrap_or('X');
-    let start_time = fields.nth(18).and_then(|field| field.parse().ok()).unwrap_or(0);
-    Ok(Stat { state, start_time })
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ impl Person {
 
     /// The folder of what need not survive a reboot.
     pub fn base(&self) -> PathBuf {
-        PathBuf::from(format!("/tmp/shanty-{}", self.uid))
+        PathBuf::from(format!("/tmp/shanty-{}-single", self.uid))
     }
 
     /// Processes of the user whose command line starts so.

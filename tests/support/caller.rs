@@ -46,7 +46,10 @@ pub fn program() -> PathBuf {
 
 /// Where the run-time folders of the caller's roots are.
 pub fn run_base() -> PathBuf {
-    caller().map_or_else(|| "/run/shanty".into(), |caller| format!("/tmp/shanty-{}", caller.uid).into())
+    caller().map_or_else(
+        || "/run/shanty".into(),
+        |caller| format!("/tmp/shanty-{}{}", caller.uid, if caller.single { "-single" } else { "" }).into(),
+    )
 }
 
 impl Caller {
