@@ -4,7 +4,7 @@
 //! belong to the user, as if the user had made them.
 
 use nix::unistd::{Gid, Uid, User, chown, setfsgid, setfsuid};
-use std::os::unix::process::CommandExt;
+use shanty::sys::capability;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -44,6 +44,11 @@ pub fn program() -> PathBuf {
     caller().map_or_else(|| env!("CARGO_BIN_EXE_shanty").into(), |caller| caller.program.clone())
 }
 
+/// A call of the program under test.
+pub fn command() -> Command {
+    caller().map_or_else(|| Command::new(program()), Caller::command)
+}
+
 /// Where the run-time folders of the caller's roots are.
 pub fn run_base() -> PathBuf {
     caller().map_or_else(
@@ -53,21 +58,34 @@ pub fn run_base() -> PathBuf {
 }
 
 impl Caller {
-    /// Has the command run as this user.
-    pub fn calls(&self, command: &mut Command) {
-        command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
-        if self.single {
-            command.env("SHANTY_SINGLE_ID", "1");
-        }
+    /// A call of the program by this user.
+    pub fn command(&self) -> Command {
+        // Said in words, so that whoever copies the command into another one has all of it.
+        let mut command = Command::new("setpriv");
+        command.args([format!("--reuid={}", self.uid), format!("--regid={}", self.gid), "--clear-groups".to_owned()]);
+        command.arg(&self.program);
+        command
     }
 
-    /// Gives files to this user, and has this thread make those that follow as this user.
+    /// The environment that it needs.
+    pub fn environment(&self) -> Option<(&'static str, &'static str)> {
+        self.single.then_some(("SHANTY_SINGLE_ID", "1"))
+    }
+
+    /// Gives files to this user, and has this thread make those that follow as this user, with the rights of root.
     pub fn takes<'a>(&self, files: impl IntoIterator<Item = &'a Path>) {
         for file in files {
             chown(file, Some(self.uid), Some(self.gid)).unwrap();
         }
         setfsgid(self.gid);
         setfsuid(self.uid);
+        // The kernel has just taken those that have to do with files.
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let set = |name: &str| {
+            let set = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            u64::from_str_radix(set.trim(), 16).unwrap()
+        };
+        capability::set(set("CapPrm:"), set("CapPrm:"), set("CapInh:")).unwrap();
     }
 
     /// This thread is root again.

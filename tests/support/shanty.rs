@@ -1,7 +1,7 @@
 //! A `shanty` of one test: its own root, its own environment, and nothing left behind.
 
 use super::call::{Call, Output};
-use super::caller::{caller, program};
+use super::caller::{self, Caller, caller};
 use super::leaks::{leaks, sweep};
 use super::wait::patience;
 use serde_json::Value;
@@ -69,7 +69,7 @@ impl Shanty {
 
     /// Calls the program with these arguments.
     pub fn call(&self, args: &[&str]) -> Call {
-        Call::new(self.command(&program())).args(args)
+        Call::new(self.command()).args(args)
     }
 
     /// `shanty eval CODE`.
@@ -101,18 +101,16 @@ impl Shanty {
         assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
     }
 
-    /// A program, in an environment that holds nothing of this machine but `PATH`.
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+    /// The program, in an environment that holds nothing of this machine but `PATH`.
+    fn command(&self) -> Command {
+        let mut command = caller::command();
         command.current_dir(self.work()).env_clear();
         for kept in ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(kept) {
                 command.env(kept, value);
             }
         }
-        if let Some(caller) = caller() {
-            caller.calls(&mut command);
-        }
+        command.envs(caller().and_then(Caller::environment));
         command.env("SHANTY_ROOT", self.root()).env("HOME", self.home()).env("LANG", "C.UTF-8").env("TZ", "UTC");
         command
     }
