@@ -40,6 +40,7 @@ fn a_volume_goes_to_every_place_and_comes_back() {
     let (server, host, keygen) = require!(S3::start(), Ssh::start(), program("age-keygen"));
     let shanty = with_data();
     let key = Command::new(&keygen).args(["-o", "key"]).current_dir(shanty.work()).output().unwrap();
+    shanty.owns(&shanty.work().join("key"));
     let public = String::from_utf8(key.stderr).unwrap();
     let public = public.trim().rsplit(' ').next().unwrap();
     let (s3, ssh) = (server.options(server.port), host.options());

@@ -132,12 +132,13 @@ fn nothing_on_the_way_from_exec_to_its_result_waits_for_the_disk() {
     let strace = require!(crate::support::fixtures::program("strace"));
     let trace = shanty.work().join("trace");
     let code = r#"for i in 0..5 { image("busybox:1").exec(["true"], #{ network: "none" }) }"#;
+    let call = shanty.eval(code).into_command();
     let status = std::process::Command::new(strace)
         .args(["-f", "-qq", "-e", "trace=fsync,fdatasync,sync,syncfs,sync_file_range,msync", "-o"])
         .arg(&trace)
-        .arg(env!("CARGO_BIN_EXE_shanty"))
-        .args(["eval", code])
-        .env("SHANTY_ROOT", shanty.root())
+        .arg(call.get_program())
+        .args(call.get_args())
+        .envs(call.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .status()
         .unwrap();
     assert!(status.success());

@@ -32,7 +32,11 @@ impl Disk {
         let run = |command: &mut Command| command.output().unwrap();
         assert!(run(Command::new(make).args(["-q", "-m", "0"]).arg(&image)).status.success());
         let mounted = run(Command::new(mount).args(["-o", "loop"]).arg(&image).arg(shanty.root()));
-        if mounted.status.success() { Ok(Self(shanty.root())) } else { Err(Missing("loop devices".into())) }
+        if !mounted.status.success() {
+            return Err(Missing("loop devices".into()));
+        }
+        shanty.owns(&shanty.root());
+        Ok(Self(shanty.root()))
     }
 
     fn fill(&self) {

@@ -185,6 +185,7 @@ fn what_is_encrypted_is_read_by_age_and_by_who_has_the_key() {
     for name in ["one.key", "other.key"] {
         run(&format!("{} -o {name} 2>/dev/null", keygen.display()));
     }
+    shanty.owns(&shanty.work());
     let public = run(&format!("{} -y one.key", keygen.display()));
     let public = public.trim();
     fs::create_dir(work.join("there")).unwrap();

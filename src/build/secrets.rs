@@ -1,20 +1,22 @@
 //! Secrets of a build: in memory while a step that asked for them runs, and nowhere else.
 //!
 //! A file that a step is to see is in a folder below the run-time folder of the root, a file system of its own in memory: `/run` is
-//! on a disk on some machines, and other memory may be swapped out to one. The folder's name tells who made it: what a killed
-//! process left is taken away by the next command.
+//! on a disk on some machines, and other memory may be swapped out to one. Ordinary users can mount none there: theirs is in
+//! memory that is there. The folder's name tells who made it: what a killed process left is taken away by the next command.
 
 use crate::error::{Error, IoContext, Result};
 use crate::model::SecretSource;
+use crate::privilege::{self, Privilege};
 use crate::store::{Store, draft};
 use crate::sys::mount::{FsContext, MountAttrs, attach};
+use crate::sys::ownership;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Most bytes of a secret: BuildKit's limit.
@@ -47,14 +49,25 @@ pub fn read(source: &SecretSource) -> Result<Vec<u8>> {
     Ok(value)
 }
 
-/// A folder in memory that nobody but root can enter. Dropped, it is gone with all that is in it.
+/// Where the folders of a root are.
+fn place(store: &Store) -> Result<PathBuf> {
+    if Privilege::current().is_rootless() {
+        return Ok(privilege::memory_base()?.join(format!("{FOLDER}-{}", store.root_id8())));
+    }
+    Ok(store.run_dir().join(FOLDER))
+}
+
+/// A folder in memory that nobody but root, or the user, can enter. Dropped, it is gone with all that is in it.
 #[derive(Debug)]
 pub struct SecretFolder(PathBuf);
 
 impl SecretFolder {
     /// Makes an empty one.
     pub fn make(store: &Store) -> Result<Self> {
-        let folder = store.run_dir().join(FOLDER);
+        let folder = place(store)?;
+        if Privilege::current().is_rootless() {
+            privilege::own_folder(privilege::memory_base()?)?;
+        }
         let path = folder.join(draft::name()?);
         let doing = || format!("cannot make `{}`", path.display());
         loop {
@@ -68,7 +81,10 @@ impl SecretFolder {
                 made => {
                     made.doing(doing)?;
                     let folder = Self(path.clone());
-                    return mount_memory(&path).doing(doing).map(|()| folder);
+                    return match Privilege::current().is_rootless() {
+                        true => Ok(folder),
+                        false => mount_memory(&path).doing(doing).map(|()| folder),
+                    };
                 }
             }
         }
@@ -99,23 +115,25 @@ impl Drop for SecretFolder {
 
 /// Takes away what killed processes have left.
 pub fn sweep(store: &Store) {
-    for entry in fs::read_dir(store.run_dir().join(FOLDER)).into_iter().flatten().flatten() {
+    let Ok(folder) = place(store) else { return };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if draft::has_maker(&entry.file_name().to_string_lossy()) == Some(false) {
             remove(&entry.path());
         }
     }
 }
 
-/// Sets mode and owner of what a step is to use.
+/// Sets mode and owner of what a step is to use. It stays ours where there is nobody else.
 pub(super) fn give(path: &Path, mode: u32, uid: u32, gid: u32) -> io::Result<()> {
-    chown(path, Some(uid), Some(gid))?;
+    let (folder, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+    ownership::give_at(File::open(folder)?, name.as_bytes(), (uid, gid))?;
     fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
 }
 
 fn remove(path: &Path) {
     match umount2(path, MntFlags::MNT_DETACH) {
-        // Its maker was killed before it was mounted.
-        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
+        // Its maker was killed before it was mounted, or mounts nothing.
+        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT | Errno::EPERM) => {}
         Err(error) => tracing::warn!(%error, "a folder of secrets was not unmounted"),
     }
     match fs::remove_dir_all(path) {

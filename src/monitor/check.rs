@@ -6,11 +6,11 @@ use crate::error::{IoContext, Result};
 use crate::runtime::cgroup::Group;
 use crate::runtime::control::protocol::ExecRequest;
 use crate::runtime::health::HealthResult;
+use crate::runtime::process_tree::ProcessTree;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, pipe2, read};
+use nix::unistd::{pipe2, read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -81,8 +81,8 @@ impl Check {
     pub fn kill(&mut self, group: Group<'_>) {
         self.is_late = true;
         if !group.kill_below(GROUP) {
-            // Without cgroup2: at least its session.
-            let _ = killpg(Pid::from_raw(self.execution.pid()), Signal::SIGKILL);
+            // Without cgroup2: those that descend from it now.
+            ProcessTree::of(self.execution.pid()).kill();
         }
         self.execution.kill();
     }

@@ -27,7 +27,11 @@ pub(super) fn hold_making(base: &Path) -> Result<FileLock> {
 /// itself: what it inherited ends with who it inherited it from.
 pub fn stay() -> Result<()> {
     let privilege = Privilege::current();
-    if privilege.is_rootless() { register(&places::base_of_user(privilege.uid(), privilege.has_many_ids())?) } else { Ok(()) }
+    if privilege.is_rootless() {
+        register(&places::base_of_user(privilege.uid(), privilege.has_many_ids())?)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn register(base: &Path) -> Result<()> {

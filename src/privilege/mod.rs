@@ -13,8 +13,9 @@ mod ranges;
 
 pub use enter::enter;
 pub use members::stay;
+pub use newidmap::is_installed;
 pub use outside::program;
-pub use places::{default_root, run_base};
+pub use places::{default_root, memory_base, own_folder, run_base};
 
 use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 
 use super::Privilege;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::unistd::{Uid, User, geteuid};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
@@ -50,15 +51,48 @@ pub(super) fn base_of_user(uid: u32, has_many_ids: bool) -> Result<PathBuf> {
     let login = PathBuf::from(format!("/run/user/{uid}"));
     // A namespace of its own for each: what is in one is nobody's in the other.
     let kind = if has_many_ids { "" } else { "-single" };
-    let base = if is_ours(&login) { login.join(format!("shanty{kind}")) } else { format!("/tmp/shanty-{uid}{kind}").into() };
-    match DirBuilder::new().mode(0o700).create(&base) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        other => other.doing(|| format!("cannot make `{}`", base.display()))?,
-    }
-    if is_ours(&base) {
+    let base =
+        if is_ours(&login) { login.join(format!("shanty{kind}")) } else { format!("/tmp/shanty-{uid}{kind}").into() };
+    own_folder(base)
+}
+
+/// A folder in memory of an ordinary user, who can mount none where all its processes see it: that of [`run_base`] where
+/// it is in memory, else one in `/dev/shm`.
+///
+/// Made by [`own_folder`].
+///
+/// # Errors
+/// `unsupported` when neither is.
+pub fn memory_base() -> Result<PathBuf> {
+    let base = run_base()?;
+    if is_in_memory(&base) {
         return Ok(base);
     }
-    Err(Error::new(ErrorKind::Denied, format!("`{}` is not a folder that only you can enter", base.display()))
+    let memory = Path::new("/dev/shm");
+    if !is_in_memory(memory) {
+        return Err(Error::unsupported("neither `/run/user` nor `/dev/shm` of this machine is in memory")
+            .hint("log in with a session of your own, or have root mount a tmpfs on `/dev/shm`"));
+    }
+    Ok(memory.join(base.file_name().unwrap_or_default()))
+}
+
+fn is_in_memory(folder: &Path) -> bool {
+    statfs(folder).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC)
+}
+
+/// A folder for us alone where others may make some, too; made when it is not there.
+///
+/// # Errors
+/// `denied` when somebody else has made it.
+pub fn own_folder(folder: PathBuf) -> Result<PathBuf> {
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other.doing(|| format!("cannot make `{}`", folder.display()))?,
+    }
+    if is_ours(&folder) {
+        return Ok(folder);
+    }
+    Err(Error::new(ErrorKind::Denied, format!("`{}` is not a folder that only you can enter", folder.display()))
         .hint("somebody else may have made it: remove it, or have root remove it"))
 }
 

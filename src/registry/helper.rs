@@ -61,7 +61,8 @@ impl Helper<'_> {
         command.arg(action).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // With a folder of `PATH` that cannot be entered, the kernel does not say that there is none.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound || !privilege::is_installed(&program) => {
                 return Err(Error::new(
                     ErrorKind::Unauthorized,
                     format!("the credential helper `{program}` is not here"),

@@ -219,8 +219,11 @@ impl ExternalInit<'_> {
         let mut written = spec.clone();
         written.set_process(Some(process_of(spec, root, Overrides::default(), self.console.is_some())?));
         let mut linux = spec.linux().clone().unwrap_or_default();
-        let group = Path::new("/").join(cgroup::container_path(&launch.root_id8, launch.id.as_str()));
-        linux.set_cgroups_path(Some(group));
+        // A runtime that is told of a group makes it, or fails.
+        if cgroup::Hierarchies::discover()?.all().next().is_some() {
+            let group = Path::new("/").join(cgroup::container_path(&launch.root_id8, launch.id.as_str()));
+            linux.set_cgroups_path(Some(group));
+        }
         if bundle::annotation(spec, SECCOMP_ANNOTATION).is_some() && linux.seccomp().is_none() {
             let bounding = spec.process().as_ref().and_then(|process| process.capabilities().as_ref());
             let bounding = bounding.and_then(|caps| caps.bounding().as_ref()).map_or(0, capability::set);

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 /// Nanoseconds of a tick.
 const TICK: u64 = 1_000_000_000 / TICKS;
+/// How many times those that are born while the others are stopped are looked for.
+const STOPPING: usize = 16;
 
 /// The processes that belong to a first process: those in the pid namespace that it is process 1 of, and all their
 /// descendants. Where it has no such namespace of its own, its descendants alone.
@@ -62,6 +64,18 @@ impl ProcessTree {
         Ok(false)
     }
 
+    /// Kills all of them, as far as they can be found: who has lost its parent before is not.
+    pub fn kill(self) {
+        // Stopped first: whoever is killed before its children loses them.
+        for _ in 0..STOPPING {
+            if self.is_still().unwrap_or(true) {
+                break;
+            }
+        }
+        // One that is not ours cannot be killed, and nobody waits for it.
+        let _ = self.signal(libc::SIGKILL, |_| true);
+    }
+
     /// What they use: the time of those that have ended and were waited for is counted, memory that they share is counted
     /// for each. What `/proc` does not tell is 0.
     ///
@@ -74,7 +88,8 @@ impl ProcessTree {
         }
         let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok());
         let sum = |of: fn(&ProcessStat) -> u64| processes.values().map(of).sum::<u64>();
-        let (user, system) = (sum(|stat| stat.user + stat.children_user) * TICK, sum(|stat| stat.system + stat.children_system) * TICK);
+        let (user, system) =
+            (sum(|stat| stat.user + stat.children_user) * TICK, sum(|stat| stat.system + stat.children_system) * TICK);
         Ok(Usage {
             cpu: CpuUsage { total: user + system, user, system, ..CpuUsage::default() },
             memory: MemoryUsage { usage: sum(|stat| stat.pages) * page.unwrap_or(4096), ..MemoryUsage::default() },
@@ -153,6 +168,24 @@ mod tests {
     fn descendants_are_found_in_any_order_of_pids() {
         let parents = BTreeMap::from([(1, 0), (5, 9), (7, 1), (9, 7)]);
         assert_eq!(with_descendants(BTreeSet::from([7]), &parents), BTreeSet::from([5, 7, 9]));
+    }
+
+    #[test]
+    fn all_that_descend_from_a_process_are_killed() {
+        let mut shell = std::process::Command::new("sh");
+        let mut child = shell.args(["-c", "setsid sleep 1000 & setsid sh -c 'sleep 1000; :' & wait"]).spawn().unwrap();
+        let tree = ProcessTree::of(child.id().cast_signed());
+        while tree.processes().len() < 4 {
+            std::thread::yield_now();
+        }
+        let all = tree.processes();
+        tree.kill();
+        child.wait().unwrap();
+        // Who takes over orphans reaps them.
+        let runs = |pid: &i32| ProcessStat::of(*pid).is_ok_and(|stat| !stat.has_ended());
+        while all.iter().any(runs) {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -45,7 +45,8 @@ fn values(names: &[u8], get: impl Fn(&CStr, *mut u8, usize) -> isize) -> io::Res
         let name = CStr::from_bytes_with_nul(name).map_err(io::Error::other)?.to_owned();
         match sized(|buffer, size| get(&name, buffer, size)) {
             Ok(value) => attributes.push((name, value)),
-            Err(error) if error.raw_os_error() == Some(libc::ENODATA) => {} // removed meanwhile
+            // Removed meanwhile; or the capability of a file for the root of another user namespace, which is none here.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENODATA | libc::EOVERFLOW)) => {}
             Err(error) => return Err(error),
         }
     }

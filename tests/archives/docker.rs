@@ -38,6 +38,7 @@ fn docker_loads_what_we_save_and_we_load_what_docker_saves() {
 
     let saved = at(&shanty, "docker.tar");
     docker.ok(&["save", "--output", &text(&saved), "many:1", "localhost:5000/team/many:2", "busybox:1"]);
+    shanty.owns(&saved);
     let members = std::fs::File::open(&saved)
         .map(tar::Archive::new)
         .unwrap()

@@ -88,6 +88,13 @@ impl Caller {
         capability::set(set("CapPrm:"), set("CapPrm:"), set("CapInh:")).unwrap();
     }
 
+    /// Gives a file that root has made to this user, with all that is in it.
+    pub fn owns(&self, path: &Path) {
+        let owner = format!("{}:{}", self.uid, self.gid);
+        let status = Command::new("chown").args(["-hR", &owner]).arg(path).status().unwrap();
+        assert!(status.success());
+    }
+
     /// This thread is root again.
     pub fn is_done(&self) {
         setfsuid(Uid::from_raw(0));

@@ -55,6 +55,13 @@ impl Shanty {
         path
     }
 
+    /// Gives a file that another program has made, with all that is in it, to who calls this one.
+    pub fn owns(&self, path: &Path) {
+        if let Some(caller) = caller() {
+            caller.owns(path);
+        }
+    }
+
     /// The first eight digits of the root's id, once there is a database.
     pub fn id8(&self) -> Option<String> {
         let database = self.root().join("shanty.db");
