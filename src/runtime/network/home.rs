@@ -29,6 +29,8 @@ use std::time::Duration;
 
 /// Whoever needs the home holds it shared; the uplink that gets it exclusively ends.
 pub(super) const MEMBERS: &str = "network.members";
+/// Held by an uplink that makes the home.
+const MAKING: &str = "network.making";
 /// Held by the uplink while it lives.
 pub(super) const UPLINK: &str = "network.uplink";
 /// What the names of the links of all roots start with.
@@ -108,9 +110,15 @@ pub fn make() -> Result<()> {
     }
     // Before looking again: an uplink that ends has this lock until it is gone.
     let held = share(&base)?;
-    let pid = match record_lock::holder(&base.join(UPLINK))? {
+    let look = || record_lock::holder(&base.join(UPLINK));
+    let pid = match look()? {
         Some(pid) => pid,
-        None => uplink::start(&base)?,
+        None => {
+            uplink::start(&base)?;
+            look()?.ok_or_else(|| {
+                Error::new(ErrorKind::Io, "the process that joins your networks with the outside ended")
+            })?
+        }
     };
     if member.is_none() {
         *member = Some(Member { _lock: held, netns: Arc::new(namespace_of(pid)?) });
@@ -206,6 +214,15 @@ fn share(base: &Path) -> Result<FileLock> {
         let error = error.context("waiting for the network to be free");
         if error.is(ErrorKind::Timeout) { error.as_kind(ErrorKind::Busy).hint("try again") } else { error }
     })
+}
+
+/// Held by an uplink until the home is there: one whose starter is killed meanwhile goes on, and the next command starts
+/// another one.
+pub(super) fn hold_making(base: &Path) -> Result<FileLock> {
+    let path = base.join(MAKING);
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let cancel = CancelToken::new().child_with_timeout(PATIENCE);
+    FileLock::lock(file.doing(|| format!("cannot open `{}`", path.display()))?, LockMode::Exclusive, &cancel)
 }
 
 /// The file that members lock.

@@ -14,7 +14,7 @@ use crate::runtime::network::way_out::{self, Way, WayKind};
 use crate::sys::close_range::close_on_exec_from;
 use crate::sys::lock;
 use crate::sys::netns;
-use crate::sys::record_lock::RecordLock;
+use crate::sys::record_lock::{self, RecordLock};
 use crate::sys::transparent;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::prctl;
@@ -39,9 +39,13 @@ const OTHERS: usize = 64;
 pub fn run() -> i32 {
     let base = PathBuf::from(std::env::args_os().nth(1).unwrap_or_default());
     match born(&base) {
-        Ok(lock) => {
+        Ok(Some(lock)) => {
             say(READY);
             live(&base, lock)
+        }
+        Ok(None) => {
+            say(READY);
+            0
         }
         Err(error) => {
             pasta::stop(&base);
@@ -67,9 +71,14 @@ fn live(base: &Path, lock: RecordLock) -> i32 {
     i32::from(alone.is_none())
 }
 
-fn born(base: &Path) -> Result<RecordLock> {
+/// Sets the home up; `None` when another process has, whose starter was killed before it said so.
+fn born(base: &Path) -> Result<Option<RecordLock>> {
     let doing = || "cannot set the uplink up";
     close_on_exec_from(3).doing(doing)?;
+    let _making = home::hold_making(base)?;
+    if record_lock::holder(&base.join(home::UPLINK))?.is_some() {
+        return Ok(None);
+    }
     setsid().doing(doing)?;
     prctl::set_name(c"shanty-uplink").doing(doing)?;
     umask(Mode::from_bits_truncate(0o077));
@@ -98,7 +107,7 @@ fn born(base: &Path) -> Result<RecordLock> {
         .ok_or_else(|| Error::conflict("another process joins your networks with the outside already"))?;
     let namespace = fs::metadata("/proc/self/ns/net").doing(doing)?.ino();
     Home { namespace, way }.write(base)?;
-    Ok(lock)
+    Ok(Some(lock))
 }
 
 /// The home of an uplink that was killed, which its members keep open.

@@ -9,11 +9,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What it says when the home is there; anything else is why not.
+/// What it says when the home is there, made by it or by another one; anything else is why not.
 pub(super) const READY: &str = "ready";
 
-/// Starts it, waits until the home is there, and gives its process id. `base` is where its files are.
-pub fn start(base: &Path) -> Result<i32> {
+/// Starts it, and waits until the home is there. `base` is where its files are.
+pub fn start(base: &Path) -> Result<()> {
     let program = protected(base)?;
     let mut command = Command::new(program.path());
     command.arg0(ARGV0).arg(base).env_clear().current_dir("/");
@@ -32,10 +32,9 @@ pub fn start(base: &Path) -> Result<i32> {
     if let Some(mut out) = child.stdout.take() {
         out.read_to_string(&mut said).doing(|| "cannot read what the uplink says")?;
     }
-    let pid = child.id() as i32;
     keep_child(child);
     if said == READY {
-        return Ok(pid);
+        return Ok(());
     }
     let reason = if said.is_empty() { "it ended at once" } else { &said };
     Err(Error::new(ErrorKind::Io, format!("cannot make the networks' home: {reason}"))
