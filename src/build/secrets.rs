@@ -81,10 +81,10 @@ impl SecretFolder {
                 made => {
                     made.doing(doing)?;
                     let folder = Self(path.clone());
-                    return match Privilege::current().is_rootless() {
-                        true => Ok(folder),
-                        false => mount_memory(&path).doing(doing).map(|()| folder),
-                    };
+                    if !Privilege::current().is_rootless() {
+                        mount_memory(&path).doing(doing)?;
+                    }
+                    return Ok(folder);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What ordinary users do: each test is a user of its own, with a number that nobody has, in a network of its own.
 
+mod differences;
 mod doctor;
 mod files;
 mod maps;

@@ -111,14 +111,12 @@ pub fn make() -> Result<()> {
     // Before looking again: an uplink that ends has this lock until it is gone.
     let held = share(&base)?;
     let look = || record_lock::holder(&base.join(UPLINK));
-    let pid = match look()? {
-        Some(pid) => pid,
-        None => {
-            uplink::start(&base)?;
-            look()?.ok_or_else(|| {
-                Error::new(ErrorKind::Io, "the process that joins your networks with the outside ended")
-            })?
-        }
+    let pid = if let Some(pid) = look()? {
+        pid
+    } else {
+        uplink::start(&base)?;
+        look()?
+            .ok_or_else(|| Error::new(ErrorKind::Io, "the process that joins your networks with the outside ended"))?
     };
     if member.is_none() {
         *member = Some(Member { _lock: held, netns: Arc::new(namespace_of(pid)?) });
