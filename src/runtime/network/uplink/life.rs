@@ -86,13 +86,13 @@ fn born(base: &Path) -> Result<Option<RecordLock>> {
     privilege::stay()?;
     // Those that serve are started before this thread moves, and stay in the machine's namespace.
     let serve = wait_for_sockets()?;
-    let pasta_refused = way_out::pasta_is_usable();
+    let pasta = way_out::pasta_is_usable().and_then(|()| pasta::Launcher::here(base).map_err(|error| error.message()));
     match Home::read(base).and_then(|home| left_home(base, home.namespace)) {
         Some(left) => netns::enter(left.as_fd())?,
         None => netns::unshare_thread().map(drop)?,
     }
     rules::prepare()?;
-    let pasta = pasta_refused.and_then(|()| pasta::start(base).map_err(|error| error.message()));
+    let pasta = pasta.and_then(|pasta| pasta.start(base).map_err(|error| error.message()));
     let (machine, kind) = open_sockets(&serve, Wanted::Machine)?;
     let outside = if pasta.is_ok() { None } else { Some(open_sockets(&serve, Wanted::Outside)?.0) };
     let installed = rules::install(Served { outside, machine });
