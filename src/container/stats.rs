@@ -25,7 +25,7 @@ pub fn stats(
     interval: Duration,
     on_stats: &mut dyn FnMut(ContainerStats) -> Result<bool>,
 ) -> Result<()> {
-    let hierarchies = Hierarchies::discover()?;
+    let hierarchies = Hierarchies::of_container(store.root_id8(), row.id.as_str())?;
     let path = container_path(store.root_id8(), row.id.as_str());
     let group = Group { hierarchies: &hierarchies, path: &path };
     let machine_memory = machine_memory()?;

@@ -21,7 +21,7 @@ pub fn top(store: &Store, mut row: Row) -> Result<Vec<ProcessInfo>> {
         return Err(Error::conflict(format!("container `{}` is not running", row.name))
             .hint(format!("start it: `container(\"{}\").start()`", row.name)));
     }
-    let hierarchies = Hierarchies::discover()?;
+    let hierarchies = Hierarchies::of_container(store.root_id8(), row.id.as_str())?;
     let path = container_path(store.root_id8(), row.id.as_str());
     let group = Group { hierarchies: &hierarchies, path: &path };
     let machine = Machine::look()?;

@@ -29,7 +29,7 @@ pub fn update(store: &Store, cx: &Context, mut row: Row, changes: &ContainerUpda
     if state.is_some() {
         let changes = resources::changes(&changes.limits, &spec.limits);
         let resources = spec::changed_limits(&changes);
-        let hierarchies = Hierarchies::discover()?;
+        let hierarchies = Hierarchies::of_container(store.root_id8(), row.id.as_str())?;
         let path = container_path(store.root_id8(), row.id.as_str());
         let group = Group { hierarchies: &hierarchies, path: &path };
         for warning in group.update(&resources)? {

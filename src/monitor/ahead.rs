@@ -15,7 +15,7 @@ pub struct Ahead {
 impl Ahead {
     /// Makes the container's control groups, `shanty/<id8>/<container>`.
     pub fn make(group: &Path) -> Result<Self> {
-        let hierarchies = Hierarchies::discover()?;
+        let hierarchies = Hierarchies::of_monitor(group)?;
         for hierarchy in hierarchies.all() {
             // A failure comes again, and is told, when the container is to enter them.
             let _ = hierarchy.create(group);

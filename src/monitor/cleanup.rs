@@ -141,6 +141,9 @@ impl Remains {
     /// On cgroup2 this waits for an RCU grace period, so it is done once the container has proved not to
     /// be a short one.
     pub fn leave_callers_groups(&mut self) {
+        if self.hierarchies.is_left() {
+            return;
+        }
         let group = Group { hierarchies: &self.hierarchies, path: &self.monitors };
         for hierarchy in self.hierarchies.all() {
             // A hierarchy that does not let us is one where the caller's limits stay ours.

@@ -36,20 +36,23 @@ impl NativeEngine {
     }
 }
 
-/// Which control groups containers have: `kind` (`v1`, `v2`, `hybrid`, `delegated`, `none`), the controllers, and why not
-/// more.
+/// Which control groups containers have: `kind` (`v1`, `v2`, `hybrid`, `delegated`, `systemd`, `none`), the controllers, and
+/// why not more.
 fn control_groups(hierarchies: &Hierarchies, is_rootless: bool) -> Value {
-    let (kind, reason) = match (hierarchies.v1.is_empty(), &hierarchies.unified) {
-        (true, None) if is_rootless => {
-            ("none", "no control group is yours: `shanty doctor` says what would change that")
-        }
-        (true, None) => ("none", "no control groups are mounted"),
-        (true, Some(_)) if is_rootless => ("delegated", ""),
-        (true, Some(_)) => ("v2", ""),
-        (false, None) => ("v1", ""),
-        (false, Some(_)) => ("hybrid", ""),
+    let kind = match (hierarchies.v1.is_empty(), &hierarchies.unified) {
+        (true, None) if hierarchies.are_scopes() => "systemd",
+        (true, None) => "none",
+        (true, Some(_)) if is_rootless => "delegated",
+        (true, Some(_)) => "v2",
+        (false, None) => "v1",
+        (false, Some(_)) => "hybrid",
     };
-    let mut controllers: Vec<&String> = hierarchies.all().flat_map(|hierarchy| &hierarchy.controllers).collect();
+    let reason = match (kind, &hierarchies.absent) {
+        ("none", Some(absent)) => format!("{absent}: `shanty doctor` says what would change that"),
+        ("none", None) => "no control groups are mounted".to_owned(),
+        _ => String::new(),
+    };
+    let mut controllers = hierarchies.controllers();
     controllers.sort();
     json!({ "kind": kind, "controllers": controllers, "reason": reason })
 }
@@ -60,9 +63,10 @@ mod tests {
 
     #[test]
     fn no_control_groups_is_said_with_what_would_change_it() {
-        let none = Hierarchies::default();
+        let mut none = Hierarchies::default();
+        none.absent = Some("no systemd".into());
         let told = control_groups(&none, true);
-        assert!(told["kind"] == "none" && told["reason"].as_str().unwrap().contains("shanty doctor"));
-        assert_eq!(control_groups(&none, false)["reason"], "no control groups are mounted");
+        assert!(told["kind"] == "none" && told["reason"].as_str().unwrap().starts_with("no systemd: `shanty doctor`"));
+        assert_eq!(control_groups(&Hierarchies::default(), false)["reason"], "no control groups are mounted");
     }
 }

@@ -32,6 +32,7 @@ pub mod seccomp;
 pub mod spec;
 pub mod state;
 pub mod subpath;
+pub mod systemd;
 pub mod terminal;
 pub mod unattended;
 pub mod user;

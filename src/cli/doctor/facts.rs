@@ -1,6 +1,7 @@
 //! What there is on this machine, as it is read without any rights.
 
 use crate::privilege;
+use crate::runtime::cgroup::{self, Place};
 use crate::sys::clone;
 use nix::fcntl::{OFlag, open};
 use nix::sched::CloneFlags;
@@ -9,7 +10,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use nix::sys::stat::Mode;
 use nix::sys::statvfs::statvfs;
 use nix::sys::wait::waitpid;
-use nix::unistd::{AccessFlags, Pid, Uid, User, access};
+use nix::unistd::{Pid, Uid, User};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,15 @@ pub enum Tool {
     Usable,
 }
 
+/// Where control groups of containers are.
+#[derive(Clone, Debug)]
+pub enum Groups {
+    /// In the group that is the person's.
+    Delegated(Vec<String>),
+    /// In scopes of the person's systemd; whether that stays without a login.
+    Systemd(Vec<String>, bool),
+}
+
 /// All of them. What cannot be read is `None`.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -60,8 +70,8 @@ pub struct Facts {
     pub cgroup1: bool,
     /// Those of cgroup2, where it is alone.
     pub cgroup_controllers: Option<Vec<String>>,
-    /// Those of the group that is the person's; `None` when none is.
-    pub delegated: Option<Vec<String>>,
+    /// Where those of the person's containers are, with the controllers; else why not.
+    pub groups: Result<Groups, String>,
     pub systemd: bool,
     pub root: PathBuf,
     pub free_space: Option<u64>,
@@ -102,7 +112,7 @@ impl Facts {
             .is_ok(),
             cgroup1: text("/proc/self/mountinfo").lines().any(|line| line.contains(" - cgroup ")),
             cgroup_controllers: words(&Path::new(CGROUPS).join("cgroup.controllers")),
-            delegated: delegated(&text("/proc/self/cgroup")),
+            groups: groups(&text("/proc/self/cgroup"), uid),
             systemd: Path::new("/run/systemd/system").is_dir(),
             free_space: free_space(&root),
             root,
@@ -157,16 +167,18 @@ fn make_user_namespace() -> Result<(), String> {
     Ok(())
 }
 
-/// The controllers of the group that we may make others in: ours, or one above it.
-fn delegated(own: &str) -> Option<Vec<String>> {
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let own = Path::new(CGROUPS).join(own);
-    let is_ours = |group: &&Path| {
-        let files = ["", "cgroup.procs", "cgroup.subtree_control"];
-        files.iter().all(|file| access(&group.join(file), AccessFlags::W_OK).is_ok())
-    };
-    let above = own.ancestors().take_while(|group| *group != Path::new(CGROUPS));
-    words(&above.take_while(is_ours).last()?.join("cgroup.controllers"))
+fn groups(own: &str, uid: u32) -> Result<Groups, String> {
+    match cgroup::place(Path::new(CGROUPS), own, uid) {
+        Place::Delegated { group, .. } => Ok(Groups::Delegated(cgroup::controllers(&group))),
+        Place::Systemd { manager } => Ok(Groups::Systemd(cgroup::controllers(&manager), is_lingering(uid))),
+        Place::Nowhere { reason } => Err(reason),
+    }
+}
+
+/// Whether a user's systemd stays when its last login ends (loginctl(1), `enable-linger`).
+fn is_lingering(uid: u32) -> bool {
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.is_some_and(|user| Path::new("/var/lib/systemd/linger").join(user.name).exists())
 }
 
 /// Bytes that are free where the root is or would be.

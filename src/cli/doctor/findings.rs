@@ -1,6 +1,6 @@
 //! What follows from the facts: a sentence each, and the command that mends it.
 
-use super::facts::{Facts, Person, Tool};
+use super::facts::{Facts, Groups, Person, Tool};
 use crate::model::size;
 
 /// The oldest kernel that Shanty is made for.
@@ -13,6 +13,8 @@ const LITTLE_SPACE: u64 = 2 << 30;
 const NO_SPACE: u64 = 64 << 20;
 /// Open files that programs in containers may want.
 const ENOUGH_FILES: u64 = 4096;
+/// Has systemd delegate all controllers to users; in effect from their next login.
+const DELEGATE: &str = "sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload";
 /// The controllers that limits need.
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 
@@ -213,33 +215,41 @@ fn control_groups(facts: &Facts) -> Finding {
             Some(controllers) => Finding::ok(CHECK, format!("version 2: {}", controllers.join(", "))),
         };
     };
-    let Some(delegated) = &facts.delegated else {
-        if facts.cgroup1 {
-            return Finding::note(CHECK, format!("this machine has version 1, which nobody but root can use: {WITHOUT}"))
-                .mend("sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1    # or in GRUB_CMDLINE_LINUX, then reboot");
+    if facts.cgroup1 && facts.groups.is_err() {
+        return Finding::note(CHECK, format!("this machine has version 1, which nobody but root can use: {WITHOUT}"))
+            .mend("sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1    # or in GRUB_CMDLINE_LINUX, then reboot");
+    }
+    let linger = |name: &str| format!("sudo loginctl enable-linger {name}");
+    let own = person.name.clone().unwrap_or_else(|| person.uid.to_string());
+    let (controllers, how) = match &facts.groups {
+        Err(reason) => {
+            let finding = Finding::note(CHECK, format!("{reason}: {WITHOUT}"));
+            return if facts.systemd {
+                finding.mend(format!("sudo apt-get install dbus-user-session && {}", linger(&own)))
+            } else {
+                finding.mend(format!(
+                    "sudo sh -c 'd=/sys/fs/cgroup/user-{0}; mkdir -p $d/commands && chown -R {0} $d && echo '$$' > $d/commands/cgroup.procs'",
+                    person.uid
+                ))
+            };
         }
-        let finding = Finding::note(CHECK, format!("this shell is in no group that is yours: {WITHOUT}"));
-        return if facts.systemd {
-            finding.mend("systemd-run --user --scope -p Delegate=yes $SHELL")
-        } else {
-            finding.mend(format!(
-                "sudo sh -c 'd=/sys/fs/cgroup/user-{0}; mkdir -p $d/commands && chown -R {0} $d && echo '$$' > $d/commands/cgroup.procs'",
-                person.uid
-            ))
-        };
+        Ok(Groups::Delegated(controllers)) => (controllers, "delegated to you"),
+        Ok(Groups::Systemd(controllers, _)) => (controllers, "in a scope that your systemd makes for each container"),
     };
-    let missing: Vec<&str> = CONTROLLERS.into_iter().filter(|name| !delegated.iter().any(|has| has == name)).collect();
-    if missing.is_empty() {
-        return Finding::ok(CHECK, format!("delegated to you: {}", delegated.join(", ")));
+    let missing: Vec<&str> =
+        CONTROLLERS.into_iter().filter(|name| !controllers.iter().any(|has| has == name)).collect();
+    if !missing.is_empty() {
+        let finding =
+            Finding::note(CHECK, format!("not delegated to you: {}; such limits are refused", missing.join(", ")));
+        return if facts.systemd { finding.mend(DELEGATE) } else { finding };
     }
-    let finding =
-        Finding::note(CHECK, format!("not delegated to you: {}; such limits are refused", missing.join(", ")));
-    if !facts.systemd {
-        return finding;
+    let text = format!("{how}: {}", controllers.join(", "));
+    match &facts.groups {
+        Ok(Groups::Systemd(_, false)) => {
+            Finding::note(CHECK, format!("{text}; containers end with your last login")).mend(linger(&own))
+        }
+        _ => Finding::ok(CHECK, text),
     }
-    finding.mend(
-        "sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload",
-    )
 }
 
 fn space(facts: &Facts) -> Finding {

@@ -30,7 +30,7 @@ pub fn apply(group: &Group<'_>, block_io: &LinuxBlockIo) -> Result<()> {
 
 fn hierarchy<'a>(group: &Group<'a>, option: &str) -> Result<&'a Hierarchy> {
     let found = group.hierarchies.of("blkio").or_else(|| group.hierarchies.of("io"));
-    found.ok_or_else(|| missing("blkio", option))
+    found.ok_or_else(|| missing("blkio", option, group.hierarchies.absent.as_deref()))
 }
 
 fn apply_throttles(group: &Group<'_>, block_io: &LinuxBlockIo) -> Result<()> {

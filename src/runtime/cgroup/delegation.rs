@@ -1,30 +1,102 @@
 //! The part of cgroup2 that an ordinary user may make groups in.
 
-use super::Hierarchy;
+use super::scopes;
+use crate::runtime::systemd;
+use crate::sys::xattr;
 use nix::unistd::{AccessFlags, access};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What its owner writes (cgroup-v2.rst, "Delegation").
 const FILES: [&str; 3] = ["", "cgroup.procs", "cgroup.subtree_control"];
+/// What systemd says "1" by of a group that it leaves to whoever is in it (systemd.resource-control(5), `Delegate=`).
+const DELEGATE: &[u8] = b"user.delegate";
 
-/// The hierarchy below the highest group above this process that it may write to; `None` where there is none. `own`:
-/// the text of `/proc/self/cgroup`.
+/// Where the control groups of a user's containers are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Below `group`, which is above this process, in `own`.
+    Delegated {
+        /// The highest one that is the user's alone.
+        group: PathBuf,
+        /// Where this process is.
+        own: PathBuf,
+    },
+    /// In scopes that the user's systemd makes.
+    Systemd {
+        /// The group of that systemd.
+        manager: PathBuf,
+    },
+    /// Nowhere.
+    Nowhere {
+        /// Why there are none.
+        reason: String,
+    },
+}
+
+/// That of this process, which a user has called. `mount_point`: of cgroup2; `own`: the text of `/proc/self/cgroup`.
+pub fn place(mount_point: &Path, own: &str, uid: u32) -> Place {
+    let is_ours = |group: &Path| FILES.iter().all(|file| access(&group.join(file), AccessFlags::W_OK).is_ok());
+    let is_marked = |group: &Path| {
+        let attributes = xattr::list(group).unwrap_or_default();
+        attributes.iter().any(|(name, value)| name.as_bytes() == DELEGATE && value == b"1")
+    };
+    let found = delegated(mount_point, own, uid, is_ours, is_marked);
+    if let Some((group, own, true)) = found {
+        return Place::Delegated { group, own };
+    }
+    match (asking(mount_point, uid), found) {
+        (Ok(manager), _) => Place::Systemd { manager },
+        // Better than none, although systemd takes all that is there for its own.
+        (Err(_), Some((group, own, false))) => Place::Delegated { group, own },
+        (Err(reason), _) => Place::Nowhere { reason },
+    }
+}
+
+/// The controllers of a group.
+pub fn controllers(group: &Path) -> Vec<String> {
+    let text = fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
+    text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// The group of the user's systemd when it can be asked, else why not.
+fn asking(mount_point: &Path, uid: u32) -> Result<PathBuf, String> {
+    let manager = scopes::manager(mount_point, uid);
+    if !manager.is_dir() {
+        return Err(format!(
+            "no control group is delegated to you, and no systemd of yours runs (`user@{uid}.service`)"
+        ));
+    }
+    systemd::is_there(uid).map(|()| manager).map_err(|reason| {
+        format!("no control group is delegated to you, and your systemd cannot be asked for one: {reason}")
+    })
+}
+
+/// The highest group above this process that it may write to, where this process is, and whether nobody else makes
+/// groups there.
 ///
 /// Only a group above us: the kernel moves and makes processes where both ends and what is above them is ours.
-pub fn delegated(unified: Hierarchy, own: &str) -> Option<Hierarchy> {
-    let is_ours = |group: &Path| FILES.iter().all(|file| access(&group.join(file), AccessFlags::W_OK).is_ok());
-    let own = own_group(&unified.mount_point, own)?;
-    let group = highest(&unified.mount_point, &own, is_ours)?;
-    Some(unified.below(group, own))
-}
-
-fn own_group(mount_point: &Path, own: &str) -> Option<PathBuf> {
-    own.lines().find_map(|line| line.strip_prefix("0::/")).map(|own| mount_point.join(own))
-}
-
-fn highest(mount_point: &Path, own: &Path, is_ours: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+fn delegated(
+    mount_point: &Path,
+    own: &str,
+    uid: u32,
+    is_ours: impl Fn(&Path) -> bool,
+    is_marked: impl Fn(&Path) -> bool,
+) -> Option<(PathBuf, PathBuf, bool)> {
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).map(|own| mount_point.join(own))?;
     let above = own.ancestors().take_while(|group| group.starts_with(mount_point) && *group != mount_point);
-    above.take_while(|group| is_ours(group)).last().map(Path::to_owned)
+    let ours: Vec<&Path> = above.take_while(|group| is_ours(group)).collect();
+    let highest = ours.last()?.to_path_buf();
+    let Some(at) = ours.iter().position(|group| scopes::is_manager(group, uid)) else {
+        return Some((highest, own.clone(), true));
+    };
+    // In the user's systemd all groups are its own but those of units that it delegates. A process in the unit itself keeps the
+    // controllers from being handed down (cgroup-v2.rst, "No Internal Process Constraint").
+    let unit = ours[..at].iter().rev().find(|group| group.extension().is_none_or(|kind| kind != "slice"));
+    match unit {
+        Some(unit) if **unit != own && is_marked(unit) => Some((unit.to_path_buf(), own.clone(), true)),
+        _ => Some((highest, own.clone(), false)),
+    }
 }
 
 #[cfg(test)]
@@ -34,20 +106,37 @@ mod tests {
     #[test]
     fn the_highest_group_of_ours_is_found() {
         let find = |own: &str, ours: &[&str]| {
-            let own = own_group(Path::new("/cg"), own)?;
-            let found = highest(Path::new("/cg"), &own, |group| ours.iter().any(|our| group == Path::new(our)));
-            found.map(|path| path.to_string_lossy().into_owned())
+            let is_ours = |group: &Path| ours.iter().any(|our| group == Path::new(our));
+            let (group, _, alone) = delegated(Path::new("/cg"), own, 1, is_ours, |_| false)?;
+            assert!(alone);
+            Some(group.to_string_lossy().into_owned())
         };
-        let own = "1:name=systemd:/x\n0::/user.slice/user@1/app/x.scope\n";
-        let manager = "/cg/user.slice/user@1";
-        let app = format!("{manager}/app");
-        let scope = format!("{app}/x.scope");
-        assert_eq!(find(own, &[manager, &app, &scope]).as_deref(), Some(manager));
-        assert_eq!(find(own, &[&scope]), Some(scope.clone()));
+        let own = "1:name=systemd:/x\n0::/a/user/app/x\n";
+        assert_eq!(find(own, &["/cg/a/user", "/cg/a/user/app", "/cg/a/user/app/x"]).as_deref(), Some("/cg/a/user"));
+        assert_eq!(find(own, &["/cg/a/user/app/x"]).as_deref(), Some("/cg/a/user/app/x"));
         // What is not above us without a gap is somebody else's.
-        assert_eq!(find(own, &[manager]), None);
+        assert_eq!(find(own, &["/cg/a/user"]), None);
         assert_eq!(find(own, &[]), None);
         assert_eq!(find("0::/\n", &["/cg"]), None);
         assert_eq!(find("", &["/cg"]), None);
+    }
+
+    #[test]
+    fn in_a_users_systemd_only_what_it_delegates_is_ours_alone() {
+        const MANAGER: &str = "/cg/user.slice/user-7.slice/user@7.service";
+        let find = |own: &str, marked: &str| {
+            let own = format!("0::{}{own}\n", MANAGER.strip_prefix("/cg").unwrap());
+            let is_ours = |group: &Path| group.starts_with(MANAGER);
+            let is_marked = |group: &Path| group == Path::new(&format!("{MANAGER}{marked}"));
+            let (group, _, alone) = delegated(Path::new("/cg"), &own, 7, is_ours, is_marked).unwrap();
+            (group.strip_prefix(MANAGER).unwrap().to_string_lossy().into_owned(), alone)
+        };
+        let scope = "/app.slice/app-x.slice/x.scope";
+        assert_eq!(find(&format!("{scope}/below"), scope), (scope[1..].to_owned(), true));
+        assert_eq!(find(&format!("{scope}/below/more"), scope), (scope[1..].to_owned(), true));
+        // The shell is in the unit itself; a terminal's scope; the manager's own group.
+        for (own, marked) in [(scope, scope), (scope, ""), ("/init.scope", ""), ("/app.slice", "")] {
+            assert_eq!(find(own, marked), (String::new(), false), "{own}");
+        }
     }
 }

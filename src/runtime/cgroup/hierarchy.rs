@@ -1,6 +1,7 @@
 //! Which hierarchies of control groups this machine has, and groups in them.
 
-use super::{delegation, make_dir, try_write};
+use super::delegation::{self, Place, controllers};
+use super::{container_path, make_dir, scopes, try_write};
 use crate::error::{Error, IoContext, Result};
 use crate::privilege::Privilege;
 use nix::errno::Errno;
@@ -28,6 +29,14 @@ pub struct Hierarchies {
     pub v1: Vec<Hierarchy>,
     /// cgroup2, alone or beside v1.
     pub unified: Option<Hierarchy>,
+    /// Why an ordinary user has none.
+    pub absent: Option<String>,
+    /// All of cgroup2, of which an ordinary user has a part.
+    pub(super) outer: Option<Hierarchy>,
+    /// The group of the user's systemd, which is to be asked for a scope.
+    pub(super) manager: Option<PathBuf>,
+    /// Whether this process is where its caller's groups do not reach.
+    pub(super) is_left: bool,
 }
 
 impl Hierarchies {
@@ -36,14 +45,67 @@ impl Hierarchies {
         let read = |path: &str| std::fs::read_to_string(path).doing(|| format!("cannot read `{path}`"));
         let mut found = Self::parse(&read("/proc/self/mountinfo")?);
         if Privilege::current().is_rootless() {
-            let delegated = |unified| delegation::delegated(unified, &read("/proc/self/cgroup").unwrap_or_default());
-            found = Self { v1: Vec::new(), unified: found.unified.and_then(delegated) };
+            return Ok(found.of_user(&read("/proc/self/cgroup").unwrap_or_default()));
         }
-        if let Some(unified) = &mut found.unified {
-            let controllers = std::fs::read_to_string(unified.mount_point.join("cgroup.controllers"));
-            unified.controllers = controllers.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
+        if let Some(unified) = found.unified.take() {
+            found = found.with(unified);
         }
         Ok(found)
+    }
+
+    /// Those that the groups of a container are in, whoever asks.
+    pub fn of_container(root_id8: &str, id: &str) -> Result<Self> {
+        let found = Self::discover()?;
+        let scope = found.outer.as_ref().and_then(|outer| scopes::find(outer, &container_path(root_id8, id)));
+        Ok(match scope {
+            Some(scope) => found.with(scope),
+            None => found,
+        })
+    }
+
+    /// Those for the groups of a container whose monitor this process is; it leaves its caller's groups where systemd
+    /// has to do that.
+    pub fn of_monitor(group: &Path) -> Result<Self> {
+        Self::discover().map(|found| scopes::enter(found, group))
+    }
+
+    /// Whether this process is in a scope of its own.
+    pub fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    /// The controllers that containers can have: those of the groups, or of where the user's systemd makes some.
+    pub fn controllers(&self) -> Vec<String> {
+        let asked = self.manager.as_deref().map(controllers);
+        asked.unwrap_or_else(|| self.all().flat_map(|hierarchy| hierarchy.controllers.clone()).collect())
+    }
+
+    /// Whether the user's systemd makes a scope for each container.
+    pub fn are_scopes(&self) -> bool {
+        self.manager.is_some()
+    }
+
+    /// What an ordinary user has of them.
+    fn of_user(self, own: &str) -> Self {
+        let Some(unified) = self.unified else {
+            return Self { absent: Some("this machine has no cgroup v2".into()), ..Self::default() };
+        };
+        let found = Self { outer: Some(unified.clone()), ..Self::default() };
+        match delegation::place(&unified.mount_point, own, Privilege::current().uid()) {
+            Place::Delegated { group, own } => found.with(unified.below(group, own)),
+            // Beside v1 it has no controllers, and nothing to gain.
+            Place::Systemd { .. } | Place::Nowhere { .. } if !self.v1.is_empty() => {
+                Self { absent: Some("this machine has cgroup v1, which nobody but root can use".into()), ..found }
+            }
+            Place::Systemd { manager } => Self { manager: Some(manager), ..found },
+            Place::Nowhere { reason } => Self { absent: Some(reason), ..found },
+        }
+    }
+
+    /// Has this for cgroup2.
+    pub(super) fn with(self, unified: Hierarchy) -> Self {
+        let unified = Hierarchy { controllers: controllers(&unified.mount_point), ..unified };
+        Self { unified: Some(unified), manager: None, ..self }
     }
 
     /// From the text of `/proc/PID/mountinfo` (proc(5)); cgroup2's controllers are not in it.
@@ -210,7 +272,7 @@ impl Hierarchy {
             return Ok(path);
         }
         if let (true, Some(controller)) = (Privilege::current().is_rootless(), name.split('.').next()) {
-            return Err(super::limits::missing(controller, option));
+            return Err(super::limits::missing(controller, option, None));
         }
         Err(Error::unsupported(format!("`{option}` cannot be set: this kernel has no `{name}`"))
             .hint(format!("leave `{option}` out")))

@@ -180,17 +180,17 @@ pub(super) fn v1_only<'a>(group: &Group<'a>, name: &str, option: &str) -> Result
 }
 
 pub(super) fn controller<'a>(group: &Group<'a>, name: &str, option: &str) -> Result<&'a Hierarchy> {
-    group.hierarchies.of(name).ok_or_else(|| missing(name, option))
+    group.hierarchies.of(name).ok_or_else(|| missing(name, option, group.hierarchies.absent.as_deref()))
 }
 
-pub(super) fn missing(controller: &str, option: &str) -> Error {
+/// `why`: what keeps an ordinary user from having one.
+pub(super) fn missing(controller: &str, option: &str, why: Option<&str>) -> Error {
     if Privilege::current().is_rootless() {
+        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
         return Error::unsupported(format!(
-            "`{option}` cannot be limited: no control group with the `{controller}` controller is yours"
+            "`{option}` cannot be limited: no control group with the `{controller}` controller is yours{why}"
         ))
-        .hint(format!(
-            "leave `{option}` out, or run in a control group that was delegated to you: `shanty doctor` says how"
-        ));
+        .hint(format!("leave `{option}` out, or see what `shanty doctor` says of control groups"));
     }
     Error::unsupported(format!("`{option}` cannot be limited: this machine has no `{controller}` controller"))
         .hint(format!("leave `{option}` out, or mount the `{controller}` control group hierarchy"))

@@ -2,7 +2,8 @@
 //!
 //! A container has the group `shanty/<id8>/<container>` in every hierarchy, counted from the
 //! hierarchy's root: below the caller's group, stopping a systemd unit would kill every container. For an ordinary user
-//! the part of cgroup2 that is delegated to it is the hierarchy; where nothing is, containers have no groups.
+//! the part of cgroup2 that is delegated to it is the hierarchy, or a scope that its systemd makes for each container; where
+//! there is neither, containers have no groups.
 
 mod block_io;
 mod delegation;
@@ -16,8 +17,10 @@ mod pretend;
 mod processor;
 mod rare_limits;
 mod remove;
+mod scopes;
 mod stats;
 
+pub use delegation::{Place, controllers, place};
 pub use devices::NO_DEVICE_RULES;
 pub use hierarchy::{Hierarchies, Hierarchy};
 pub use oom::OomWatch;

@@ -4,8 +4,10 @@ use super::channel::Channel;
 use super::program;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::Id;
+use crate::privilege::Privilege;
 use crate::runtime::cgroup::container_path;
 use crate::runtime::launch::Launch;
+use crate::runtime::systemd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -65,12 +67,14 @@ fn spawn(who: &Who) -> Result<Channel> {
         .doing(|| "cannot make a socket pair")?;
     // Without `pre_exec` this is a posix_spawn: no copy of a large address space is made, and it is
     // safe beside other threads.
+    let bus = std::env::var_os(systemd::BUS).filter(|_| Privilege::current().is_rootless());
     let child = Command::new(program.path())
         .arg0(MONITOR_ARGV0)
         .arg(&who.short_id)
         .arg(&who.root)
         .arg(&who.group)
         .env_clear()
+        .envs(bus.map(|bus| (systemd::BUS, bus)))
         .current_dir("/")
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())

@@ -61,7 +61,7 @@ pub fn sweep_dead(
 }
 
 fn sweep(root_id8: &str, id: &str, run_dir: &Path, network: &NetworkPlan) -> Result<()> {
-    let hierarchies = Hierarchies::discover()?;
+    let hierarchies = Hierarchies::of_container(root_id8, id)?;
     let mut failures = remove_group(&hierarchies, &container_path(root_id8, id));
     // The monitor that was killed may have been the last one in it.
     remove_if_empty(&hierarchies, &monitors_path(root_id8));
