@@ -5,15 +5,18 @@ mod doctor;
 mod files;
 mod maps;
 mod network;
+mod pasta;
 mod ranges;
 mod resources;
+mod systemd;
 
 use self::ranges::Ranges;
 use crate::support::busybox::write_rootfs;
 use crate::support::fixtures::{Missing, program};
 use crate::support::netns::Netns;
 use crate::support::wait::wait_for;
-use std::fs;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -35,6 +38,8 @@ pub struct Person {
     way: &'static str,
     /// The user namespace with ranges.
     ranges: Option<Ranges>,
+    /// Held by who is somebody that the machine knows; others have numbers of their own.
+    known: Option<Flock<File>>,
 }
 
 impl Person {
@@ -49,10 +54,26 @@ impl Person {
     }
 
     fn with(ranges: impl FnOnce(u32) -> Option<Ranges>) -> Result<Self, Missing> {
-        let busybox = program("busybox")?;
         // Each test is a process, but in the virtual machine a thread.
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let uid = 400_000_000 + std::process::id() * 16 + NEXT.fetch_add(1, Ordering::Relaxed) % 16;
+        Self::with_number(uid, ranges(uid), None)
+    }
+
+    /// A user of the machine, with a systemd on a bus and with ranges of ids; its commands are outside of what is delegated
+    /// to it. There may be one, so tests wait for each other.
+    pub fn with_systemd() -> Result<Self, Missing> {
+        let passwd = fs::read_to_string("/etc/passwd").unwrap();
+        let numbers = passwd.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok());
+        let has_bus = |uid: &u32| *uid > 0 && Path::new(&format!("/run/user/{uid}/bus")).exists();
+        let uid = numbers.rev().find(has_bus);
+        let uid = uid.ok_or_else(|| Missing("a user with a systemd (`tests/run --vm --systemd`)".into()))?;
+        let lock = File::create(format!("/run/lock/shanty-test-{uid}")).unwrap();
+        Self::with_number(uid, None, Some(Flock::lock(lock, FlockArg::LockExclusive).unwrap()))
+    }
+
+    fn with_number(uid: u32, ranges: Option<Ranges>, known: Option<Flock<File>>) -> Result<Self, Missing> {
+        let busybox = program("busybox")?;
         let folder = TempDir::with_prefix("shanty-test-").unwrap();
         let tar = folder.path().join("busybox.tar");
         write_rootfs(&busybox, &tar);
@@ -64,7 +85,7 @@ impl Person {
         machine.sh(&format!(
             "ip link set lo up; ip link add wire type bridge; ip addr add {MACHINE}/24 dev wire; ip addr add {MACHINE_6}/64 dev wire nodad; ip link set wire up"
         ));
-        let person = Self { uid, folder, machine, way: "forwarding", ranges: ranges(uid) };
+        let person = Self { uid, folder, machine, way: "forwarding", ranges, known };
         let made = format!(
             r#"from("scratch").layer_from("{}").env("PATH", "/bin").cmd(["sh"]).tag("busybox:1")"#,
             tar.display()
@@ -115,14 +136,24 @@ impl Person {
 
     /// The folder of what need not survive a reboot.
     pub fn base(&self) -> PathBuf {
-        PathBuf::from(format!("/tmp/shanty-{}-single", self.uid))
+        let uid = self.uid;
+        if self.known.is_some() {
+            format!("/run/user/{uid}/shanty").into()
+        } else {
+            format!("/tmp/shanty-{uid}-single").into()
+        }
     }
 
     /// Processes of the user whose command line starts so.
     pub fn processes(&self, name: &str) -> Vec<i32> {
         let ids =
             Command::new("pgrep").args(["-u", &self.uid.to_string(), "-f", &format!("^{name}")]).output().unwrap();
-        String::from_utf8(ids.stdout).unwrap().lines().filter_map(|line| line.parse().ok()).collect()
+        let ids = String::from_utf8(ids.stdout).unwrap();
+        let is_of_login = |pid: &i32| {
+            let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            self.known.is_some() && ["systemd", "(sd-pam)", "dbus-daemon"].contains(&comm.trim())
+        };
+        ids.lines().filter_map(|line| line.parse().ok()).filter(|pid| !is_of_login(pid)).collect()
     }
 
     /// Waits until no process of the user is left.
