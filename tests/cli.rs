@@ -1,6 +1,7 @@
 //! The command line: what runs, what goes where, and the exit codes.
 
 use crate::support::Shanty;
+use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -122,4 +123,21 @@ fn log_goes_to_standard_error_and_a_wrong_level_is_usage() {
     let shanty = Shanty::new();
     shanty.call(&["--log", "debug", "eval", "print(1)"]).prints("1\n");
     shanty.call(&["--log", "x=y=z", "eval", "1"]).exits(2);
+}
+
+#[test]
+fn info_says_which_ways_are_in_use() {
+    let shanty = Shanty::new();
+    let lines = shanty.call(&["info"]).ok().stdout;
+    for name in ["engine", "ids", "layers", "way out", "control groups", "security"] {
+        assert!(lines.lines().any(|line| line.starts_with(name)), "{name}: {lines}");
+    }
+    let said: Value = serde_json::from_str(&shanty.call(&["--json", "info"]).ok().stdout).unwrap();
+    assert_eq!(said["root"], shanty.root().to_str().unwrap());
+    let is_rootless = said["rootless"].as_bool().unwrap();
+    let attributes = if is_rootless { "user.overlay" } else { "trusted.overlay" };
+    assert_eq!(said["storage"]["attributes"], attributes, "{said}");
+    assert_eq!(said["storage"]["reason"] == "", said["storage"]["layers"] == "erofs", "{said}");
+    assert!(said["security"].as_array().unwrap().contains(&"seccomp".into()), "{said}");
+    shanty.call(&["info", "--all"]).fails_with("script");
 }

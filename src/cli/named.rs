@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// The commands that are part of Shanty.
-const SHIPPED: [(&str, &str); 11] = [
+const SHIPPED: [(&str, &str); 12] = [
     ("backup", include_str!("../../scripts/backup.rhai")),
     ("check-store", include_str!("../../scripts/check-store.rhai")),
     ("cleanup", include_str!("../../scripts/cleanup.rhai")),
     ("events", include_str!("../../scripts/events.rhai")),
     ("images", include_str!("../../scripts/images.rhai")),
+    ("info", include_str!("../../scripts/info.rhai")),
     ("networks", include_str!("../../scripts/networks.rhai")),
     ("ps", include_str!("../../scripts/ps.rhai")),
     ("recover", include_str!("../../scripts/recover.rhai")),

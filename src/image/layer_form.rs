@@ -48,6 +48,11 @@ impl NewLayerForm {
         }
     }
 
+    /// Whether the setting says it.
+    pub fn is_chosen() -> bool {
+        std::env::var(SETTING).is_ok_and(|value| !["", "auto"].contains(&value.as_str()))
+    }
+
     fn known(content: &Content<'_>) -> Result<Self> {
         let kernel =
             fs::read_to_string("/proc/sys/kernel/osrelease").doing(|| "cannot ask for the kernel's version")?;
@@ -74,7 +79,8 @@ impl NewLayerForm {
         Ok(form)
     }
 
-    const fn name(self) -> &'static str {
+    /// As the setting has it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Folder => "folder",
             Self::Indexed => "erofs",

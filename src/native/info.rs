@@ -3,15 +3,18 @@
 use super::NativeEngine;
 use crate::context::Context;
 use crate::error::{IoContext, Result};
+use crate::image::NewLayerForm;
 use crate::model::{ContainerFilter, ImageFilter};
 use crate::privilege::Privilege;
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::network::way_out;
+use crate::store::Store;
 use crate::{container, image};
 use serde_json::{Value, json};
+use std::path::Path;
 
 impl NativeEngine {
-    pub(super) fn describe(&self, _cx: &Context) -> Result<Value> {
+    pub(super) fn describe(&self, cx: &Context) -> Result<Value> {
         let kernel = nix::sys::utsname::uname().doing(|| "cannot ask for the kernel's version")?;
         let all = ContainerFilter { all: true, ..ContainerFilter::default() };
         let containers = container::list(&self.store, &all)?;
@@ -24,7 +27,8 @@ impl NativeEngine {
             "executable": std::env::current_exe().doing(|| "cannot find this program")?,
             "kernel": kernel.release().to_string_lossy(),
             "architecture": kernel.machine().to_string_lossy(),
-            "storage": "overlay",
+            "storage": storage(&self.store, privilege, cx)?,
+            "security": security(),
             "rootless": privilege.is_rootless(),
             "ids": privilege.ids(),
             "way_out": { "name": way.name(), "reason": way.reason, "limits": way.limits() },
@@ -34,6 +38,30 @@ impl NativeEngine {
             "running": containers.iter().filter(|container| container.status.is_alive()).count(),
         }))
     }
+}
+
+/// How layers are kept and seen as one: `driver`; `layers` (`erofs`, `folder`) and the `reason`; whose `attributes` overlays
+/// have.
+fn storage(store: &Store, privilege: Privilege, cx: &Context) -> Result<Value> {
+    let form = NewLayerForm::of(&store.content(&cx.cancel)?)?;
+    let reason = match form {
+        NewLayerForm::Indexed => "",
+        NewLayerForm::Folder if NewLayerForm::is_chosen() => "`SHANTY_LAYERS` says so",
+        NewLayerForm::Folder if privilege.is_rootless() => "the kernel mounts EROFS for root alone",
+        NewLayerForm::Folder => "this machine cannot mount EROFS from a file, or no overlay over it",
+    };
+    let attributes = if privilege.is_rootless() { "user.overlay" } else { "trusted.overlay" };
+    Ok(json!({ "driver": "overlay", "layers": form.name(), "reason": reason, "attributes": attributes }))
+}
+
+/// Which of the kernel's filters and labels containers can have: `seccomp`, `apparmor`, `selinux`.
+fn security() -> Vec<&'static str> {
+    let places = [
+        ("seccomp", "/proc/sys/kernel/seccomp"),
+        ("apparmor", "/sys/kernel/security/apparmor"),
+        ("selinux", "/sys/fs/selinux/enforce"),
+    ];
+    places.into_iter().filter(|(_, place)| Path::new(place).exists()).map(|(name, _)| name).collect()
 }
 
 /// Which control groups containers have: `kind` (`v1`, `v2`, `hybrid`, `delegated`, `systemd`, `none`), the controllers, and
@@ -53,6 +81,8 @@ fn control_groups(hierarchies: &Hierarchies, is_rootless: bool) -> Value {
         _ => String::new(),
     };
     let mut controllers = hierarchies.controllers();
+    // A hierarchy with a name has none.
+    controllers.retain(|name| !name.starts_with("name="));
     controllers.sort();
     json!({ "kind": kind, "controllers": controllers, "reason": reason })
 }

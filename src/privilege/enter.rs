@@ -1,7 +1,7 @@
 //! Into the user's namespace.
 
 use super::newidmap::{self, Subordinate};
-use super::{members, places};
+use super::{members, places, ranges};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::sys::clone;
 use crate::sys::pidfd;
@@ -25,6 +25,12 @@ pub fn enter() -> Result<()> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     if uid == 0 {
         return Ok(());
+    }
+    let maps = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    if ranges::is_root_outside(&maps, uid) {
+        // Nobody gets out of a user namespace, so it cannot be in the one of the others.
+        return Err(Error::unsupported("`shanty` is called in a user namespace whose only user is root outside")
+            .hint("in a script without root, `host()` has programs run in one: call the script's functions, or `import` the other script"));
     }
     let ranges = Subordinate::of(uid);
     let base = places::base_of_user(uid, ranges.is_some())?;

@@ -47,6 +47,12 @@ pub fn root_of_map(map: &str) -> Option<(u32, u32)> {
     root.map(|root| (root, all))
 }
 
+/// Whether this user of a user namespace is the root of the one around it.
+pub fn is_root_outside(map: &str, uid: u32) -> bool {
+    let mut lines = map.lines().map(|line| line.split_whitespace().map(str::parse::<u32>).collect::<Vec<_>>());
+    lines.any(|numbers| uid != 0 && numbers == [Ok(uid), Ok(0), Ok(1)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +73,7 @@ mod tests {
         assert_eq!(root_of_map("0 1000 1\n"), Some((1000, 1)));
         assert_eq!(root_of_map("1000 1000 1\n"), None);
         assert_eq!(root_of_map("nonsense"), None);
+        assert!(is_root_outside("      1000          0          1\n", 1000));
+        assert!(!is_root_outside("0 0 4294967295\n", 1000) && !is_root_outside("1000 1000 1\n", 1000));
     }
 }

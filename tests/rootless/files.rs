@@ -2,7 +2,9 @@
 
 use super::Person;
 use crate::support::require;
+use shanty::sys::xattr::set_at;
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -26,6 +28,10 @@ fn with_keep_id_the_user_has_its_own_number_inside_and_owns_what_it_makes() {
 fn programs_of_the_machine_run_as_the_user() {
     let person = require!(Person::new());
     assert_eq!(person.eval("print(host(`id -u`).text)").trim(), person.uid.to_string());
+    // A user namespace is not left, so one that is called so cannot be where the others are.
+    let nested = person.try_eval(&format!("print(host(`{} ps`).text)", env!("CARGO_BIN_EXE_shanty")));
+    let said = String::from_utf8_lossy(&nested.stderr);
+    assert!(!nested.status.success() && said.contains("root outside") && said.contains("`import`"), "{said}");
     // What containers made is the user's on the machine, whoever they are inside.
     assert_eq!(
         person.eval(r#"fs::write("made", "x"); print(host("stat -c %u made").text)"#).trim(),
@@ -72,6 +78,24 @@ fn owners_of_a_layer_are_kept_although_nobody_can_have_them() {
     let of_theirs = listing.lines().filter(|line| line.ends_with("theirs") && line.contains("33/34")).count();
     // In the layer that was built, and in the one that was committed after a change.
     assert_eq!(of_theirs, 2, "{listing}");
+    person.wait_for_nobody();
+}
+
+#[test]
+fn a_file_with_a_capability_for_somebody_elses_root_is_copied_without_it() {
+    let person = require!(Person::new());
+    let file = person.folder.path().join("theirs");
+    fs::write(&file, "x").unwrap();
+    std::os::unix::fs::chown(&file, Some(person.uid), Some(person.uid)).unwrap();
+    let capability = [&[1, 0, 0, 3, 0, 0x20, 0, 0][..], &[0; 12], &700_000u32.to_le_bytes()].concat();
+    let folder = fs::File::open(person.folder.path()).unwrap();
+    set_at(folder.as_fd(), c"theirs", c"security.capability", &capability).unwrap();
+    person.eval(
+        r#"let c = image("busybox:1").run(["sleep", "1000"], #{ network: "none", stop_timeout: 0 });
+        c.copy_to("theirs", "/theirs").copy_from("/theirs", "back");
+        c.remove(#{ force: true })"#,
+    );
+    assert_eq!(fs::read_to_string(person.folder.path().join("back")).unwrap(), "x");
     person.wait_for_nobody();
 }
 

@@ -19,7 +19,7 @@ pub fn version() -> Map {
 }
 
 /// What the engine is and runs on: its root, the kernel, the numbers of images and containers; and which ways are in use,
-/// and why: `rootless`, `ids` (`all`, `ranges`, `single`), `way_out`, `control_groups`.
+/// and why: `rootless`, `ids` (`all`, `ranges`, `single`), `storage`, `way_out`, `control_groups`, `security`.
 ///
 /// # Example (engine)
 /// print(info());
