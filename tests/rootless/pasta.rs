@@ -19,8 +19,7 @@ const FAR_6: &str = "2001:db8:2::1";
 
 #[test]
 fn pasta_is_the_way_out_where_it_is_there_and_ends_with_the_last_container() {
-    let (mut person, far) = require!(behind_a_router());
-    person.way = "";
+    let (person, far) = require!(behind_a_router(Person::new));
     let _servers = [far.serve(FAR, 7001), far.serve(FAR_6, 7001)];
     let told = r#"print(info().way_out.name)"#;
     assert_eq!(person.eval(told).trim(), "pasta", "the one that would be taken");
@@ -54,8 +53,7 @@ fn pasta_is_the_way_out_where_it_is_there_and_ends_with_the_last_container() {
 
 #[test]
 fn names_are_looked_up_beside_pasta() {
-    let (mut person, far) = require!(behind_a_router());
-    person.way = "";
+    let (person, far) = require!(behind_a_router(Person::new));
     let server = far.run(|| UdpSocket::bind((FAR, 53)).unwrap());
     let answering = std::thread::spawn(move || {
         let mut message = [0; 512];
@@ -74,8 +72,7 @@ fn names_are_looked_up_beside_pasta() {
 
 #[test]
 fn a_pasta_whose_uplink_was_killed_is_replaced() {
-    let (mut person, far) = require!(behind_a_router());
-    person.way = "";
+    let (person, far) = require!(behind_a_router(Person::new));
     let _server = far.serve(FAR, 7001);
     let run = r#"print(image("busybox:1").run(["sleep", "1000"], #{ name: "web" }).inspect().State.Pid)"#;
     let inside = Netns::of(person.eval(run).trim().parse().unwrap());
@@ -88,14 +85,28 @@ fn a_pasta_whose_uplink_was_killed_is_replaced() {
     person.wait_for_nobody();
 }
 
+#[test]
+fn pasta_of_a_user_with_a_systemd_and_ranges_is_where_the_networks_are() {
+    let (person, far) = require!(behind_a_router(Person::with_systemd));
+    let _server = far.serve(FAR, 7001);
+    let run = r#"print(image("busybox:1").run(["sleep", "1000"], #{ name: "web" }).inspect().State.Pid)"#;
+    let inside = Netns::of(person.eval(run).trim().parse().unwrap());
+    assert_eq!(inside.ask(&format!("{FAR}:7001")).unwrap().to_string(), MACHINE);
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", pastas(&person)[0])).unwrap();
+    assert!(groups.contains("/app.slice/shanty-networks-"), "{groups}");
+    person.eval(r#"container("web").remove(#{ force: true })"#);
+    person.wait_for_nobody();
+}
+
 /// A user whose machine has a default route, and what is at its other end.
-fn behind_a_router() -> Result<(Person, Netns), Missing> {
+fn behind_a_router(person: impl FnOnce() -> Result<Person, Missing>) -> Result<(Person, Netns), Missing> {
     program("pasta")?;
     let tun = fs::metadata("/dev/net/tun").map(|device| device.permissions().mode() & 0o006).unwrap_or_default();
     if tun != 0o006 {
         return Err(Missing("`/dev/net/tun` that everybody may open".into()));
     }
-    let (person, far) = (Person::new()?, Netns::new());
+    let (mut person, far) = (person()?, Netns::new());
+    person.way = "";
     person
         .machine
         .sh(&format!("ip link add out type veth peer name in netns {}; ip link set out master wire up", far.path()));

@@ -19,7 +19,7 @@ fn a_container_gets_a_scope_with_limits_a_freezer_and_figures() {
     for controller in ["cpu", "memory", "pids"] {
         assert!(told["control_groups"]["controllers"].as_array().unwrap().contains(&controller.into()), "{told}");
     }
-    assert_eq!(scopes(&person), Vec::<PathBuf>::new(), "who starts nothing asks for nothing");
+    assert_eq!(all_scopes(&person), Vec::<PathBuf>::new(), "who starts nothing asks for nothing");
 
     let options = r#"#{ name: "web", memory: "64m", pids_limit: 20, cpus: 0.5 }"#;
     person.eval(&format!(r#"image("busybox:1").run(["sleep", "1000"], {options})"#));
@@ -94,6 +94,22 @@ fn a_restart_stays_in_its_scope_and_a_start_gets_another() {
 }
 
 #[test]
+fn what_containers_share_ends_with_none_of_their_scopes() {
+    let person = require!(Person::with_systemd());
+    let run = r#"image("busybox:1").run(["sleep", "1000"], #{ name: NAME });"#;
+    person.eval(&run.replace("NAME", r#""first""#));
+    let uplink = person.processes("shanty-uplink")[0];
+    let is_out = || group_of(uplink).to_string_lossy().contains("/shanty-networks-").then_some(());
+    wait_for(Duration::from_secs(10), is_out);
+    person.eval(&run.replace("NAME", r#""second""#));
+    let first = scopes(&person).into_iter().find(|scope| group_of(person.processes("sleep")[0]).starts_with(scope));
+    systemctl(&person, &["stop", first.unwrap().file_name().unwrap().to_str().unwrap()]);
+    assert_eq!((person.processes("shanty-uplink"), person.processes("sleep").len()), (vec![uplink], 1));
+    person.eval(r#"for name in ["first", "second"] { container(name).remove(#{ force: true }) }"#);
+    nothing_is_left(&person);
+}
+
+#[test]
 fn stopping_the_scope_ends_the_container() {
     let person = require!(Person::with_systemd());
     person.eval(r#"image("busybox:1").run(["sleep", "1000"], #{ name: "web", network: "none" })"#);
@@ -126,11 +142,18 @@ fn doctor_says_that_systemd_makes_the_groups() {
     assert!(groups["level"] == "ok" && groups["text"].as_str().unwrap().contains("scope"), "{groups}");
 }
 
-/// The scopes of containers that are there.
-fn scopes(person: &Person) -> Vec<PathBuf> {
+/// The scopes that are there.
+fn all_scopes(person: &Person) -> Vec<PathBuf> {
     let slice = format!("/sys/fs/cgroup/user.slice/user-{0}.slice/user@{0}.service/app.slice", person.uid);
     let entries = fs::read_dir(slice).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("shanty-")).collect()
+}
+
+/// Those of containers.
+fn scopes(person: &Person) -> Vec<PathBuf> {
+    let mut scopes = all_scopes(person);
+    scopes.retain(|path| !path.to_string_lossy().contains("shanty-networks-"));
+    scopes
 }
 
 fn group_of(pid: i32) -> PathBuf {
@@ -142,7 +165,7 @@ fn group_of(pid: i32) -> PathBuf {
 #[track_caller]
 fn nothing_is_left(person: &Person) {
     person.wait_for_nobody();
-    wait_for(Duration::from_secs(10), || scopes(person).is_empty().then_some(()));
+    wait_for(Duration::from_secs(10), || all_scopes(person).is_empty().then_some(()));
     wait_for(Duration::from_secs(10), || {
         let units = systemctl(person, &["list-units", "--all", "--plain", "--no-legend", "shanty-*"]);
         units.trim().is_empty().then_some(())

@@ -25,6 +25,7 @@ pub use devices::NO_DEVICE_RULES;
 pub use hierarchy::{Hierarchies, Hierarchy};
 pub use oom::OomWatch;
 pub use remove::{remove_group, remove_if_empty};
+pub use scopes::leave;
 pub use stats::{BlockUsage, CpuUsage, MemoryUsage, PidsUsage, Usage};
 
 use crate::error::{IoContext, Result};

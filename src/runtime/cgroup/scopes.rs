@@ -1,4 +1,5 @@
-//! The scopes that an ordinary user's systemd makes: one for each monitor, with the groups of its container.
+//! The scopes that an ordinary user's systemd makes: one for each monitor, with the groups of its container, and one for
+//! what all containers share.
 //!
 //! A scope is there as long as something is in it, so it needs nobody who takes it away, and nobody but its monitor and its
 //! container lives in it: stopping it, which ends all that is inside, ends one container.
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Where systemd has what a person runs (systemd.special(7)).
 const SLICE: &str = "app.slice";
+const PREFIX: &str = "shanty-";
 const KIND: &str = ".scope";
 /// Digits of a container's id that are shown.
 const SHOWN: usize = 12;
@@ -37,12 +39,25 @@ pub(super) fn enter(found: Hierarchies, group: &Path) -> Hierarchies {
     }
 }
 
+/// Has this process leave the groups of whoever called it, which go with a session or a container; `what` it is for is a part
+/// of the scope's name. Nothing to do where systemd does not make the groups.
+pub fn leave(what: &str) -> Result<()> {
+    if !Privilege::current().is_rootless() {
+        return Ok(());
+    }
+    let found = Hierarchies::discover()?;
+    let is_ours = |unified: &Hierarchy| {
+        let name = unified.mount_point.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(PREFIX) && name.ends_with(KIND)
+    };
+    if !found.are_scopes() && !found.unified.as_ref().is_some_and(is_ours) {
+        return Ok(());
+    }
+    ask(&format!("{PREFIX}{what}-"), &format!("Shanty's {what}"))
+}
+
 fn make(outer: &Hierarchy, group: &Path) -> Result<Hierarchy> {
-    let uid = Privilege::current().uid();
-    let (pid, id) = (std::process::id(), shown(group));
-    let description = format!("Shanty container {id}");
-    let name = format!("{}{pid}{KIND}", prefix(group));
-    systemd::start(uid, &Scope { name: &name, description: &description, slice: SLICE, pids: &[pid as i32] })?;
+    ask(&prefix(group), &format!("Shanty container {}", shown(group)))?;
     let own = fs::read_to_string("/proc/self/cgroup").doing(|| "cannot read `/proc/self/cgroup`")?;
     let path = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     let scope = outer.mount_point.join(path);
@@ -52,6 +67,11 @@ fn make(outer: &Hierarchy, group: &Path) -> Result<Hierarchy> {
     fs::create_dir_all(&monitors).doing(doing)?;
     try_write(&monitors.join("cgroup.procs"), "0").doing(doing)?;
     Ok(outer.clone().below(scope.clone(), monitors))
+}
+
+fn ask(prefix: &str, description: &str) -> Result<()> {
+    let name = format!("{prefix}{}{KIND}", std::process::id());
+    systemd::start(Privilege::current().uid(), &Scope { name: &name, description, slice: SLICE })
 }
 
 /// The scope that a container of ours is in; `None` when it is in none.
@@ -68,7 +88,7 @@ pub(super) fn find(outer: &Hierarchy, group: &Path) -> Option<Hierarchy> {
 /// What the names of the scopes of a container begin with: a monitor adds its process id, so that the scope of the one before
 /// may still be there. `group`: `shanty/<id8>/<id>`.
 fn prefix(group: &Path) -> String {
-    format!("shanty-{}-{}-", root_of(group), shown(group))
+    format!("{PREFIX}{}-{}-", root_of(group), shown(group))
 }
 
 fn root_of(group: &Path) -> String {

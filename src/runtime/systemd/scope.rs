@@ -28,12 +28,10 @@ pub struct Scope<'a> {
     pub description: &'a str,
     /// The slice that it is in, with `.slice`.
     pub slice: &'a str,
-    /// Who is moved there from wherever it is.
-    pub pids: &'a [i32],
 }
 
-/// Has a user's systemd move processes to a scope of their own, whose group is delegated: whoever is in it makes groups
-/// below. It is there as long as something is in it. Returns when they are there.
+/// Has a user's systemd move this process to a scope of its own, whose group is delegated: whoever is in it makes groups
+/// below. It is there as long as something is in it. Returns when this process is there.
 ///
 /// # Errors
 /// Whatever the bus or systemd says; `timeout`.
@@ -100,10 +98,9 @@ fn write(values: &mut Writer, scope: &Scope<'_>) {
         // How many a container has is said by its own limit.
         all.structure().string("TasksMax").signature("t").u64(u64::MAX);
         all.structure().string("TimeoutStopUSec").signature("t").u64(ENDING.as_micros() as u64);
+        // Whoever asks, by whatever number systemd knows it.
         all.structure().string("PIDs").signature("au").array(4, |pids| {
-            for pid in scope.pids {
-                pids.u32(*pid as u32);
-            }
+            pids.u32(0);
         });
     });
     // No units beside it.

@@ -8,6 +8,7 @@ use super::udp::{self, Maker};
 use super::{pasta, spawn, tcp};
 use crate::error::{Error, IoContext, Result};
 use crate::privilege;
+use crate::runtime::cgroup;
 use crate::runtime::network::gate::Gate;
 use crate::runtime::network::home::{self, Home};
 use crate::runtime::network::way_out::{self, Way, WayKind};
@@ -28,6 +29,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 /// Connections and flows at a time, and the descriptors that one needs: two sockets, and two pipes.
 const MOST: usize = 2048;
@@ -86,7 +88,9 @@ fn born(base: &Path) -> Result<Option<RecordLock>> {
     privilege::stay()?;
     // Those that serve are started before this thread moves, and stay in the machine's namespace.
     let serve = wait_for_sockets()?;
-    let pasta = way_out::pasta_is_usable().and_then(|()| pasta::Launcher::here(base).map_err(|error| error.message()));
+    let leaving = leave_callers_groups()?;
+    let pasta =
+        way_out::pasta_is_usable().and_then(|()| pasta::Launcher::here(base, leaving).map_err(|error| error.message()));
     match Home::read(base).and_then(|home| left_home(base, home.namespace)) {
         Some(left) => netns::enter(left.as_fd())?,
         None => netns::unshare_thread().map(drop)?,
@@ -108,6 +112,13 @@ fn born(base: &Path) -> Result<Option<RecordLock>> {
     let namespace = fs::metadata("/proc/self/ns/net").doing(doing)?.ino();
     Home { namespace, way }.write(base)?;
     Ok(Some(lock))
+}
+
+/// Starts a thread that takes this process out of the control groups of whoever needed it first: it is not to end with them.
+/// Nobody waits for it but who starts processes that are to be there as well.
+fn leave_callers_groups() -> Result<JoinHandle<()>> {
+    // It works where it is, too.
+    spawn(|| drop(cgroup::leave("networks"))).doing(|| "cannot start a thread")
 }
 
 /// The home of an uplink that was killed, which its members keep open.

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long it may take to end.
@@ -32,12 +32,13 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// In the namespace that this thread is in now.
-    pub fn here(base: &Path) -> Result<Self> {
+    /// In the namespace that this thread is in now. What it starts is where this process is when `leaving` has ended.
+    pub fn here(base: &Path, leaving: JoinHandle<()>) -> Result<Self> {
         let (go, asked) = channel();
         let (answer, said) = channel();
         let base = base.to_owned();
         let work = move || {
+            let _ = leaving.join();
             if let Ok(thread) = asked.recv() {
                 let _ = answer.send(run(&base, thread));
             }
@@ -48,7 +49,7 @@ impl Launcher {
 
     /// Starts it for the namespace of this process: it sets its device up there and goes to the background.
     pub fn start(self, base: &Path) -> Result<Way> {
-        // One of an uplink that was killed looks once a second whether that is there, and ends then: rather now.
+        // One of an uplink that was killed: newer versions look once a second whether that is there, others stay.
         let started = Instant::now();
         while is_there()? && started.elapsed() < ENDING {
             stop(base);
@@ -65,7 +66,7 @@ impl Launcher {
 }
 
 /// Starts a thread whose namespace, that of this thread, can be opened by who has no rights but those of the user; gives its
-/// number. It stays as long as this process, and so does `pasta`.
+/// number. It stays as long as this process.
 ///
 /// `pasta` gives most capabilities away first, and the kernel lets nobody into `/proc/PID/ns` of who has more (ptrace(2),
 /// "Ptrace access mode checking").

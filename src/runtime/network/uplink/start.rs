@@ -4,6 +4,7 @@ use super::ARGV0;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::runtime::control::{keep_child, protected};
 use crate::runtime::network::way_out::OVERRIDE;
+use crate::runtime::systemd;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,7 +18,7 @@ pub fn start(base: &Path) -> Result<()> {
     let program = protected(base)?;
     let mut command = Command::new(program.path());
     command.arg0(ARGV0).arg(base).env_clear().current_dir("/");
-    for kept in ["PATH", OVERRIDE] {
+    for kept in ["PATH", OVERRIDE, systemd::BUS] {
         if let Some(value) = std::env::var_os(kept) {
             command.env(kept, value);
         }

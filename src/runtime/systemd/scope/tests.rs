@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use tempfile::TempDir;
 
-const SCOPE: Scope<'static> = Scope { name: "x.scope", description: "X", slice: "app.slice", pids: &[7] };
+const SCOPE: Scope<'static> = Scope { name: "x.scope", description: "X", slice: "app.slice" };
 const JOB: &str = "/org/freedesktop/systemd1/job/5";
 
 /// What a bus says when it is asked for a scope: types of the body and its strings, or nothing at all.
