@@ -48,6 +48,8 @@ impl Monitor {
                 self.proxy = None;
             } else if self.resolver == Some(pid) {
                 self.resolver = None;
+            } else if self.answering_ended(pid, code) {
+                // The next call brings another one.
             } else if !self.check_ended(pid.as_raw(), code) {
                 self.execution_ended(pid.as_raw(), code);
             }

@@ -1,12 +1,13 @@
 //! Programs that run in the container beside the first one: `exec`.
 
-use crate::error::{IoContext, Result};
+use super::handshake::Container;
+use super::owners::Owners;
+use crate::error::{Error, IoContext, Result};
 use crate::model::Id;
 use crate::runtime::cgroup::{Group, NO_DEVICE_RULES};
 use crate::runtime::control::protocol::{ExecRequest, Failure};
 use crate::runtime::exec::{Exec, ExecStdio, Task};
 use crate::runtime::external::{External, ExternalExec};
-use crate::runtime::launch::Launch;
 use crate::runtime::report::{Incoming, Reporter};
 use crate::sys::clone::{self, Child};
 use crate::sys::pidfd;
@@ -34,12 +35,12 @@ impl Execution {
     pub fn start(
         request: &ExecRequest,
         stdio: Vec<OwnedFd>,
-        launch: &Launch,
+        container: &Container,
         group: Group<'_>,
         below: Option<&str>,
-        init: &Child,
-        warnings: &[String],
     ) -> Result<Self> {
+        let Container { launch, owners, state, .. } = container;
+        let Some(init) = &container.init else { return Err(Error::conflict("the container has ended")) };
         let stdio = ExecStdio::new(request, stdio)?;
         let doing = || "cannot make a process in the container";
         let (report, report_write) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
@@ -48,7 +49,7 @@ impl Execution {
             let exec = ExternalExec { external, request, bundle_dir, init: init.pid, stdio, reporter };
             clone::spawn(CloneFlags::empty(), None, move || exec.run())
         } else {
-            let without_mknod = warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
+            let without_mknod = state.warnings.iter().any(|warning| warning.starts_with(NO_DEVICE_RULES));
             let exec = Exec {
                 task: Task::Beside(request, bundle_dir),
                 hierarchies: group.hierarchies,
@@ -56,6 +57,7 @@ impl Execution {
                 init: init.pidfd.as_fd(),
                 stdio,
                 take_away: if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 },
+                owners: owners.as_ref().map(Owners::outbox),
                 reporter,
             };
             let cgroup = match below {

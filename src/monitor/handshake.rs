@@ -8,6 +8,7 @@ use super::input;
 use super::log::Log;
 use super::networks::open_resolver;
 use super::output::Output;
+use super::owners::Owners;
 use super::stdio::Stdio;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::model::Secret;
@@ -58,6 +59,8 @@ pub struct Container {
     pub ports: Vec<OwnedFd>,
     /// Sockets on which the container asks for names.
     pub questions: Vec<OwnedFd>,
+    /// Changes of owners, when they are to be recorded.
+    pub owners: Option<Owners>,
     /// Who launched it, when it is to die with them.
     pub launcher: Option<OwnedFd>,
 }
@@ -105,7 +108,9 @@ fn make(
     let state = in_step("reading the last state", || first_state(&launch))?;
     let launcher = if launch.die_with_caller { launcher() } else { None };
     let ports = take_ports(&launch, &mut fds)?;
-    let (init, pipes) = in_step("making the first process", || spawn_init(&launch, fds, remains, None))?;
+    let owners = in_step("making a socket", || Owners::of(&launch))?;
+    let (init, pipes) =
+        in_step("making the first process", || spawn_init(&launch, fds, remains, None, owners.as_ref()))?;
     if let Err(failure) = in_step("holding the mounts", || remains.hold(&init)) {
         // A child that has failed by now has no mounts any more: its report says why.
         let gone = !Path::new(&format!("/proc/{}/ns/mnt", init.pid)).exists();
@@ -153,6 +158,7 @@ fn make(
         control,
         ports,
         questions,
+        owners,
         launcher,
     };
     in_step("taking the terminal over", || container.take_terminal())?;
@@ -230,6 +236,7 @@ pub(super) fn spawn_init(
     passed: Vec<OwnedFd>,
     remains: &mut Remains,
     network: Option<&Arc<File>>,
+    owners: Option<&Owners>,
 ) -> Result<(Child, Pipes)> {
     let doing = || "cannot make a pipe";
     let (go_read, go) = pipe2(OFlag::O_CLOEXEC).doing(doing)?;
@@ -265,6 +272,7 @@ pub(super) fn spawn_init(
         go: go_read,
         reporter: Reporter::new(report_write),
         tells_made: launch.tells_made,
+        owners: owners.map(Owners::outbox),
         unattended: None,
     };
     // The child's ends go into the closure: in this process they are closed when it returns.

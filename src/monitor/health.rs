@@ -5,7 +5,7 @@ use super::execution::Execution;
 use super::handshake::now;
 use super::timers::Timers;
 use super::watch::{Life, Monitor};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::OnUnhealthy;
 use crate::runtime::health::{HealthResult, HealthStatus};
 use std::time::Duration;
@@ -69,11 +69,7 @@ impl Monitor {
         request: &crate::runtime::control::protocol::ExecRequest,
         stdio: Vec<std::os::fd::OwnedFd>,
     ) -> Result<Execution> {
-        let container = &self.container;
-        let Some(init) = &container.init else { return Err(Error::conflict("the container has ended")) };
-        let group = self.remains.group();
-        let warnings = &container.state.warnings;
-        Execution::start(request, stdio, &container.launch, group, Some(GROUP), init, warnings)
+        Execution::start(request, stdio, &self.container, self.remains.group(), Some(GROUP))
     }
 
     /// A check takes too long.

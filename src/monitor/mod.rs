@@ -20,6 +20,7 @@ pub mod log;
 mod networks;
 mod oom;
 mod output;
+mod owners;
 mod pause;
 mod requests;
 mod restart;

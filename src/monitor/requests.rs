@@ -94,13 +94,11 @@ impl Monitor {
         if self.life == Life::Starting {
             return Err(is_restarting());
         }
-        let container = &self.container;
-        let Some(init) = &container.init else {
+        if self.container.init.is_none() {
             return Err(is_restarting());
-        };
-        let warnings = &container.state.warnings;
+        }
         let group = self.remains.group();
-        let mut execution = Execution::start(request, stdio, &container.launch, group, None, init, warnings)?;
+        let mut execution = Execution::start(request, stdio, &self.container, group, None)?;
         execution.victims_before = self.victims;
         self.clients[index].execution = Some(execution);
         Ok(())

@@ -101,8 +101,9 @@ impl Monitor {
         let in_step = |step: &'static str| move |error| Failure::of(step, &error);
         let launch = &self.container.launch;
         let network = self.remains.network();
-        let (init, pipes) = spawn_init(launch, Vec::new(), &mut self.remains, network.as_ref())
-            .map_err(in_step("making the first process"))?;
+        let (init, pipes) =
+            spawn_init(launch, Vec::new(), &mut self.remains, network.as_ref(), self.container.owners.as_ref())
+                .map_err(in_step("making the first process"))?;
         self.remains.hold(&init).map_err(in_step("holding the mounts"))?;
         if network.is_none() {
             self.remains.attach_network(init.pid).map_err(in_step("connecting the network"))?;

@@ -6,6 +6,7 @@ use super::cleanup::Remains;
 use super::client::Client;
 use super::events::Pending;
 use super::handshake::Container;
+use super::owners::Owners;
 use super::pause::Freezing;
 use super::restart::Restarts;
 use super::timers::Timers;
@@ -115,6 +116,10 @@ enum Source {
     Output(usize),
     Port,
     Question,
+    /// What listens to changes of owners comes in.
+    Listener,
+    /// An owner is changed.
+    Change(usize),
     Client(usize),
     Report(usize),
 }
@@ -166,6 +171,7 @@ impl Monitor {
         let outputs = log.flat_map(|(_, outputs)| outputs.iter().enumerate());
         let ports = container.ports.iter().filter(|_| self.proxy.is_none());
         let questions = container.questions.iter().filter(|_| self.resolver.is_none());
+        let owners = container.owners.iter();
         let clients = self.clients.iter().enumerate();
         let signals = self.signals.iter().map(|signals| (Source::Child, signals.as_fd()));
         signals
@@ -177,6 +183,8 @@ impl Monitor {
             .chain(container.launcher.iter().map(|launcher| (Source::Launcher, launcher.as_fd())))
             .chain(outputs.filter_map(|(index, output)| Some((Source::Output(index), output.fd()?))))
             .chain(ports.map(|port| (Source::Port, port.as_fd())))
+            .chain(owners.clone().map(|owners| (Source::Listener, owners.inbox())))
+            .chain(owners.flat_map(Owners::unserved).map(|(index, fd)| (Source::Change(index), fd)))
             .chain(questions.map(|socket| (Source::Question, socket.as_fd())))
             .chain(
                 clients
@@ -216,6 +224,8 @@ impl Monitor {
             Source::Port if self.proxy.is_none() => self.start_proxy(),
             Source::Question if self.resolver.is_none() => self.start_resolver(),
             Source::Port | Source::Question => {}
+            Source::Listener => self.receive_listeners(),
+            Source::Change(index) => self.answer_changes(index),
             Source::Client(index) => self.serve(index),
             Source::Report(index) => self.executed(index, false),
         }
@@ -258,6 +268,7 @@ impl Monitor {
     fn end(mut self) -> i32 {
         self.clients.clear();
         self.stop_serving();
+        self.stop_answering();
         self.remains.take_away();
         if self.container.launch.remove {
             // This process becomes the cleaner: its lock goes at the exec.

@@ -137,6 +137,7 @@ impl Container {
             go: go_read,
             reporter: Reporter::new(report_write),
             tells_made: false,
+            owners: None,
             unattended: Some(unattended),
         };
         // The child's ends go into the closure: in this process they are closed when it returns.

@@ -72,6 +72,7 @@ pub fn run(options: &Options, exec: &Arguments, log: &Log) -> Result<u8> {
         init: init.as_fd(),
         stdio,
         take_away: if without_mknod { capability::bit("MKNOD").unwrap_or(0) } else { 0 },
+        owners: None,
         reporter: Reporter::new(report_write),
     };
     let maker = clone::spawn(CloneFlags::empty(), cgroup.as_ref().map(AsFd::as_fd), move || program.run());

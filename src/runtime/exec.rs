@@ -55,6 +55,8 @@ pub struct Exec<'a> {
     pub stdio: ExecStdio,
     /// Capabilities that the container must not have.
     pub take_away: CapSet,
+    /// Where what listens to changes of owners goes, when they are to be recorded.
+    pub owners: Option<BorrowedFd<'a>>,
     /// Where the failure goes. Closed by the exec.
     pub reporter: Reporter,
 }
@@ -120,8 +122,9 @@ impl Exec<'_> {
             userns::give_stdio(&spec);
         }
         step("entering the namespaces", || self.join(user))?;
-        let program = step("reading the process", || self.program(&spec))?;
-        let own = tasks.iter().map(AsRawFd::as_raw_fd).chain([self.reporter.as_raw_fd()]);
+        let mut program = step("reading the process", || self.program(&spec))?;
+        program.owners = self.owners.map(|socket| socket.as_raw_fd());
+        let own = tasks.iter().map(AsRawFd::as_raw_fd).chain([self.reporter.as_raw_fd()]).chain(program.owners);
         let keep: Vec<_> = own.chain(kept.iter().copied()).collect();
         step("preparing the program", || program.settle(&keep))?;
 

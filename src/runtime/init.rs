@@ -70,6 +70,8 @@ pub struct Init<'a> {
     pub reporter: Reporter,
     /// Report what was made in the root for mounts to have a place.
     pub tells_made: bool,
+    /// Where what listens to changes of owners goes, when they are to be recorded.
+    pub owners: Option<BorrowedFd<'a>>,
     /// For one whose maker does not stay: it ends by itself, and somebody else starts its program.
     pub unattended: Option<Unattended<'a>>,
 }
@@ -216,6 +218,8 @@ impl Init<'_> {
         }
         let mut keep = vec![self.go.as_raw_fd(), self.reporter.as_raw_fd()];
         let mut program = program;
+        program.owners = self.owners.map(|socket| socket.as_raw_fd());
+        keep.extend(program.owners);
         if let Some(unattended) = &self.unattended {
             keep.extend(unattended.kept());
             program.new_keyring = !unattended.no_new_keyring;

@@ -23,6 +23,7 @@ pub mod network;
 mod no_pivot;
 pub mod overlay;
 mod overlay_mount;
+pub mod owners;
 pub mod process_tree;
 pub mod program;
 mod reaper;

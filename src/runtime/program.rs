@@ -44,6 +44,8 @@ pub struct Program {
     umask: u32,
     /// Whether it gets a session keyring of its own.
     pub new_keyring: bool,
+    /// Where to send what listens to its changes of owners; `None`: the kernel makes them.
+    pub owners: Option<RawFd>,
 }
 
 /// What differs from the specification's process: for `exec`.
@@ -97,6 +99,7 @@ impl Program {
             rlimits: process.rlimits().clone().unwrap_or_default(),
             umask: process.user().umask().unwrap_or(0o022),
             new_keyring: true,
+            owners: None,
         })
     }
 
@@ -188,18 +191,20 @@ impl Program {
         signals::reset();
 
         let doing = || "cannot set the capabilities";
-        if let Some(filter) = &self.filter {
-            if self.no_new_privs {
-                prctl::set_no_new_privs().doing(|| "cannot set no_new_privs")?;
-            } else {
-                // Without no_new_privs loading needs CAP_SYS_ADMIN, so the last change of capabilities
-                // comes after it: a filter must allow capset and execve.
-                let admin = capability::bit("SYS_ADMIN").unwrap_or(0);
-                sys_capability::set(self.effective | admin, self.permitted | admin, self.inheritable).doing(doing)?;
-            }
-            filter.load()?;
-        } else if self.no_new_privs {
+        if self.no_new_privs {
             prctl::set_no_new_privs().doing(|| "cannot set no_new_privs")?;
+        } else if self.filter.is_some() || self.owners.is_some() {
+            // Without no_new_privs loading needs CAP_SYS_ADMIN, so the last change of capabilities
+            // comes after it: a filter must allow capset and execve.
+            let admin = capability::bit("SYS_ADMIN").unwrap_or(0);
+            sys_capability::set(self.effective | admin, self.permitted | admin, self.inheritable).doing(doing)?;
+        }
+        // Before the other one, which may not let anything be sent. What that refuses is refused all the same.
+        if let Some(owners) = self.owners {
+            seccomp::listen_to_owners(owners)?;
+        }
+        if let Some(filter) = &self.filter {
+            filter.load()?;
         }
         sys_capability::set(self.effective, self.permitted, self.inheritable).doing(doing)?;
         if self.ambient != 0 {

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 pub const MAX_FDS: usize = 253;
 
 /// Sends bytes and descriptors; returns how many bytes went. Never raises `SIGPIPE`.
-pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>], flags: MsgFlags) -> nix::Result<usize> {
+pub fn send(socket: impl AsRawFd, bytes: &[u8], fds: &[BorrowedFd<'_>], flags: MsgFlags) -> nix::Result<usize> {
     let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };

@@ -35,6 +35,7 @@ pub mod record_lock;
 pub mod reflink;
 pub mod scheduling;
 pub mod seccomp;
+pub mod seccomp_notify;
 pub mod session;
 pub mod signals;
 pub mod transparent;

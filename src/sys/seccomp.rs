@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use nix::errno::Errno;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 bitflags::bitflags! {
     /// How a filter is loaded.
@@ -36,6 +37,19 @@ pub fn load(program: &[Instruction]) -> nix::Result<()> {
 
 /// The same, with flags.
 pub fn load_with(program: &[Instruction], flags: FilterFlags) -> nix::Result<()> {
+    set_filter(program, flags.bits()).map(drop)
+}
+
+/// The same for a filter that asks somebody about calls (`SECCOMP_RET_USER_NOTIF`): gives the descriptor for
+/// [`super::seccomp_notify`]. Without it such calls are `ENOSYS`.
+pub fn load_asking(program: &[Instruction]) -> nix::Result<OwnedFd> {
+    const SECCOMP_FILTER_FLAG_NEW_LISTENER: u32 = 8;
+    let listener = set_filter(program, SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    // SAFETY: with this flag the result is a new descriptor, owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(listener) })
+}
+
+fn set_filter(program: &[Instruction], flags: u32) -> nix::Result<i32> {
     /// `struct sock_fprog` of seccomp(2).
     #[repr(C)]
     struct Program {
@@ -47,6 +61,6 @@ pub fn load_with(program: &[Instruction], flags: FilterFlags) -> nix::Result<()>
     let program = Program { length, instructions: program.as_ptr() };
     // SAFETY: pointer and length describe `program`, which outlives the call; `Instruction` has the
     // layout of `struct sock_filter`.
-    let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags.bits(), &raw const program) };
-    Errno::result(result).map(drop)
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    Errno::result(result).map(|result| result as i32)
 }

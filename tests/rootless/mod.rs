@@ -5,6 +5,7 @@ mod doctor;
 mod files;
 mod maps;
 mod network;
+mod owners;
 mod pasta;
 mod ranges;
 mod resources;

@@ -241,7 +241,7 @@ const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const AUDIT_ARCH_I386: u32 = 0x4000_0003;
 const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
 /// `__X32_SYSCALL_BIT`.
-const X32_BIT: u32 = 0x4000_0000;
+pub const X32_BIT: u32 = 0x4000_0000;
 
 const LOAD_WORD: u16 = 0x20;
 const JUMP_ALWAYS: u16 = 0x05;

@@ -3,6 +3,7 @@
 mod call;
 mod compile;
 mod oci;
+pub mod owners;
 mod profile;
 mod syscalls;
 mod written;
@@ -10,9 +11,12 @@ mod written;
 use super::bundle::{self, SECCOMP_ANNOTATION};
 use crate::error::{Error, IoContext, Result};
 use crate::sys::capability::CapSet;
-use crate::sys::seccomp::{FilterFlags, Instruction, load_with};
+use crate::sys::fd_passing;
+use crate::sys::seccomp::{FilterFlags, Instruction, load_asking, load_with};
+use nix::sys::socket::MsgFlags;
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag, Spec};
 use profile::{Arch, default_ranges};
+use std::os::fd::{AsFd, RawFd};
 pub use written::docker_default as written_default;
 
 /// The architecture of this program.
@@ -52,6 +56,16 @@ impl Filter {
             compile::interpreter::run(&self.program, NATIVE.audit(), number, arguments).0 == compile::ALLOW
         })
     }
+}
+
+/// Has changes of owners by this process and its children wait for an answer, and sends what they are answered at over a socket.
+/// Nothing is changed where that cannot be: on this kernel, or in a container whose programs somebody listens to already. Needs what
+/// [`Filter::load`] needs.
+pub fn listen_to_owners(socket: RawFd) -> Result<()> {
+    let Ok(listener) = load_asking(&owners::filter()) else { return Ok(()) };
+    fd_passing::send(socket, b"l", &[listener.as_fd()], MsgFlags::empty())
+        .map(drop)
+        .doing(|| "cannot send a descriptor to the monitor")
 }
 
 /// The filter that a bundle asks for, for a program with these capabilities; `None`: unconfined.

@@ -1,7 +1,7 @@
 //! Docker's default profile: which calls a container with certain capabilities may make.
 
 use super::call::{NONE, Syscall};
-use super::compile::{ALLOW, Condition, Ranges, Test, Verdict, errno};
+use super::compile::{ALLOW, Condition, Ranges, Test, Verdict, X32_BIT, errno};
 use super::syscalls::SYSCALLS;
 use crate::sys::capability::CapSet;
 
@@ -47,6 +47,12 @@ impl Arch {
             Self::X86 => 0x4000_0003,
             Self::Aarch64 => 0xc000_00b7,
         }
+    }
+
+    /// The way that a call of this number has come in.
+    pub fn of(audit: u32, number: u32) -> Option<Self> {
+        let arch = [Self::X86_64, Self::X86, Self::Aarch64].into_iter().find(|arch| arch.audit() == audit)?;
+        Some(if arch == Self::X86_64 && number >= X32_BIT { Self::X32 } else { arch })
     }
 }
 
