@@ -17,10 +17,11 @@ from build import Building
 from engines import Absent, Docker, Podman, Registry, Runc, Shanty, run, wait_until
 from images import Images
 from networks import Networks
+from rootless import Rootless
 from running import Running, anonymous
 
 SEQUENCE = 500
-BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "pipeline", "images", "monitor", "catalogue", "network", "connect", "backup", "build"]
+BENCHES = ["start", "sequence", "eval", "exec", "many", "list", "logs", "copy", "pull", "pipeline", "images", "monitor", "catalogue", "network", "connect", "backup", "build", "rootless", "rootless_pull", "rootless_network"]
 
 
 def main():
@@ -61,7 +62,7 @@ def main():
     sys.exit(1 if bench.failed or any(row.missed for row in bench.rows) else 0)
 
 
-class Bench(Running, Images, Networks, Building):
+class Bench(Running, Images, Networks, Building, Rootless):
     def __init__(self, options):
         self.options = options
         self.rows, self.notes, self.versions = [], [], {}

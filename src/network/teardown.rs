@@ -39,7 +39,9 @@ fn teardown(store: &Store) -> Result<bool> {
         note(store.write(|tx| if address::any(tx, &network.id)? { Ok(()) } else { remove_bridge(&network.bridge) }));
     }
     for orphan in orphans(store)? {
-        note(remove_bridge(&orphan));
+        // In a transaction as well: a network that is made now may have chosen the same name, and finds the bridge there.
+        let has_row = |all: Vec<Network>| all.iter().any(|network| network.bridge == orphan);
+        note(store.write(|tx| if has_row(rows::all(tx)?) { Ok(()) } else { remove_bridge(&orphan) }));
     }
     let is_left = store.read(rows::all)?.iter().any(|network| link_index(&network.bridge).is_some());
     if is_left {
