@@ -119,3 +119,33 @@ fn a_root_of_another_user_is_neither_read_nor_used() {
         assert_eq!(fs::metadata(path).unwrap().mode() & 0o077, 0, "{}", path.display());
     }
 }
+
+#[test]
+fn processes_and_namespaces_of_another_user_are_out_of_reach() {
+    let (one, other) = (require!(Person::new()), require!(Person::new()));
+    let code = r#"create_network("front"); image("busybox:1").run(["sleep", "1000"], #{ network: "front", name: "web", stop_timeout: 0 });"#;
+    one.eval(code);
+    let processes = one.processes("");
+    // The program, its monitor, and the uplink of the network.
+    assert!(processes.len() >= 3, "{processes:?}");
+    for pid in processes {
+        for try_it in [
+            format!("kill -0 {pid}"),
+            format!("kill -KILL {pid}"),
+            format!("ls /proc/{pid}/root/"),
+            format!("ls /proc/{pid}/fd/"),
+            format!("nsenter --target {pid} --user true"),
+            format!("nsenter --target {pid} --net true"),
+        ] {
+            let mut command = Command::new("sh");
+            let output = command.args(["-c", &try_it]).uid(other.uid).gid(other.uid).output().unwrap();
+            assert!(!output.status.success(), "{try_it}");
+        }
+    }
+    assert_eq!(other.eval("print(containers(#{ all: true }).len() + networks().len())").trim(), "3");
+    assert_eq!(
+        one.eval(r#"let c = container("web"); print(c.status); c.remove(#{ force: true }); prune_networks();"#).trim(),
+        "running"
+    );
+    one.wait_for_nobody();
+}
