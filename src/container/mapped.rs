@@ -8,7 +8,7 @@ use super::{folder, ids, row::Row};
 use crate::archive::copy_mapped;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::model::{IdMaps, Owner, UsernsSpec};
+use crate::model::{IdMaps, MountSpec, Owner, UsernsSpec};
 use crate::privilege::Privilege;
 use crate::runtime::userns;
 use crate::store::Store;
@@ -83,8 +83,8 @@ fn open(folder: &Path) -> Result<Node> {
 /// have it.
 ///
 /// # Errors
-/// `conflict` when what is in it is nobody's in the container, who could neither read nor write it.
-pub fn give_volume(row: &Row, name: &str, data: &Path, is_shared: bool) -> Result<()> {
+/// `conflict` when what is in it is nobody's in the container, who could not write it.
+pub fn give_volume(row: &Row, mount: &MountSpec, data: &Path, is_shared: bool) -> Result<()> {
     let Some(Mapped { maps, .. }) = &row.plan.mapped else { return Ok(()) };
     let doing = || format!("cannot read `{}`", data.display());
     let metadata = data.metadata().doing(doing)?;
@@ -95,7 +95,11 @@ pub fn give_volume(row: &Row, name: &str, data: &Path, is_shared: bool) -> Resul
     if !is_shared && data.read_dir().doing(doing)?.next().is_none() {
         return give(data, userns::root_of(maps));
     }
-    Err(Error::conflict(format!("volume `{name}` belongs to other ids than those of the container")).hint(
-        "containers that share a volume need the same ids: give them the same `userns: #{ uid: […] }`, or use a new volume",
+    // What others may read can be looked at.
+    if mount.read_only {
+        return Ok(());
+    }
+    Err(Error::conflict(format!("volume `{}` belongs to other ids than those of the container", mount.source)).hint(
+        "containers that share a volume need the same ids: give them the same `userns: #{ uid: […] }`, or use a new volume; or mount it read-only",
     ))
 }

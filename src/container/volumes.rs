@@ -58,7 +58,7 @@ impl<'a> Volumes<'a> {
                 if !mount.nocopy {
                     fill(store, cx, row, &mut image, mount, &draft.data())?;
                 }
-                mapped::give_volume(row, name, &draft.data(), false)?;
+                mapped::give_volume(row, mount, &draft.data(), false)?;
                 volumes.own.push((name.clone(), draft));
                 continue;
             }
@@ -73,7 +73,7 @@ impl<'a> Volumes<'a> {
             }
             if row.plan.mapped.is_some() {
                 let is_shared = !volume::users(store, name)?.is_empty();
-                mapped::give_volume(row, name, &volume::data(store, name)?, is_shared)?;
+                mapped::give_volume(row, mount, &volume::data(store, name)?, is_shared)?;
             }
             volumes.named.push(name.clone());
         }

@@ -118,9 +118,10 @@ fn volumes_belong_to_the_container_that_they_were_made_for() {
     const OWN: &str = r#"userns: #{ uid: ["0:20000:100"], gid: ["0:20000:100"] }, network: "none""#;
     let code = format!(
         r#"print(image("layers:1").sh("stat -c '%u %g' /a /a/one /empty; echo x > /empty/x", #{{ {OWN}, volumes: ["filled:/a", "empty:/empty"] }}).text);
-        print(image("layers:1").sh("cat /empty/x; stat -c %u /empty/x", #{{ {OWN}, volumes: ["empty:/empty"] }}).text);"#
+        print(image("layers:1").sh("cat /empty/x; stat -c %u /empty/x", #{{ {OWN}, volumes: ["empty:/empty"] }}).text);
+        print(image("layers:1").sh("cat /empty/x", #{{ userns: "auto", network: "none", volumes: ["empty:/empty:ro"] }}).text);"#
     );
-    assert_eq!(person.eval(&code), "33 34\n33 34\n0 0\nx\n0\n");
+    assert_eq!(person.eval(&code), "33 34\n33 34\n0 0\nx\n0\nx\n");
     let output = person
         .try_eval(r#"image("layers:1").sh("true", #{ userns: "auto", network: "none", volumes: ["empty:/empty"] })"#);
     let said = String::from_utf8_lossy(&output.stderr);
