@@ -110,6 +110,28 @@ fn what_containers_share_ends_with_none_of_their_scopes() {
 }
 
 #[test]
+fn a_container_outlives_the_session_that_started_it() {
+    let person = require!(Person::with_systemd());
+    let command = person.command();
+    let mut login = std::process::Command::new("systemd-run");
+    login.args(["--quiet", "--wait", "--pipe", "-p", "PAMName=login", &format!("--uid={}", person.uid)]);
+    let environment = command.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
+    login.args(environment.map(|(name, value)| format!("--setenv={name}={value}")));
+    let code = r#"print(fs::read("/proc/self/cgroup")); image("busybox:1").run(["sleep", "1000"], #{ name: "web", network: "none" })"#;
+    let output = login.arg(env!("CARGO_BIN_EXE_shanty")).args(["eval", code]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains(&format!("/user-{}.slice/session-", person.uid)), "{said}{:?}", output.stderr);
+    let session =
+        said.trim().rsplit_once('/').unwrap().1.trim_end_matches(".scope").trim_start_matches("session-").to_owned();
+    let shown = || std::process::Command::new("loginctl").args(["show-session", &session]).output().unwrap();
+    // With something in it, it would be closing for ever.
+    wait_for(Duration::from_secs(10), || (!shown().status.success()).then_some(()));
+    assert_eq!(person.eval(r#"print(container("web").status)"#).trim(), "running");
+    person.eval(r#"container("web").remove(#{ force: true })"#);
+    nothing_is_left(&person);
+}
+
+#[test]
 fn stopping_the_scope_ends_the_container() {
     let person = require!(Person::with_systemd());
     person.eval(r#"image("busybox:1").run(["sleep", "1000"], #{ name: "web", network: "none" })"#);
