@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 #[test]
@@ -113,7 +114,7 @@ fn what_containers_share_ends_with_none_of_their_scopes() {
 fn a_container_outlives_the_session_that_started_it() {
     let person = require!(Person::with_systemd());
     let command = person.command();
-    let mut login = std::process::Command::new("systemd-run");
+    let mut login = Command::new("systemd-run");
     login.args(["--quiet", "--wait", "--pipe", "-p", "PAMName=login", &format!("--uid={}", person.uid)]);
     let environment = command.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
     login.args(environment.map(|(name, value)| format!("--setenv={name}={value}")));
@@ -123,10 +124,47 @@ fn a_container_outlives_the_session_that_started_it() {
     assert!(said.contains(&format!("/user-{}.slice/session-", person.uid)), "{said}{:?}", output.stderr);
     let session =
         said.trim().rsplit_once('/').unwrap().1.trim_end_matches(".scope").trim_start_matches("session-").to_owned();
-    let shown = || std::process::Command::new("loginctl").args(["show-session", &session]).output().unwrap();
+    let shown = || Command::new("loginctl").args(["show-session", &session]).output().unwrap();
     // With something in it, it would be closing for ever.
     wait_for(Duration::from_secs(10), || (!shown().status.success()).then_some(()));
     assert_eq!(person.eval(r#"print(container("web").status)"#).trim(), "running");
+    person.eval(r#"container("web").remove(#{ force: true })"#);
+    nothing_is_left(&person);
+}
+
+#[test]
+fn in_a_unit_that_is_delegated_already_nobody_is_asked() {
+    let person = require!(Person::with_systemd());
+    let eval = |code: &str, moved: &str| {
+        let command = person.command();
+        let environment = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let mut scope = as_user(&person, "systemd-run");
+        scope.args([
+            "--user",
+            "--quiet",
+            "--scope",
+            "-p",
+            "Delegate=yes",
+            "sh",
+            "-ec",
+            &format!(r#"{moved} exec "$@""#),
+            "sh",
+        ]);
+        scope.arg(env!("CARGO_BIN_EXE_shanty")).args(["eval", code]).envs(environment);
+        let output = scope.current_dir(command.get_current_dir().unwrap()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = "print(info().control_groups.kind)";
+    let below = r#"g=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); mkdir $g/below; echo $$ > $g/below/cgroup.procs;"#;
+    // A shell in the unit itself would keep it from handing controllers down.
+    assert_eq!([eval(told, ""), eval(told, below)].map(|kind| kind.trim().to_owned()), ["systemd", "delegated"]);
+    let run = r#"image("busybox:1").run(["sleep", "1000"], #{ name: "web", network: "none", memory: "64m" })"#;
+    eval(run, below);
+    assert_eq!(scopes(&person), Vec::<PathBuf>::new());
+    let group = group_of(person.processes("sleep")[0]);
+    assert!(group.to_string_lossy().contains(".scope/shanty/"), "{}", group.display());
+    assert_eq!(fs::read_to_string(group.join("memory.max")).unwrap().trim(), "67108864");
     person.eval(r#"container("web").remove(#{ force: true })"#);
     nothing_is_left(&person);
 }
@@ -195,10 +233,15 @@ fn nothing_is_left(person: &Person) {
 }
 
 fn systemctl(person: &Person, words: &[&str]) -> String {
-    let uid = person.uid;
-    let mut command = std::process::Command::new("setpriv");
-    command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into(), "systemctl".into()]);
-    let output = command.arg("--user").args(words).env("XDG_RUNTIME_DIR", format!("/run/user/{uid}")).output().unwrap();
+    let output = as_user(person, "systemctl").arg("--user").args(words).output().unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+fn as_user(person: &Person, program: &str) -> Command {
+    let uid = person.uid;
+    let mut command = Command::new("setpriv");
+    command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into(), program.into()]);
+    command.env("XDG_RUNTIME_DIR", format!("/run/user/{uid}"));
+    command
 }

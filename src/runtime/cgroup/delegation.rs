@@ -2,15 +2,12 @@
 
 use super::scopes;
 use crate::runtime::systemd;
-use crate::sys::xattr;
 use nix::unistd::{AccessFlags, access};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What its owner writes (cgroup-v2.rst, "Delegation").
 const FILES: [&str; 3] = ["", "cgroup.procs", "cgroup.subtree_control"];
-/// What systemd says "1" by of a group that it leaves to whoever is in it (systemd.resource-control(5), `Delegate=`).
-const DELEGATE: &[u8] = b"user.delegate";
 
 /// Where the control groups of a user's containers are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +34,7 @@ pub enum Place {
 /// That of this process, which a user has called. `mount_point`: of cgroup2; `own`: the text of `/proc/self/cgroup`.
 pub fn place(mount_point: &Path, own: &str, uid: u32) -> Place {
     let is_ours = |group: &Path| FILES.iter().all(|file| access(&group.join(file), AccessFlags::W_OK).is_ok());
-    let is_marked = |group: &Path| {
-        let attributes = xattr::list(group).unwrap_or_default();
-        attributes.iter().any(|(name, value)| name.as_bytes() == DELEGATE && value == b"1")
-    };
-    let found = delegated(mount_point, own, uid, is_ours, is_marked);
+    let found = delegated(mount_point, own, uid, is_ours);
     if let Some((group, own, true)) = found {
         return Place::Delegated { group, own };
     }
@@ -81,7 +74,6 @@ fn delegated(
     own: &str,
     uid: u32,
     is_ours: impl Fn(&Path) -> bool,
-    is_marked: impl Fn(&Path) -> bool,
 ) -> Option<(PathBuf, PathBuf, bool)> {
     let own = own.lines().find_map(|line| line.strip_prefix("0::/")).map(|own| mount_point.join(own))?;
     let above = own.ancestors().take_while(|group| group.starts_with(mount_point) && *group != mount_point);
@@ -90,11 +82,12 @@ fn delegated(
     let Some(at) = ours.iter().position(|group| scopes::is_manager(group, uid)) else {
         return Some((highest, own.clone(), true));
     };
-    // In the user's systemd all groups are its own but those of units that it delegates. A process in the unit itself keeps the
-    // controllers from being handed down (cgroup-v2.rst, "No Internal Process Constraint").
+    // In the user's systemd all groups are its own but those below units that it delegates. Version 252 does not mark them, but
+    // nobody else makes groups there. A process in the unit itself would keep controllers from being handed down
+    // (cgroup-v2.rst, "No Internal Process Constraint").
     let unit = ours[..at].iter().rev().find(|group| group.extension().is_none_or(|kind| kind != "slice"));
     match unit {
-        Some(unit) if **unit != own && is_marked(unit) => Some((unit.to_path_buf(), own.clone(), true)),
+        Some(unit) if **unit != own => Some((unit.to_path_buf(), own.clone(), true)),
         _ => Some((highest, own.clone(), false)),
     }
 }
@@ -107,7 +100,7 @@ mod tests {
     fn the_highest_group_of_ours_is_found() {
         let find = |own: &str, ours: &[&str]| {
             let is_ours = |group: &Path| ours.iter().any(|our| group == Path::new(our));
-            let (group, _, alone) = delegated(Path::new("/cg"), own, 1, is_ours, |_| false)?;
+            let (group, _, alone) = delegated(Path::new("/cg"), own, 1, is_ours)?;
             assert!(alone);
             Some(group.to_string_lossy().into_owned())
         };
@@ -124,19 +117,19 @@ mod tests {
     #[test]
     fn in_a_users_systemd_only_what_it_delegates_is_ours_alone() {
         const MANAGER: &str = "/cg/user.slice/user-7.slice/user@7.service";
-        let find = |own: &str, marked: &str| {
+        let find = |own: &str| {
             let own = format!("0::{}{own}\n", MANAGER.strip_prefix("/cg").unwrap());
             let is_ours = |group: &Path| group.starts_with(MANAGER);
-            let is_marked = |group: &Path| group == Path::new(&format!("{MANAGER}{marked}"));
-            let (group, _, alone) = delegated(Path::new("/cg"), &own, 7, is_ours, is_marked).unwrap();
+            let (group, _, alone) = delegated(Path::new("/cg"), &own, 7, is_ours).unwrap();
             (group.strip_prefix(MANAGER).unwrap().to_string_lossy().into_owned(), alone)
         };
         let scope = "/app.slice/app-x.slice/x.scope";
-        assert_eq!(find(&format!("{scope}/below"), scope), (scope[1..].to_owned(), true));
-        assert_eq!(find(&format!("{scope}/below/more"), scope), (scope[1..].to_owned(), true));
-        // The shell is in the unit itself; a terminal's scope; the manager's own group.
-        for (own, marked) in [(scope, scope), (scope, ""), ("/init.scope", ""), ("/app.slice", "")] {
-            assert_eq!(find(own, marked), (String::new(), false), "{own}");
+        for below in ["/below", "/below/more"] {
+            assert_eq!(find(&format!("{scope}{below}")), (scope[1..].to_owned(), true));
+        }
+        // A shell in the unit itself; the manager's own group.
+        for own in [scope, "/init.scope", "/app.slice", ""] {
+            assert_eq!(find(own), (String::new(), false), "{own}");
         }
     }
 }
