@@ -108,6 +108,8 @@ class PodmanThere:
     def __init__(self, podman, machine):
         program("slirp4netns")
         self.client = [*machine.enter, *podman.client]
+        # Its process that keeps the user's namespace is in the machine's mounts, without the device.
+        run(*podman.client, "system", "migrate")
 
     def load(self, archive):
         run(*self.client, "load", "--quiet", "--input", archive)
