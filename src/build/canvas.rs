@@ -3,10 +3,11 @@
 use super::copy;
 use super::tree::resolve;
 use crate::archive::member::{Member, MemberKind, Path as Inside, Time};
+use crate::archive::whiteout::is_reserved_xattr;
 use crate::archive::{TarWriter, View, exactly, member_of};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::sys::xattr;
+use crate::sys::{ownership, xattr};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -139,7 +140,7 @@ impl Canvas {
         };
         match member_of(&seen.host, path.clone())? {
             Some(mut member) if member.kind == MemberKind::Directory => {
-                member.xattrs = attributes(&seen.host)?;
+                take_attributes(&mut member, &seen.host)?;
                 Ok(member)
             }
             _ => Err(Error::invalid(format!("`/{path}` is no folder in the image"))),
@@ -197,17 +198,21 @@ impl Read for Verified {
     }
 }
 
-/// The attributes of a host file that belong into an image: those that a copy must keep to mean the same.
-pub fn attributes(host: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+/// Gives a member what belongs into an image of the attributes of the layer's file: those that a copy must keep to mean the same, and the
+/// owner that is recorded there.
+pub fn take_attributes(member: &mut Member, host: &Path) -> Result<()> {
     let list = match xattr::list(host) {
         Err(error) if xattr::is_unsupported(&error) => Vec::new(),
         other => other.doing(|| format!("cannot read `{}`", host.display()))?,
     };
-    let kept = |name: &[u8]| name == b"security.capability" || name.starts_with(b"user.");
-    let mut list: Vec<_> = list.into_iter().map(|(name, value)| (name.into_bytes(), value)).collect();
-    list.retain(|(name, _)| kept(name) && !name.starts_with(b"user.overlay."));
-    list.sort();
-    Ok(list)
+    if let Some(owner) = ownership::recorded(&list) {
+        (member.uid, member.gid) = owner;
+    }
+    let kept = |name: &[u8]| name == b"security.capability" || name.starts_with(b"user.") && !is_reserved_xattr(name);
+    let list = list.into_iter().map(|(name, value)| (name.into_bytes(), value));
+    member.xattrs = list.filter(|(name, _)| kept(name)).collect();
+    member.xattrs.sort();
+    Ok(())
 }
 
 /// A member that is root's and as old as can be.

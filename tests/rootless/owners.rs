@@ -58,6 +58,27 @@ fn what_a_step_of_a_build_gives_away_is_somebodys_in_its_layer() {
 }
 
 #[test]
+fn what_is_copied_into_and_out_of_layers_keeps_its_owner() {
+    let person = require!(Person::new());
+    let context = person.folder.path().join("context");
+    std::fs::create_dir(&context).unwrap();
+    let dockerfile = "FROM busybox:1 AS one\nRUN mkdir /app && echo x > /app/x && chown -R 5:6 /app\nCOPY Dockerfile /app/\n\
+                      FROM busybox:1\nCOPY --from=one /app /app\n";
+    std::fs::write(context.join("Dockerfile"), dockerfile).unwrap();
+    person.eval(r#"build("context", #{ tag: "two:1" }); build("context", #{ tag: "one:1", target: "one" });"#);
+    let names = ["app/", "app/x", "app/Dockerfile"];
+    let expected = ["5/6 app/", "5/6 app/x", "5/6 app/", "0/0 app/Dockerfile"];
+    assert_eq!(person.owners("one:1", &names), expected);
+    assert_eq!(person.owners("two:1", &names), ["5/6 app/", "0/0 app/Dockerfile", "5/6 app/x"]);
+    // Our own attribute is in no layer.
+    let script =
+        "for blob in saved/blobs/sha256/*; do gzip -dc $blob 2>/dev/null || cat $blob; done | grep -c user.shanty";
+    let count = Command::new("sh").args(["-c", script]).current_dir(person.folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8(count.stdout).unwrap(), "0\n");
+    person.wait_for_nobody();
+}
+
+#[test]
 fn an_exec_gives_files_away_and_a_commit_keeps_it() {
     let person = require!(Person::new());
     person.eval(

@@ -72,7 +72,7 @@ impl Tree {
     pub fn member(&self, entry: &Entry, path: Inside) -> Result<Option<Member>> {
         let Some(mut member) = member_of(&entry.host, path)? else { return Ok(None) };
         if let Self::Layers(_) = self {
-            member.xattrs = super::canvas::attributes(&entry.host)?;
+            super::canvas::take_attributes(&mut member, &entry.host)?;
         }
         Ok(Some(member))
     }
