@@ -37,7 +37,7 @@ pub use parked::ParkedBlob;
 pub use rusqlite;
 pub use sweep::Swept;
 
-use crate::error::{IoContext, Result};
+use crate::error::{ErrorKind, IoContext, Result};
 use crate::model::Digest;
 use crate::sys::process;
 use database::Database;
@@ -60,10 +60,18 @@ impl Store {
     /// `unsupported` when a newer Shanty has written it, `corrupt` when its database is damaged.
     pub fn open(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).doing(|| format!("cannot find `{}`", root.display()))?;
-        let database = match Database::open(&layout::database(&root))? {
-            Some(database) => database,
-            None => layout::create(&root)?,
-        };
+        let found = Database::open(&layout::database(&root)).and_then(|found| match found {
+            Some(database) => Ok(database),
+            None => layout::create(&root),
+        });
+        let database = found.map_err(|error| {
+            if error.is(ErrorKind::Denied) {
+                let error = error.context(format!("cannot use the root `{}`", root.display()));
+                error.hint("it is somebody else's: choose a folder of your own with `--root DIR`, or leave it out")
+            } else {
+                error
+            }
+        })?;
         made_with::check(&database, &root)?;
         let root_id = database.root_id()?;
         let run_dir = layout::create_run_dir(&root_id[..8])?;

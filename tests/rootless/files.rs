@@ -105,7 +105,8 @@ fn a_root_of_another_user_is_neither_read_nor_used() {
     let root = one.folder.path().join("root");
     let output = other.try_eval_at(&root, "images()");
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("permission denied"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("permission denied") && said.contains("somebody else's"), "{said}");
     // Root of the machine could read it, and says why it does not.
     let output = Command::new(env!("CARGO_BIN_EXE_shanty"))
         .args(["--root"])
