@@ -140,6 +140,8 @@ impl Person {
         let uid = self.uid;
         if self.known.is_some() {
             format!("/run/user/{uid}/shanty").into()
+        } else if self.ranges.is_some() {
+            format!("/tmp/shanty-{uid}").into()
         } else {
             format!("/tmp/shanty-{uid}-single").into()
         }
