@@ -1,6 +1,6 @@
 //! Changing owners where there is one id only: the new owner is recorded beside the file, as when a layer is unpacked.
 //!
-//! A filter has the calls of `chown` wait for an answer ([`seccomp::owners`]). What listens goes to the monitor, which
+//! A filter has the calls of `chown` wait for an answer (`seccomp::owners`). What listens goes to the monitor, which
 //! at the first call forks a process that answers. It looks paths up as the caller would, with the caller's
 //! root and working directory as its own, and then does nothing but what the user may do anyway. Where it cannot tell what is meant, the
 //! kernel makes the call, and says why not.
