@@ -8,7 +8,9 @@ use std::collections::HashSet;
 
 struct Entry {
     usage: CacheUsage,
-    /// Bytes of its layer and its blob that nothing but the cache has; of steps with one layer the first counts.
+    /// Bytes of its layer and its blob; of steps with one layer the first counts.
+    all: u64,
+    /// Those of them that nothing but the cache has.
     own: u64,
 }
 
@@ -18,7 +20,7 @@ pub fn usage(store: &Store) -> Result<Usage<CacheUsage>> {
     Ok(Usage {
         count: entries.len(),
         active: entries.iter().filter(|entry| entry.usage.shared).count(),
-        size: entries.iter().map(|entry| entry.usage.size).sum(),
+        size: entries.iter().map(|entry| entry.all).sum(),
         reclaimable: entries.iter().map(|entry| entry.own).sum(),
         items: entries.into_iter().map(|entry| entry.usage).collect(),
     })
@@ -27,7 +29,7 @@ pub fn usage(store: &Store) -> Result<Usage<CacheUsage>> {
 /// Plans to forget all steps, or those that were used last before `older_than`.
 pub fn plan(store: &Store, spec: &PruneSpec) -> Result<PrunePlan> {
     let mut plan = PrunePlan::default();
-    for Entry { usage, own } in entries(store)? {
+    for Entry { usage, own, .. } in entries(store)? {
         if spec.older_than.is_some_and(|time| usage.used.is_some_and(|used| used >= time)) {
             continue;
         }
@@ -93,21 +95,22 @@ fn entries(store: &Store) -> Result<Vec<Entry>> {
                 uses: row.get::<_, i64>(5)? as u64,
                 shared: row.get(9)?,
             };
-            let own = if row.get(10)? { 0 } else { row.get::<_, i64>(6)? as u64 };
+            let all = row.get::<_, i64>(6)? as u64;
+            let own = if row.get(10)? { 0 } else { all };
             let parts: (Option<String>, Option<String>) = (row.get(7)?, row.get(8)?);
-            Ok((Entry { usage, own }, parts))
+            Ok((Entry { usage, all, own }, parts))
         })?;
         Ok(rows.collect::<std::result::Result<Vec<_>, _>>()?)
     })?;
     let (mut layers, mut blobs) = (HashSet::new(), HashSet::new());
     for (entry, (chain, blob)) in &mut rows {
         if blob.take().is_none_or(|blob| !blobs.insert(blob)) {
-            entry.own = 0;
+            (entry.all, entry.own) = (0, 0);
         }
-        if let Some(chain) = chain.take().filter(|_| !entry.usage.shared)
-            && layers.insert(chain.clone())
-        {
-            entry.own += store.layer_bytes(&chain.parse()?, entry.usage.size);
+        if let Some(chain) = chain.take().filter(|chain| layers.insert(chain.clone())) {
+            let bytes = store.layer_bytes(&chain.parse()?, entry.usage.size);
+            entry.all += bytes;
+            entry.own += if entry.usage.shared { 0 } else { bytes };
         }
     }
     Ok(rows.into_iter().map(|(entry, _)| entry).collect())

@@ -55,6 +55,9 @@ fn the_same_again_is_the_same_image_and_survives_its_removal() {
     shanty.eval("for i in images(#{ dangling: true }) { i.remove(#{ force: true }) }").ok();
     let steps = shanty.json(r#"build("app", #{ network: "none" }).steps.map(|s| s.cached)"#);
     assert_eq!(steps, json!([true, true]));
+    let usage = shanty.json("let cache = disk_usage().build_cache; [cache.size, cache.reclaimable]");
+    let (size, reclaimable) = (usage[0].as_u64().unwrap(), usage[1].as_u64().unwrap());
+    assert!(reclaimable > 0 && reclaimable <= size, "{usage}");
     let forgotten = "prune(#{ build_cache: true, all: true }).items.filter(|i| i.kind == \"build_cache\").len() > 0";
     assert_eq!(shanty.json(forgotten), json!(true));
     assert_eq!(shanty.json("disk_usage().build_cache.items.len()"), json!(0));

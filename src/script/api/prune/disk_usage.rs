@@ -46,8 +46,8 @@ impl DiskUsage {
         value(&self.0.volumes)
     }
 
-    /// Steps of builds that are remembered: `count`, `active` (an image has their layer), `size`, `reclaimable` (blobs that no
-    /// image has), `items` (`id`, `step`, `size`, `shared`, `created`, `used`, `uses`).
+    /// Steps of builds that are remembered: `count`, `active` (an image has their layer), `size` (layers and blobs),
+    /// `reclaimable` (those that no image has), `items` (`id`, `step`, `size`, `shared`, `created`, `used`, `uses`).
     #[get(column, shown = short)]
     pub fn build_cache(&self) -> Result<Dynamic> {
         value(&self.0.build_cache)
