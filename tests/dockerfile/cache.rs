@@ -55,6 +55,7 @@ fn the_same_again_is_the_same_image_and_survives_its_removal() {
     shanty.eval("for i in images(#{ dangling: true }) { i.remove(#{ force: true }) }").ok();
     let steps = shanty.json(r#"build("app", #{ network: "none" }).steps.map(|s| s.cached)"#);
     assert_eq!(steps, json!([true, true]));
+    shanty.eval("for i in images(#{ all: true }) { i.remove(#{ force: true }) }").ok();
     let usage = shanty.json("let cache = disk_usage().build_cache; [cache.size, cache.reclaimable]");
     let (size, reclaimable) = (usage[0].as_u64().unwrap(), usage[1].as_u64().unwrap());
     assert!(reclaimable > 0 && reclaimable <= size, "{usage}");
